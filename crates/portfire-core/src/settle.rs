@@ -1,0 +1,176 @@
+//! The heart: what becomes of a job after an attempt. Nothing else decides it, in any language.
+//!
+//! 1. A server (or, for a dead one, whoever rescues) has the [`Facts`] and an [`Outcome`].
+//! 2. [`settle`] turns them into a [`Settlement`]: a target, an alternative for the case that somebody
+//!    asked to cancel meanwhile, and what is remembered of the attempt.
+//! 3. The storage writes one of the two if the lease is still held, and answers *lost* otherwise.
+//!
+//! Invariants: an attempt is charged exactly when its number is written back; a job is never retried
+//! beyond its policy; a job that crashed three servers is never given to a fourth by itself.
+//!
+//! Delays are relative: the storage adds them to its own clock, which alone decides what is due.
+
+use std::time::Duration;
+
+use crate::limits::CRASHES_MAX;
+use crate::{Cause, Dice, Fault, Json, Keep, Lease, Outcome, Policy, State};
+
+/// What must be known of a running job to decide its fate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// The right to run it.
+    pub lease: Lease,
+    /// The number of this attempt; the first is 1.
+    pub attempt: u16,
+    /// How often the job took its server down before.
+    pub crashes: u16,
+    /// How it is retried and kept.
+    pub policy: Policy,
+}
+
+/// A decided, guarded write for one job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settlement {
+    /// The fence: the write applies only while this claim holds the job.
+    pub lease: Lease,
+    /// Rescue only: the write applies only while the lease has expired by the storage's clock.
+    pub only_if_expired: bool,
+    /// What the job becomes.
+    pub to: Target,
+    /// What it becomes instead if a cancel request arrived meanwhile; `None` if that changes nothing.
+    pub if_cancelled: Option<Target>,
+    /// What is remembered of the attempt; `None` for a success, whose times are kept with the job.
+    pub record: Option<AttemptRecord>,
+}
+
+/// Where a settlement takes a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// It is over.
+    Finished {
+        /// Succeeded, failed or cancelled.
+        state: State,
+        /// What it produced.
+        result: Option<Json>,
+        /// How long it is kept, from now by the storage's clock.
+        keep: Keep,
+        /// Attempts charged so far.
+        attempts: u16,
+        /// Crashes so far.
+        crashes: u16,
+    },
+    /// It runs again later; at once if the delay is zero.
+    Again {
+        /// Scheduled, retrying or enqueued: its state until then. Enqueued exactly if `after` is zero.
+        state: State,
+        /// How long from now by the storage's clock.
+        after: Duration,
+        /// Attempts charged so far.
+        attempts: u16,
+        /// Crashes so far.
+        crashes: u16,
+    },
+}
+
+impl Target {
+    /// The state the job will be in.
+    pub const fn state(&self) -> State {
+        match self {
+            Self::Finished { state, .. } | Self::Again { state, .. } => *state,
+        }
+    }
+}
+
+/// What is kept of an attempt that did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptRecord {
+    /// Its number.
+    pub attempt: u16,
+    /// [`Outcome::as_str`].
+    pub outcome: &'static str,
+    /// What went wrong, if something did.
+    pub fault: Option<Fault>,
+}
+
+/// Decides what becomes of a job.
+///
+/// `dice` is only rolled for the jitter of a retry.
+pub fn settle(facts: &Facts, outcome: Outcome, dice: &mut Dice) -> Settlement {
+    let only_if_expired = outcome == Outcome::Crashed;
+    let record = record(facts, &outcome);
+    let to = target(facts, outcome, dice);
+    let if_cancelled = (to.state() != State::Succeeded && to.state() != State::Cancelled)
+        .then(|| finished(facts, Cause::Cancelled, None));
+    Settlement { lease: facts.lease, only_if_expired, to, if_cancelled, record }
+}
+
+fn target(facts: &Facts, outcome: Outcome, dice: &mut Dice) -> Target {
+    match outcome {
+        Outcome::Succeeded(result) => finished(facts, Cause::AttemptSucceeded, result),
+        Outcome::FailedForGood(_) => finished(facts, Cause::GaveUp, None),
+        Outcome::Cancelled(_) => finished(facts, Cause::Cancelled, None),
+        Outcome::Failed(_) | Outcome::TimedOut(_) | Outcome::Panicked(_) | Outcome::Undecodable(_) => {
+            let delay = facts.policy.backoff.delay(u32::from(facts.attempt), dice);
+            retry(facts, delay, facts.crashes)
+        }
+        Outcome::RetryAfter(_, delay) => retry(facts, delay, facts.crashes),
+        Outcome::Snoozed(delay) => again(Cause::Snoozed, delay, facts.attempt - 1, facts.crashes),
+        Outcome::Interrupted => {
+            again(Cause::GivenBack, Duration::ZERO, facts.attempt.saturating_sub(1), facts.crashes)
+        }
+        Outcome::Crashed => crashed(facts, dice),
+    }
+}
+
+fn crashed(facts: &Facts, dice: &mut Dice) -> Target {
+    let crashes = facts.crashes.saturating_add(1);
+    if crashes >= CRASHES_MAX {
+        let Target::Finished { state, result, keep, attempts, .. } = finished(facts, Cause::GaveUp, None)
+        else {
+            unreachable!("`finished` makes a finished target")
+        };
+        return Target::Finished { state, result, keep, attempts, crashes };
+    }
+    let delay = facts.policy.backoff.delay(u32::from(facts.attempt), dice);
+    // The first crash is retried at once: most are deploys and power cuts, not the job's doing.
+    retry(facts, if crashes == 1 { Duration::ZERO } else { delay }, crashes)
+}
+
+fn retry(facts: &Facts, delay: Duration, crashes: u16) -> Target {
+    if facts.attempt < facts.policy.attempts_max {
+        again(Cause::AttemptFailed, delay, facts.attempt, crashes)
+    } else {
+        finished(facts, Cause::GaveUp, None)
+    }
+}
+
+fn again(cause: Cause, after: Duration, attempts: u16, crashes: u16) -> Target {
+    let state = if after.is_zero() { State::Enqueued } else { processing_after(cause) };
+    Target::Again { state, after, attempts, crashes }
+}
+
+fn finished(facts: &Facts, cause: Cause, result: Option<Json>) -> Target {
+    let state = processing_after(cause);
+    let keep = facts.policy.retention.of(state);
+    Target::Finished { state, result, keep, attempts: facts.attempt, crashes: facts.crashes }
+}
+
+fn processing_after(cause: Cause) -> State {
+    State::Processing.after(cause).expect("every settlement cause is a row of the table from processing")
+}
+
+fn record(facts: &Facts, outcome: &Outcome) -> Option<AttemptRecord> {
+    let fault = match outcome {
+        Outcome::Succeeded(_) => return None,
+        Outcome::Failed(fault)
+        | Outcome::RetryAfter(fault, _)
+        | Outcome::FailedForGood(fault)
+        | Outcome::Panicked(fault)
+        | Outcome::Undecodable(fault)
+        | Outcome::Cancelled(fault) => Some(fault.clone()),
+        Outcome::TimedOut(limit) => Some(Fault::new(&format!("took longer than its timeout of {limit:?}"))),
+        Outcome::Crashed => Some(Fault::new("its server died or lost its lease before the attempt ended")),
+        Outcome::Snoozed(_) | Outcome::Interrupted => None,
+    };
+    Some(AttemptRecord { attempt: facts.attempt, outcome: outcome.as_str(), fault })
+}

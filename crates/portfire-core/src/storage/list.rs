@@ -1,0 +1,226 @@
+//! What a person can look at: one job in full, pages of jobs, the whole at a glance.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::{Progress, ServerInfo};
+use crate::limits::PAGE_MAX;
+use crate::{Error, Fault, JobId, Json, Policy, Result, ServerId, State, Timestamp, Trigger};
+
+/// A job in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobSummary {
+    /// Its name.
+    pub id: JobId,
+    /// Where it is.
+    pub state: State,
+    /// Which handler runs it.
+    pub kind: Box<str>,
+    /// Its queue.
+    pub queue: Box<str>,
+    /// Smaller runs first.
+    pub priority: i16,
+    /// Attempts charged, the running one included.
+    pub attempts: u16,
+    /// When it was stored.
+    pub created_at: Timestamp,
+    /// When it may run, became due, or will be retried.
+    pub run_at: Timestamp,
+    /// When its last attempt began, while it runs and after its end.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// Everything known of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobDetails {
+    /// What a list shows.
+    pub summary: JobSummary,
+    /// Its arguments.
+    pub args: Json,
+    /// How it is retried and kept.
+    pub policy: Policy,
+    /// How often it took its server down.
+    pub crashes: u16,
+    /// Its tags.
+    pub tags: Vec<Box<str>>,
+    /// Its unique name.
+    pub unique: Option<Box<str>>,
+    /// Whether somebody wants it cancelled.
+    pub cancel_requested: bool,
+    /// The server that runs it now or ran it last before it ended.
+    pub server: Option<ServerId>,
+    /// What it produced.
+    pub result: Option<Json>,
+    /// How far it is or was.
+    pub progress: Option<Progress>,
+    /// Its log lines, first to last.
+    pub log: Vec<LogLine>,
+    /// Its attempts that did not succeed, first to last.
+    pub history: Vec<AttemptView>,
+    /// The jobs it waits or waited for.
+    pub parents: Vec<ParentView>,
+    /// The jobs that wait or waited for it, by id.
+    pub children: Vec<JobId>,
+}
+
+/// A line a job logged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// When, by the server's clock.
+    pub at: Timestamp,
+    /// The attempt that said it.
+    pub attempt: u16,
+    /// What.
+    pub text: Box<str>,
+}
+
+/// An attempt that did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptView {
+    /// Its number.
+    pub attempt: u16,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it was settled.
+    pub ended_at: Timestamp,
+    /// The server that ran it.
+    pub server: ServerId,
+    /// What it came to.
+    pub outcome: Box<str>,
+    /// What went wrong.
+    pub fault: Option<Fault>,
+}
+
+/// A parent as its child sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParentView {
+    /// The parent.
+    pub job: JobId,
+    /// Which end of it counts.
+    pub on: Trigger,
+    /// How it ended; `None` while it is waited for.
+    pub state: Option<State>,
+}
+
+/// Which jobs to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Only in this state.
+    pub state: Option<State>,
+    /// Only in this queue.
+    pub queue: Option<Box<str>>,
+    /// Only of this kind.
+    pub kind: Option<Box<str>>,
+    /// Only with this tag.
+    pub tag: Option<Box<str>>,
+}
+
+/// Which page of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageRequest {
+    /// Most jobs on it, 1 to [`PAGE_MAX`]; other values are brought into that range.
+    pub limit: u32,
+    /// Where the page before ended; `None` for the first page.
+    pub after: Option<Cursor>,
+}
+
+impl PageRequest {
+    /// The limit, brought into range.
+    pub fn bounded_limit(&self) -> u32 {
+        self.limit.clamp(1, PAGE_MAX)
+    }
+}
+
+impl Default for PageRequest {
+    fn default() -> Self {
+        Self { limit: 50, after: None }
+    }
+}
+
+/// One page of jobs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// The jobs.
+    pub jobs: Vec<JobSummary>,
+    /// Where the next page begins; `None` on the last page.
+    pub next: Option<Cursor>,
+}
+
+/// A place in a list: the sort key of the last job seen, in every order a list can have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// Its queue.
+    pub queue: Box<str>,
+    /// Its priority.
+    pub priority: i16,
+    /// Its due time, or the time it ended.
+    pub at: Timestamp,
+    /// Its id.
+    pub id: JobId,
+}
+
+impl Cursor {
+    /// The place of this job in a list of jobs of its state.
+    pub fn of(job: &JobSummary) -> Self {
+        let at = job.finished_at.unwrap_or(job.run_at);
+        Self { queue: job.queue.clone(), priority: job.priority, at, id: job.id }
+    }
+}
+
+impl fmt::Display for Cursor {
+    /// The form that travels in a URL. The queue comes last because only it can hold a `.`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}.{}", self.id, self.at.as_micros(), self.priority, self.queue)
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let wrong = || Error::misuse("not a page cursor; use the `next` of the page before as it was given");
+        let mut parts = text.splitn(4, '.');
+        let mut part = || parts.next().ok_or_else(wrong);
+        Ok(Self {
+            id: part()?.parse()?,
+            at: Timestamp::from_micros(part()?.parse().map_err(|_| wrong())?),
+            priority: part()?.parse().map_err(|_| wrong())?,
+            queue: part()?.into(),
+        })
+    }
+}
+
+/// The whole at a glance.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overview {
+    /// How many jobs are in each queue and state; pairs without jobs are absent. By queue, then state.
+    pub counts: Vec<QueueCount>,
+    /// The servers, by id.
+    pub servers: Vec<ServerView>,
+}
+
+/// How many jobs of a queue are in a state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueCount {
+    /// The queue.
+    pub queue: Box<str>,
+    /// The state.
+    pub state: State,
+    /// How many.
+    pub jobs: u64,
+}
+
+/// A server as others see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerView {
+    /// Its name.
+    pub id: ServerId,
+    /// What it says of itself.
+    pub info: ServerInfo,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// Until when it is trusted.
+    pub lease_until: Timestamp,
+}

@@ -1,0 +1,117 @@
+//! The storage contract: what a backend does for Portfire.
+//!
+//! One dyn-safe trait at the altitude of the domain's verbs, in sets, with decisions already made. A
+//! backend does all of it or is not a backend: there are no capability flags and no default methods.
+//! [`ModelStorage`](model::ModelStorage) is the executable specification, and the conformance suite of
+//! `portfire-testkit` says the same things as these comments.
+//!
+//! Rules for every method:
+//!
+//! - **Sets.** It takes a set and returns one answer per item, in the order asked.
+//! - **Few statements.** One statement or one short transaction; never a round trip per item.
+//! - **No decisions.** No backoff, no comparing of attempts; SQL may compare, order, limit and guard.
+//! - **Guarded.** A write names what the caller believes; a lost guard is an answer, not an error.
+//! - **Repeatable.** Calling again after a lost acknowledgement is harmless and answers the same.
+//! - **Bounded.** Each call takes or has a limit; callers loop while full.
+//! - **Its own clock.** Due times and leases are judged by the storage's clock alone.
+//! - **Cancel-safe in effect.** Dropping a returned future may leave the call done or not done, never
+//!   half done.
+
+mod list;
+pub mod model;
+mod types;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+pub use list::{Cursor, Filter, JobDetails, JobSummary, LogLine, Overview, Page, PageRequest, ParentView};
+pub use list::{AttemptView, QueueCount, ServerView};
+pub use types::{
+    Acted, Action, Beat, BeatAnswer, Claimed, Exchange, Exchanged, Expired, Inserted, Note, ParentResult,
+    Progress, Promoted, ServerInfo, Settled, Want, WantQueue,
+};
+
+use crate::{JobId, NewJob, Result, ServerId, Timestamp};
+
+/// The future of a storage call.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
+
+/// A place where jobs are kept. See the [module](self) for the rules that hold for every method.
+pub trait Storage: fmt::Debug + Send + Sync {
+    /// Stores jobs, all or none, in the order given.
+    ///
+    /// A job goes to `awaiting` while a parent is unfinished, to `scheduled` while its time is ahead, to
+    /// `enqueued` otherwise. Parents that ended already count at once by
+    /// [`Trigger::verdict`](crate::Trigger::verdict); one that makes the job impossible stores it as
+    /// `cancelled`. A parent may stand earlier in the same set.
+    ///
+    /// # Errors
+    /// Misuse if [`NewJob::check`] refuses one, or if a parent is unknown; then nothing is stored.
+    fn insert(&self, jobs: Vec<NewJob>) -> Answer<'_, Vec<Inserted>>;
+
+    /// One round trip of a server: writes notes, settles attempts and claims jobs, in this order and in
+    /// one transaction.
+    ///
+    /// *Notes* and *settlements* apply only where the lease's token still holds the job. A repeated
+    /// settlement (same token) answers as it did. A settlement that ends a job frees its unique name and
+    /// settles the fate of its children by [`Trigger::verdict`](crate::Trigger::verdict), recursively.
+    ///
+    /// The *claim* takes up to `limit` enqueued jobs whose kind is wanted, going through the wanted queues
+    /// in the order given with at most each one's own limit, within a queue by priority, then by the time
+    /// they became due, then by id. It takes nothing if the server's lease has expired or the server is
+    /// unknown. No job goes to two callers; a repeat with the same token returns what it already took.
+    fn exchange(&self, exchange: Exchange) -> Answer<'_, Exchanged>;
+
+    /// Waits until there *may* be work on any queue, or a cancel request, or until `at_most` has passed.
+    /// It may always wait for the whole time: this is a hint, polling is the truth. Cancel-safe.
+    fn wait(&self, at_most: Duration) -> Answer<'_, ()>;
+
+    /// Moves up to `limit` due jobs from `scheduled` and `retrying` to `enqueued`, earliest first, and
+    /// says when the next one is due.
+    fn promote(&self, limit: u32) -> Answer<'_, Promoted>;
+
+    /// Running jobs whose server is gone: its lease has expired by the storage's clock. Read only; the
+    /// caller settles each with [`Outcome::Crashed`](crate::Outcome::Crashed), guarded again.
+    fn expired(&self, limit: u32) -> Answer<'_, Vec<Expired>>;
+
+    /// Deletes up to `limit` finished jobs whose time to be kept has passed, with all that belongs to
+    /// them, and the rows of servers that are dead and hold no jobs. Returns how many jobs went.
+    fn prune(&self, limit: u32) -> Answer<'_, u32>;
+
+    /// Registers a server or renews its lease, from now by the storage's clock. Must not wait behind
+    /// [`exchange`](Self::exchange) or [`insert`](Self::insert) beyond the database's own write lock.
+    /// Returns the running jobs of this server that somebody wants cancelled.
+    fn beat(&self, beat: Beat) -> Answer<'_, BeatAnswer>;
+
+    /// Removes a server that has given all its jobs back. Jobs it still holds become expired at once.
+    fn leave(&self, server: ServerId) -> Answer<'_, ()>;
+
+    /// Does to each job what an operator asks, if the table of [`State`](crate::State) has such a row.
+    ///
+    /// Cancelling a running job only flags it; its server hears of it. Running a finished job again
+    /// starts its attempts and crashes afresh and keeps its history; its result is forgotten, and it takes
+    /// its unique name again if that is free (if not, the job is [`Acted::Refused`]). Deleting removes all
+    /// that belongs to the job; children that waited for it are cancelled.
+    fn act(&self, jobs: Vec<JobId>, action: Action) -> Answer<'_, Vec<Acted>>;
+
+    /// Everything known of each job; `None` where there is no such job.
+    fn get(&self, jobs: Vec<JobId>) -> Answer<'_, Vec<Option<JobDetails>>>;
+
+    /// One page of jobs.
+    ///
+    /// Order: enqueued jobs in claim order by queue name, scheduled and retrying ones by due time,
+    /// finished ones latest first, awaiting and processing ones by id, and without a state all jobs by
+    /// id, latest first. Stable under change: a page begins after its cursor, wherever that job is now.
+    fn list(&self, filter: Filter, page: PageRequest) -> Answer<'_, Page>;
+
+    /// Jobs by queue and state, and the servers: one consistent glance.
+    fn overview(&self) -> Answer<'_, Overview>;
+
+    /// The storage's clock.
+    fn now(&self) -> Answer<'_, Timestamp>;
+}
+
+/// Fails to compile if the trait cannot be used as `dyn Storage`.
+const _: fn(&dyn Storage) = |_| ();

@@ -1,0 +1,199 @@
+//! Requests to a storage and its answers: plain data.
+
+use std::time::Duration;
+
+use crate::{Facts, JobId, Json, Lease, ServerId, Settlement, State, Timestamp, Token};
+
+/// What became of one inserted job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inserted {
+    /// It is stored.
+    New,
+    /// A job with this id is stored already: a repeat. Nothing changed.
+    SameId,
+    /// A job of its kind with its unique name has not ended; this is that job. Nothing changed.
+    Duplicate(JobId),
+}
+
+/// One round trip of a server.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// Who asks.
+    pub server: ServerId,
+    /// Progress and log lines of running jobs.
+    pub notes: Vec<Note>,
+    /// What ended attempts become.
+    pub settlements: Vec<Settlement>,
+    /// What to claim, if anything.
+    pub want: Option<Want>,
+}
+
+/// What a server wants to claim.
+#[derive(Clone, Debug)]
+pub struct Want {
+    /// The fence of all jobs of this claim, made anew for each.
+    pub token: Token,
+    /// Most jobs in all.
+    pub limit: u32,
+    /// The queues to go through, in this order.
+    pub queues: Vec<WantQueue>,
+    /// The kinds the server knows; jobs of others wait.
+    pub kinds: std::sync::Arc<[Box<str>]>,
+}
+
+/// One queue of a claim.
+#[derive(Clone, Debug)]
+pub struct WantQueue {
+    /// Its name.
+    pub name: std::sync::Arc<str>,
+    /// Most jobs from it.
+    pub limit: u32,
+}
+
+/// What an [`Exchange`] came to.
+#[derive(Clone, Debug, Default)]
+pub struct Exchanged {
+    /// One answer per settlement, in the order asked.
+    pub settled: Vec<Settled>,
+    /// What was claimed, in claim order.
+    pub claimed: Vec<Claimed>,
+    /// Running jobs of this server that somebody wants cancelled.
+    pub cancel: Vec<Lease>,
+}
+
+/// What became of one settlement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// Written; the job is now in this state.
+    Applied(State),
+    /// The lease was no longer held, or was not expired where that was the condition: nothing was written.
+    Lost,
+}
+
+/// A claimed job: all that is needed to run it and to decide its fate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claimed {
+    /// Lease, attempt number, crashes and policy.
+    pub facts: Facts,
+    /// Which handler runs it.
+    pub kind: Box<str>,
+    /// The queue it came from.
+    pub queue: Box<str>,
+    /// Its arguments.
+    pub args: Json,
+    /// Its tags.
+    pub tags: Vec<Box<str>>,
+    /// When it was stored.
+    pub created_at: Timestamp,
+    /// What its parents came to, in the order they were named; empty for most jobs.
+    pub parents: Vec<ParentResult>,
+}
+
+/// What a parent came to, as its child sees it: a copy, so it outlives the parent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParentResult {
+    /// The parent.
+    pub job: JobId,
+    /// How it ended; `None` if the child was run by an operator before it did.
+    pub state: Option<State>,
+    /// What it produced.
+    pub result: Option<Json>,
+}
+
+/// Something a running attempt says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// How far it is. Replaces what it said before.
+    Progress(Lease, Progress),
+    /// A log line. Appended in the order of the set.
+    Log(Lease, super::LogLine),
+}
+
+/// How far a job is.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// What is done, in the job's own unit.
+    pub done: u64,
+    /// What there is to do; `None` if not known.
+    pub total: Option<u64>,
+    /// What it is doing.
+    pub message: Option<Box<str>>,
+}
+
+/// What a promotion did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Promoted {
+    /// How many jobs became due.
+    pub count: u32,
+    /// How long from now, by the storage's clock, until the next one is due; `None` if none waits for a
+    /// time. Zero if more are due than the limit allowed.
+    pub next: Option<Duration>,
+}
+
+/// A running job whose server is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expired {
+    /// Enough to settle it.
+    pub facts: Facts,
+    /// The server that held it.
+    pub server: ServerId,
+}
+
+/// A server's pulse.
+#[derive(Clone, Debug)]
+pub struct Beat {
+    /// Whose.
+    pub server: ServerId,
+    /// How long its lease lasts from now.
+    pub lease: Duration,
+    /// What it says of itself.
+    pub info: ServerInfo,
+}
+
+/// What a server says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct ServerInfo {
+    /// A name for people: the host's, unless configured.
+    pub name: Box<str>,
+    /// Its process id.
+    pub pid: u32,
+    /// The queues it serves.
+    pub queues: Vec<Box<str>>,
+    /// How many jobs it runs at once.
+    pub slots: u32,
+    /// How many it runs now.
+    pub running: u32,
+}
+
+/// The answer to a pulse.
+#[derive(Clone, Debug, Default)]
+pub struct BeatAnswer {
+    /// Running jobs of this server that somebody wants cancelled.
+    pub cancel: Vec<Lease>,
+}
+
+/// What an operator wants of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Stop it: at once while it waits, through its cancellation token while it runs.
+    Cancel,
+    /// Run it as soon as a slot is free.
+    RunNow,
+    /// Run it at this instant (at once if that has passed).
+    Reschedule(Timestamp),
+    /// Remove it and all that belongs to it.
+    Delete,
+}
+
+/// What became of an operator's wish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acted {
+    /// Done; the job is now in this state (the state it had, if it was deleted).
+    Done(State),
+    /// It runs; its server will be told.
+    Flagged,
+    /// Not possible from this state.
+    Refused(State),
+    /// There is no such job.
+    Missing,
+}
