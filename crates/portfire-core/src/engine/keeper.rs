@@ -1,0 +1,108 @@
+//! The part that promotes due jobs, rescues those of dead servers, and deletes old ones.
+//!
+//! Each duty has a time of its own and at most one call in flight. Every server does all of them; that
+//! two servers do the same is harmless, because every write is guarded.
+
+use std::time::Duration;
+
+use super::{Effect, Moment, NEVER};
+use crate::storage::Promoted;
+
+/// Most jobs promoted or pruned in one call: a thousand short writes stay under some 20 ms.
+const BATCH: u32 = 1_000;
+/// Most jobs rescued in one call.
+const SWEEP_BATCH: u32 = 200;
+/// Promotions that hints ask for are at least this far apart.
+const HINTED_EVERY: Duration = Duration::from_millis(50);
+/// How often old jobs are looked for.
+const PRUNE_EVERY: Duration = Duration::from_secs(60);
+
+#[derive(Debug)]
+pub(super) struct Keeper {
+    promote: Duty,
+    sweep: Duty,
+    prune: Duty,
+    promote_every: Duration,
+    sweep_every: Duration,
+    hinted_at: Moment,
+}
+
+/// Something to be done now and then, one call at a time.
+#[derive(Debug)]
+struct Duty {
+    at: Moment,
+    in_flight: bool,
+}
+
+impl Duty {
+    const fn soon() -> Self {
+        Self { at: Duration::ZERO, in_flight: false }
+    }
+
+    fn take(&mut self, now: Moment) -> bool {
+        let due = !self.in_flight && now >= self.at;
+        self.in_flight |= due;
+        due
+    }
+
+    fn done(&mut self, next: Moment) {
+        self.in_flight = false;
+        self.at = next;
+    }
+
+    const fn next(&self) -> Moment {
+        if self.in_flight { NEVER } else { self.at }
+    }
+}
+
+impl Keeper {
+    /// Sweeps six times per lease: every 5 s for 30 s.
+    pub(super) fn new(lease: Duration, poll: Duration) -> Self {
+        Self {
+            promote: Duty::soon(),
+            sweep: Duty::soon(),
+            prune: Duty::soon(),
+            promote_every: poll,
+            sweep_every: lease / 6,
+            hinted_at: Duration::ZERO,
+        }
+    }
+
+    /// Something changed: a job may be due earlier than was known.
+    pub(super) fn hint(&mut self, now: Moment) {
+        self.promote.at = self.promote.at.min(now.max(self.hinted_at + HINTED_EVERY));
+    }
+
+    pub(super) fn step(&mut self, now: Moment, effects: &mut Vec<Effect>) {
+        if self.promote.take(now) {
+            self.hinted_at = now;
+            effects.push(Effect::Promote(BATCH));
+        }
+        if self.sweep.take(now) {
+            effects.push(Effect::Sweep(SWEEP_BATCH));
+        }
+        if self.prune.take(now) {
+            effects.push(Effect::Prune(BATCH));
+        }
+    }
+
+    pub(super) fn next(&self) -> Moment {
+        self.promote.next().min(self.sweep.next()).min(self.prune.next())
+    }
+
+    pub(super) fn promoted(&mut self, now: Moment, answer: Option<Promoted>) {
+        let next = answer.and_then(|promoted| promoted.next).unwrap_or(self.promote_every);
+        self.promote.done(now + next.min(self.promote_every));
+    }
+
+    pub(super) fn swept(&mut self, now: Moment, count: Option<usize>) {
+        let full = count.is_some_and(|count| count >= SWEEP_BATCH as usize);
+        // A full batch means there are more; they are looked for once these have been settled.
+        self.sweep.done(now + if full { self.sweep_every / 10 } else { self.sweep_every });
+    }
+
+    pub(super) fn pruned(&mut self, now: Moment, answer: Option<u32>) {
+        let full = answer.is_some_and(|count| count >= BATCH);
+        self.prune.done(now + if full { Duration::ZERO } else { PRUNE_EVERY });
+    }
+}

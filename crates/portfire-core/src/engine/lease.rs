@@ -1,0 +1,46 @@
+//! When to stop trusting one's own lease: before anybody may rescue the jobs.
+//!
+//! Trust is counted from the moment a heartbeat was *sent*, on the local monotonic clock: the storage
+//! counted its lease from a later moment, so it ends later there. The margin covers clocks that run at
+//! different speeds and the time an interruption takes to arrive.
+
+use std::time::Duration;
+
+use super::{Moment, NEVER};
+
+#[derive(Debug)]
+pub(super) struct LeaseWatch {
+    trust: Duration,
+    until: Moment,
+    lost: bool,
+}
+
+impl LeaseWatch {
+    /// One tenth of the lease is margin: 3 s of 30 s.
+    pub(super) fn new(lease: Duration) -> Self {
+        let trust = lease - lease / 10;
+        Self { trust, until: trust, lost: false }
+    }
+
+    pub(super) fn renewed(&mut self, sent_at: Moment) {
+        self.until = self.until.max(sent_at + self.trust);
+        self.lost = false;
+    }
+
+    pub(super) fn is_trusted(&self, now: Moment) -> bool {
+        now < self.until
+    }
+
+    /// Whether trust ended since the last question.
+    pub(super) fn just_lost(&mut self, now: Moment) -> bool {
+        let lost = !self.is_trusted(now);
+        let just = lost && !self.lost;
+        self.lost = lost;
+        just
+    }
+
+    /// When to look again.
+    pub(super) const fn next(&self) -> Moment {
+        if self.lost { NEVER } else { self.until }
+    }
+}

@@ -1,0 +1,91 @@
+//! The end of a server: running → quiet → draining → interrupting → aborting → stopped.
+//!
+//! Draining lets running jobs finish. When a fifth of the time (at most 5 s) is left they are asked to
+//! stop through their tokens; at the deadline they are dropped. Whatever did not finish goes back to
+//! its queue, uncharged.
+
+use std::time::Duration;
+
+use super::{Moment, NEVER};
+
+/// The longest time between asking a job to stop and dropping it.
+const NOTICE_MAX: Duration = Duration::from_secs(5);
+
+/// Where a server is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Takes and runs jobs.
+    Running,
+    /// Takes no more, finishes what it has, and stays.
+    Quiet,
+    /// Stops: lets running jobs finish.
+    Draining,
+    /// Has asked running jobs to stop.
+    Interrupting,
+    /// Has dropped running jobs.
+    Aborting,
+    /// Holds nothing more.
+    Stopped,
+}
+
+#[derive(Debug)]
+pub(super) struct Shutdown {
+    phase: Phase,
+    budget: Duration,
+    interrupt_at: Moment,
+    abort_at: Moment,
+}
+
+impl Shutdown {
+    pub(super) const fn new(budget: Duration) -> Self {
+        Self { phase: Phase::Running, budget, interrupt_at: NEVER, abort_at: NEVER }
+    }
+
+    pub(super) const fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    pub(super) fn may_claim(&self) -> bool {
+        self.phase == Phase::Running
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.phase >= Phase::Draining
+    }
+
+    pub(super) fn quiet(&mut self) {
+        self.phase = self.phase.max(Phase::Quiet);
+    }
+
+    pub(super) fn stop(&mut self, now: Moment) {
+        if self.is_stopping() {
+            return;
+        }
+        self.phase = Phase::Draining;
+        self.abort_at = now + self.budget;
+        self.interrupt_at = self.abort_at.saturating_sub(NOTICE_MAX.min(self.budget / 5));
+    }
+
+    pub(super) const fn stopped(&mut self) {
+        self.phase = Phase::Stopped;
+    }
+
+    /// Moves on if its time has come; says where to.
+    pub(super) fn advance(&mut self, now: Moment) -> Option<Phase> {
+        let next = match self.phase {
+            Phase::Draining if now >= self.interrupt_at => Phase::Interrupting,
+            Phase::Interrupting if now >= self.abort_at => Phase::Aborting,
+            _ => return None,
+        };
+        self.phase = next;
+        Some(next)
+    }
+
+    pub(super) const fn next(&self) -> Moment {
+        match self.phase {
+            Phase::Draining => self.interrupt_at,
+            Phase::Interrupting => self.abort_at,
+            _ => NEVER,
+        }
+    }
+}

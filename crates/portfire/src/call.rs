@@ -1,0 +1,177 @@
+//! A job as a value: arguments and options, ready to be enqueued, now or never.
+
+use std::time::Duration;
+
+use portfire_core::storage::Inserted;
+use portfire_core::{Backoff, Dependency, JobId, Json, NewJob, Result, Retention, Timestamp, Trigger};
+use portfire_core::Start;
+
+use crate::job::JobOptions;
+use crate::{EnqueueTarget, Job, JobHandle, Jobs};
+
+/// A call of a job that has not been made yet. Nothing happens until it is enqueued.
+#[derive(Clone, Debug)]
+#[must_use = "a call does nothing until it is enqueued: `.enqueue(&jobs).await`"]
+pub struct Call<J> {
+    job: J,
+    id: Option<JobId>,
+    options: JobOptions,
+    start: Start,
+    after: Vec<Dependency>,
+    unique: Option<Box<str>>,
+}
+
+impl<J: Job> Call<J> {
+    pub(crate) fn new(job: J) -> Self {
+        Self { job, id: None, options: J::options(), start: Start::Now, after: Vec::new(), unique: None }
+    }
+
+    /// The line it waits in.
+    pub fn queue(mut self, name: impl Into<Box<str>>) -> Self {
+        self.options = self.options.queue(name);
+        self
+    }
+
+    /// Smaller runs first within a queue.
+    pub fn priority(mut self, priority: i16) -> Self {
+        self.options.priority = priority;
+        self
+    }
+
+    /// Most attempts, the first included.
+    pub fn attempts(mut self, max: u16) -> Self {
+        self.options.policy.attempts_max = max;
+        self
+    }
+
+    /// How long to wait between attempts.
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.options.policy.backoff = backoff;
+        self
+    }
+
+    /// The longest an attempt may take.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.options.policy.timeout = Some(timeout);
+        self
+    }
+
+    /// How long it is kept after its end.
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.options.policy.retention = retention;
+        self
+    }
+
+    /// Adds a word to find it by.
+    pub fn tag(mut self, tag: impl Into<Box<str>>) -> Self {
+        self.options.tags.push(tag.into());
+        self
+    }
+
+    /// While a job of this kind with this name has not ended, no second one is stored; the handle then
+    /// leads to the first.
+    pub fn unique(mut self, name: impl Into<Box<str>>) -> Self {
+        self.unique = Some(name.into());
+        self
+    }
+
+    /// Uses this id, so that enqueueing twice stores one job: the key to repeat a call whose answer was
+    /// lost.
+    pub fn id(mut self, id: JobId) -> Self {
+        self.id = Some(id);
+        self
+    }
+
+    /// Runs it no earlier than this long from now.
+    pub fn after(mut self, delay: Duration) -> Self {
+        self.start = Start::After(delay);
+        self
+    }
+
+    /// Runs it no earlier than at this instant.
+    pub fn at(mut self, instant: impl Into<Timestamp>) -> Self {
+        self.start = Start::At(instant.into());
+        self
+    }
+
+    /// Runs it once that job has succeeded. If it fails, this one waits in case somebody retries it.
+    pub fn after_success_of(self, parent: impl Into<JobId>) -> Self {
+        self.after_parent(parent.into(), Trigger::Success)
+    }
+
+    /// Runs it once that job has failed for good.
+    pub fn after_failure_of(self, parent: impl Into<JobId>) -> Self {
+        self.after_parent(parent.into(), Trigger::Failure)
+    }
+
+    /// Runs it once that job has ended, however.
+    pub fn after_end_of(self, parent: impl Into<JobId>) -> Self {
+        self.after_parent(parent.into(), Trigger::End)
+    }
+
+    fn after_parent(mut self, parent: JobId, on: Trigger) -> Self {
+        self.after.push(Dependency { parent, on });
+        self
+    }
+
+    /// Stores the job. When this returns, it is durable.
+    ///
+    /// # Errors
+    /// Misuse if the arguments are too long, an option cannot be meant or a parent is unknown; otherwise
+    /// what the storage reports.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped the job may or may not be stored. Set [`id`](Self::id) to be able to
+    /// repeat the call.
+    pub async fn enqueue(self, jobs: &Jobs) -> Result<JobHandle<J>> {
+        let job = self.prepare(jobs.new_id())?;
+        let id = job.id;
+        let answers = jobs.storage().insert(vec![job]).await?;
+        Ok(handle_of(id, answers.first().copied()))
+    }
+
+    /// Stores the job inside the application's own transaction: it exists if and only if that commits.
+    ///
+    /// # Errors
+    /// As [`enqueue`](Self::enqueue).
+    ///
+    /// # Cancel safety
+    /// As the transaction's own statements: roll it back if the future was dropped.
+    pub async fn enqueue_in<T: EnqueueTarget>(self, transaction: &mut T) -> Result<JobHandle<J>> {
+        let job = self.prepare(crate::client::process_id())?;
+        let id = job.id;
+        let answers = transaction.insert(std::slice::from_ref(&job)).await?;
+        Ok(handle_of(id, answers.first().copied()))
+    }
+
+    /// The job in its stored form, checked. `fresh` is used unless the call has an id of its own.
+    pub(crate) fn prepare(self, fresh: JobId) -> Result<NewJob> {
+        let job = NewJob {
+            queue: self.options.queue,
+            priority: self.options.priority,
+            policy: self.options.policy,
+            start: self.start,
+            after: self.after,
+            tags: self.options.tags,
+            unique: self.unique,
+            ..NewJob::new(self.id.unwrap_or(fresh), J::KIND, Json::of(&self.job)?)
+        };
+        job.check()?;
+        Ok(job)
+    }
+}
+
+impl<J: Job> From<J> for Call<J> {
+    fn from(job: J) -> Self {
+        Self::new(job)
+    }
+}
+
+/// The handle for what became of the job `id`.
+pub(crate) fn handle_of<J: Job>(id: JobId, answer: Option<Inserted>) -> JobHandle<J> {
+    match answer {
+        Some(Inserted::Duplicate(holder)) => JobHandle::stored(holder, false),
+        Some(Inserted::SameId) => JobHandle::stored(id, false),
+        Some(Inserted::New) | None => JobHandle::stored(id, true),
+    }
+}

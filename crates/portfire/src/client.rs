@@ -1,0 +1,157 @@
+//! The client: stores jobs, looks at them, and acts on them. It needs no server and starts nothing.
+
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use serde::de::DeserializeOwned;
+
+use portfire_core::storage::{Acted, Action, Filter, JobDetails, Overview, Page, PageRequest};
+use portfire_core::{Clock, Error, IdSequence, JobId, Result, Storage, Timestamp};
+
+use crate::call::handle_of;
+use crate::clock::{SystemClock, system_dice};
+use crate::{Call, Job, JobHandle};
+
+/// One sequence for the whole process, so that ids sort in the order of the calls that made them,
+/// whichever client made them.
+static IDS: LazyLock<Mutex<IdSequence>> = LazyLock::new(|| Mutex::new(IdSequence::new(system_dice())));
+
+/// A fresh job id.
+pub(crate) fn process_id() -> JobId {
+    IDS.lock().unwrap_or_else(PoisonError::into_inner).job(SystemClock.now())
+}
+
+/// A fresh server id.
+pub(crate) fn process_server_id() -> portfire_core::ServerId {
+    IDS.lock().unwrap_or_else(PoisonError::into_inner).server(SystemClock.now())
+}
+
+/// A handle on the jobs of one storage. Cheap to clone; share it freely.
+#[derive(Clone, Debug)]
+pub struct Jobs {
+    storage: Arc<dyn Storage>,
+}
+
+impl Jobs {
+    /// Opens the storage that the URL names, bringing its schema up to date.
+    ///
+    /// `sqlite://path/to/file.db` opens or creates a file; `sqlite:///absolute/path`. Options follow as in
+    /// a web address: `?synchronous=normal` (faster, may lose the last moments at a power cut; default
+    /// `full`), `?prefix=jobs_` (names of the tables; default `portfire_`).
+    ///
+    /// # Errors
+    /// Misuse if the URL or an option is not understood; broken if the database is not usable.
+    pub async fn connect(url: &str) -> Result<Self> {
+        crate::connect::open(url).await.map(Self::new)
+    }
+
+    /// A client of this storage.
+    pub fn new(storage: Arc<dyn Storage>) -> Self {
+        Self { storage }
+    }
+
+    /// The storage behind it.
+    pub fn storage(&self) -> &Arc<dyn Storage> {
+        &self.storage
+    }
+
+    /// A fresh job id. With [`Call::id`] it makes an enqueue repeatable.
+    #[expect(clippy::unused_self, reason = "ids are one sequence per process; the handle is where users look")]
+    pub fn new_id(&self) -> JobId {
+        process_id()
+    }
+
+    /// Stores many jobs of one kind, all or none, in one transaction.
+    ///
+    /// # Errors
+    /// As [`Call::enqueue`].
+    pub async fn enqueue_many<J: Job, C: Into<Call<J>>>(
+        &self,
+        calls: impl IntoIterator<Item = C>,
+    ) -> Result<Vec<JobHandle<J>>> {
+        let jobs = calls
+            .into_iter()
+            .map(|call| call.into().prepare(process_id()))
+            .collect::<Result<Vec<_>>>()?;
+        let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
+        let answers = self.storage.insert(jobs).await?;
+        Ok(ids.into_iter().zip(answers).map(|(id, answer)| handle_of(id, Some(answer))).collect())
+    }
+
+    /// Everything known of a job; `None` if there is no such job.
+    ///
+    /// # Errors
+    /// What the storage reports.
+    pub async fn get(&self, job: impl Into<JobId>) -> Result<Option<JobDetails>> {
+        Ok(self.storage.get(vec![job.into()]).await?.pop().flatten())
+    }
+
+    /// One page of jobs.
+    ///
+    /// # Errors
+    /// What the storage reports.
+    pub async fn list(&self, filter: Filter, page: PageRequest) -> Result<Page> {
+        self.storage.list(filter, page).await
+    }
+
+    /// Jobs by queue and state, and the servers.
+    ///
+    /// # Errors
+    /// What the storage reports.
+    pub async fn overview(&self) -> Result<Overview> {
+        self.storage.overview().await
+    }
+
+    /// What a job produced; `None` if it has not succeeded, produced nothing, or is gone.
+    ///
+    /// # Errors
+    /// Misuse if the stored result does not fit the type; otherwise what the storage reports.
+    pub async fn result<J: Job>(&self, job: &JobHandle<J>) -> Result<Option<J::Output>> {
+        self.result_as(job.id()).await
+    }
+
+    /// What a job produced, read as a `T`.
+    ///
+    /// # Errors
+    /// As [`result`](Self::result).
+    pub async fn result_as<T: DeserializeOwned>(&self, job: impl Into<JobId>) -> Result<Option<T>> {
+        let details = self.get(job).await?;
+        details.and_then(|job| job.result).map(|json| json.parse()).transpose()
+    }
+
+    /// Stops a job: at once while it waits, through its cancellation token while it runs.
+    ///
+    /// # Errors
+    /// What the storage reports.
+    pub async fn cancel(&self, job: impl Into<JobId>) -> Result<Acted> {
+        self.act(job.into(), Action::Cancel).await
+    }
+
+    /// Runs a job as soon as a slot is free: one that waits, or once more one that has ended.
+    ///
+    /// # Errors
+    /// What the storage reports.
+    pub async fn retry(&self, job: impl Into<JobId>) -> Result<Acted> {
+        self.act(job.into(), Action::RunNow).await
+    }
+
+    /// Runs a job at another time.
+    ///
+    /// # Errors
+    /// What the storage reports.
+    pub async fn reschedule(&self, job: impl Into<JobId>, at: impl Into<Timestamp>) -> Result<Acted> {
+        self.act(job.into(), Action::Reschedule(at.into())).await
+    }
+
+    /// Removes a job that is not running, and all that belongs to it.
+    ///
+    /// # Errors
+    /// What the storage reports.
+    pub async fn delete(&self, job: impl Into<JobId>) -> Result<Acted> {
+        self.act(job.into(), Action::Delete).await
+    }
+
+    async fn act(&self, job: JobId, action: Action) -> Result<Acted> {
+        let answers = self.storage.act(vec![job], action).await?;
+        answers.first().copied().ok_or_else(|| Error::broken("the storage gave no answer for the job"))
+    }
+}

@@ -1,0 +1,20 @@
+//! The system clock and the system's randomness: the only file of this crate that reads either.
+
+use portfire_core::{Clock, Dice, Timestamp};
+
+/// The host's wall clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the wall clock")]
+    fn now(&self) -> Timestamp {
+        Timestamp::from(std::time::SystemTime::now())
+    }
+}
+
+/// Dice seeded by the operating system.
+pub(crate) fn system_dice() -> Dice {
+    let word = || getrandom::u64().expect("the operating system provides randomness");
+    Dice::from_seed([word(), word()])
+}

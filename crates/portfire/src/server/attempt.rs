@@ -1,0 +1,124 @@
+//! One attempt: layers, handler, timeout, panic, interruption. Whatever happens, it ends in an outcome.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use portfire_core::{Fault, Json, Outcome};
+
+use super::Runner;
+use crate::{JobContext, Layer, Next};
+
+/// How long a handler may go on after its token was cancelled, before it is dropped at its next await.
+/// A server that must stop sooner drops it sooner.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// What is needed to run any attempt of a server.
+#[derive(Debug)]
+pub(super) struct Attempts {
+    pub(super) layers: Vec<Arc<dyn Layer>>,
+    /// Cancelled when the server's time to stop is over.
+    pub(super) abort: CancellationToken,
+}
+
+impl Attempts {
+    /// Runs one attempt to its outcome.
+    pub(super) async fn run(&self, runner: Runner, ctx: &JobContext, args: Json) -> Outcome {
+        let span = tracing::info_span!(
+            "job",
+            id = %ctx.job_id(),
+            kind = ctx.kind(),
+            queue = ctx.queue(),
+            attempt = ctx.attempt()
+        );
+        let next = Next { layers: &self.layers, runner, args };
+        let work = CatchPanic(Box::pin(next.run(ctx)));
+        let outcome = self.supervise(work, ctx).instrument(span.clone()).await;
+        ctx.release_values();
+        let outcome = if ctx.is_cancelled() { forgive(outcome) } else { outcome };
+        span.in_scope(|| report(&outcome));
+        outcome
+    }
+
+    async fn supervise(&self, work: CatchPanic<'_>, ctx: &JobContext) -> Outcome {
+        let token = ctx.cancellation();
+        tokio::select! {
+            biased;
+            outcome = work => outcome,
+            limit = timed_out(ctx) => {
+                token.cancel();
+                Outcome::TimedOut(limit)
+            }
+            () = grace_over(token) => Outcome::Interrupted,
+            () = self.abort.cancelled() => Outcome::Interrupted,
+        }
+    }
+}
+
+/// An error that came after the attempt was asked to stop is taken as the stopping, and not charged.
+/// (If a person asked, the job's flag makes it *cancelled* when this is settled.)
+fn forgive(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Failed(_) => Outcome::Interrupted,
+        other => other,
+    }
+}
+
+async fn timed_out(ctx: &JobContext) -> Duration {
+    match (ctx.deadline(), ctx.claimed().facts.policy.timeout) {
+        (Some(deadline), Some(limit)) => {
+            tokio::time::sleep_until(deadline).await;
+            limit
+        }
+        _ => std::future::pending().await,
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the grace of one attempt, inside the driver's own task")]
+async fn grace_over(token: &CancellationToken) {
+    token.cancelled().await;
+    tokio::time::sleep(GRACE).await;
+}
+
+fn report(outcome: &Outcome) {
+    match outcome {
+        Outcome::Succeeded(_) => tracing::debug!("job succeeded"),
+        Outcome::Snoozed(after) => tracing::debug!(?after, "job snoozed"),
+        Outcome::Interrupted => tracing::info!("attempt interrupted"),
+        Outcome::Cancelled(fault) => tracing::info!(reason = %fault.message, "job cancelled itself"),
+        Outcome::TimedOut(limit) => tracing::warn!(?limit, "attempt timed out"),
+        Outcome::Failed(fault)
+        | Outcome::RetryAfter(fault, _)
+        | Outcome::FailedForGood(fault)
+        | Outcome::Panicked(fault)
+        | Outcome::Undecodable(fault) => {
+            tracing::warn!(outcome = outcome.as_str(), error = %fault.message, "attempt failed");
+        }
+        Outcome::Crashed => tracing::warn!("attempt crashed"),
+    }
+}
+
+/// A future that ends in [`Outcome::Panicked`] instead of unwinding.
+struct CatchPanic<'a>(Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>);
+
+impl Future for CatchPanic<'_> {
+    type Output = Outcome;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
+        // Unwind safe: after a panic the future is never polled again, and only dropped.
+        catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx)))
+            .unwrap_or_else(|panic| Poll::Ready(Outcome::Panicked(Fault::new(&panic_text(&*panic)))))
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("the handler panicked with something that is not text").to_owned()
+}

@@ -1,0 +1,226 @@
+//! Performs what the engine decides. Every task of a server begins here, and every effect ends in
+//! exactly one event.
+//!
+//! 1. Wait for events, or for the moment the engine named.
+//! 2. Feed all events at hand to the engine; let it step once; perform its effects.
+//! 3. Storage calls run as tasks with a deadline, and report back as events.
+//! 4. When the engine says it has stopped, leave the cluster and end.
+//!
+//! It decides nothing: what to do about an answer is the engine's matter.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use portfire_core::engine::{Effect, Engine, Event, Moment};
+use portfire_core::storage::{Claimed, Exchange};
+use portfire_core::{Error, JobId, Outcome, Result, ServerId};
+
+use super::attempt::Attempts;
+use super::registry::Runner;
+use crate::context::ShutdownClock;
+use crate::values::Values;
+use crate::{AttemptScope, JobContext, Jobs};
+
+/// Longest wait for one storage call; then its outcome counts as unknown and it is repeated.
+const CALL_DEADLINE: Duration = Duration::from_secs(30);
+/// How long one wait for a hint lasts before it is renewed.
+const WAIT_AT_MOST: Duration = Duration::from_secs(10);
+/// The pause after a wait that failed, so that a dead database is not asked without pause.
+const WAIT_PAUSE: Duration = Duration::from_millis(500);
+/// Most events taken in before a step: some thousand finished attempts are one batch.
+const EVENTS_PER_STEP: usize = 4_096;
+
+/// A monotonic clock that starts at zero.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LocalClock(Instant);
+
+impl LocalClock {
+    #[expect(clippy::disallowed_methods, reason = "the server's monotonic clock starts here")]
+    pub(super) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(super) fn now(&self) -> Moment {
+        self.0.elapsed()
+    }
+
+    fn at(&self, moment: Moment) -> Instant {
+        self.0.checked_add(moment).unwrap_or_else(|| self.0 + Duration::from_secs(365 * 24 * 60 * 60))
+    }
+}
+
+trait CheckedAdd: Sized {
+    fn checked_add(self, by: Duration) -> Option<Self>;
+}
+
+impl CheckedAdd for Instant {
+    fn checked_add(self, by: Duration) -> Option<Self> {
+        Instant::checked_add(&self, by)
+    }
+}
+
+/// The hands of one server.
+#[derive(Debug)]
+pub(super) struct Driver {
+    pub(super) engine: Engine,
+    pub(super) server: ServerId,
+    pub(super) jobs: Jobs,
+    pub(super) runners: HashMap<&'static str, Runner>,
+    pub(super) values: Arc<Values>,
+    pub(super) attempts: Arc<Attempts>,
+    pub(super) shutdown: ShutdownClock,
+    pub(super) clock: LocalClock,
+    pub(super) events: UnboundedSender<Event>,
+    pub(super) inbox: UnboundedReceiver<Event>,
+    /// The attempts that run.
+    pub(super) contexts: HashMap<JobId, JobContext>,
+    pub(super) running: Arc<AtomicU32>,
+}
+
+impl Driver {
+    /// Works until the engine has stopped.
+    pub(super) async fn run(mut self) {
+        tracing::info!(server = %self.server, "server started");
+        // Dropped with this future: an aborted server leaves no task behind.
+        let mut tasks = JoinSet::new();
+        tasks.spawn(wait_for_hints(self.jobs.clone(), self.events.clone()));
+        let (mut batch, mut effects) = (Vec::new(), Vec::new());
+        loop {
+            let alarm = self.clock.at(self.engine.wake_at());
+            tokio::select! {
+                biased;
+                _ = self.inbox.recv_many(&mut batch, EVENTS_PER_STEP) => {}
+                () = tokio::time::sleep_until(alarm) => {}
+            }
+            self.take_in(&mut batch);
+            self.engine.step(self.clock.now(), &mut effects);
+            while tasks.try_join_next().is_some() {}
+            for effect in effects.drain(..) {
+                if matches!(effect, Effect::Stopped) {
+                    self.leave().await;
+                    return;
+                }
+                self.perform(effect, &mut tasks);
+            }
+            self.running.store(u32::try_from(self.engine.running()).unwrap_or(u32::MAX), Ordering::Relaxed);
+        }
+    }
+
+    fn take_in(&mut self, batch: &mut Vec<Event>) {
+        let now = self.clock.now();
+        for event in batch.drain(..) {
+            if let Event::Finished { facts, .. } = &event {
+                self.contexts.remove(&facts.lease.job);
+            }
+            self.engine.on(now, event);
+        }
+    }
+
+    fn perform(&mut self, effect: Effect, tasks: &mut JoinSet<()>) {
+        let storage = Arc::clone(self.jobs.storage());
+        match effect {
+            Effect::Exchange { notes, settlements, want } => {
+                let exchange = Exchange { server: self.server, notes, settlements, want };
+                self.call("exchange", tasks, async move { storage.exchange(exchange).await }, |answer| {
+                    answer.map_or(Event::ExchangeFailed, Event::Exchanged)
+                });
+            }
+            Effect::Promote(limit) => {
+                self.call("promote", tasks, async move { storage.promote(limit).await }, Event::Promoted);
+            }
+            Effect::Sweep(limit) => {
+                self.call("sweep", tasks, async move { storage.expired(limit).await }, Event::Swept);
+            }
+            Effect::Prune(limit) => {
+                self.call("prune", tasks, async move { storage.prune(limit).await }, Event::Pruned);
+            }
+            Effect::Run(claimed) => self.start_attempt(*claimed, tasks),
+            Effect::Interrupt(job) => {
+                if let Some(ctx) = self.contexts.get(&job) {
+                    ctx.cancellation().cancel();
+                }
+            }
+            Effect::AbortAll => self.attempts.abort.cancel(),
+            Effect::CollectNotes => self.collect_notes(),
+            Effect::ReportLost(lease) => {
+                tracing::warn!(job = %lease.job, token = %lease.token, "a late outcome was refused");
+            }
+            Effect::Stopped => {}
+        }
+    }
+
+    /// Makes a storage call with a deadline; its end is one event.
+    fn call<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        tasks: &mut JoinSet<()>,
+        call: impl Future<Output = Result<T>> + Send + 'static,
+        event: impl FnOnce(Option<T>) -> Event + Send + 'static,
+    ) {
+        let events = self.events.clone();
+        tasks.spawn(async move {
+            let late = |_| Err(Error::transient("the storage did not answer in time"));
+            let answer = tokio::time::timeout(CALL_DEADLINE, call).await.unwrap_or_else(late);
+            let answer = answer.inspect_err(|error| tracing::warn!(call = name, %error, "a storage call failed"));
+            let _ = events.send(event(answer.ok()));
+        });
+    }
+
+    fn start_attempt(&mut self, claimed: Claimed, tasks: &mut JoinSet<()>) {
+        let Some(runner) = self.runners.get(&*claimed.kind).copied() else {
+            // Only wanted kinds are claimed, so this is a storage that does not keep its contract.
+            let outcome = Outcome::Interrupted;
+            let facts = Box::new(claimed.facts);
+            let _ = self.events.send(Event::Finished { facts, outcome, notes: Vec::new() });
+            return;
+        };
+        let (facts, args) = (Box::new(claimed.facts.clone()), claimed.args.clone());
+        let scope = AttemptScope::new(Arc::clone(&self.values));
+        let token = CancellationToken::new();
+        let ctx = JobContext::new(claimed, self.jobs.clone(), scope, token, self.shutdown.clone());
+        self.contexts.insert(ctx.job_id(), ctx.clone());
+        let (attempts, events) = (Arc::clone(&self.attempts), self.events.clone());
+        tasks.spawn(async move {
+            let outcome = attempts.run(runner, &ctx, args).await;
+            let notes = ctx.take_notes();
+            let _ = events.send(Event::Finished { facts, outcome, notes });
+        });
+    }
+
+    fn collect_notes(&self) {
+        let notes: Vec<_> = self.contexts.values().flat_map(JobContext::take_notes).collect();
+        if !notes.is_empty() {
+            let _ = self.events.send(Event::Noted(notes));
+        }
+    }
+
+    async fn leave(&self) {
+        let left = tokio::time::timeout(CALL_DEADLINE, self.jobs.storage().leave(self.server)).await;
+        match left {
+            Ok(Ok(())) => tracing::info!(server = %self.server, "server stopped"),
+            _ => tracing::warn!(server = %self.server, "server stopped; its row stays until it is pruned"),
+        }
+    }
+}
+
+/// Turns the storage's hints into events, for ever.
+#[expect(clippy::disallowed_methods, reason = "the pause after a failed wait")]
+async fn wait_for_hints(jobs: Jobs, events: UnboundedSender<Event>) {
+    loop {
+        let hint = tokio::time::timeout(WAIT_AT_MOST, jobs.storage().wait(WAIT_AT_MOST)).await;
+        if matches!(hint, Ok(Err(_))) {
+            tokio::time::sleep(WAIT_PAUSE).await;
+        }
+        if events.send(Event::Woken).is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! A running instance that works jobs.
+//!
+//! 1. [`Server`] gathers what was said: kinds, values, queues, limits.
+//! 2. [`Server::start`] checks it once, and refuses what cannot work, before anything runs.
+//! 3. A heartbeat thread keeps the lease; a driver task performs what the pure engine of `portfire-core`
+//!    decides; each attempt is a task of its own.
+//! 4. [`RunningServer::stop`] drains, interrupts, gives back, and ends.
+//!
+//! It deliberately does not know which database it works on.
+
+mod attempt;
+mod driver;
+mod pulse;
+mod queues;
+mod registry;
+mod running;
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use portfire_core::engine::Config;
+use portfire_core::limits::{CLAIM_MAX, LEASE};
+use portfire_core::storage::ServerInfo;
+use portfire_core::{Error, Result};
+
+pub use queues::Queues;
+pub(crate) use registry::Runner;
+pub use running::RunningServer;
+
+use crate::values::Values;
+use crate::{AttemptScope, Job, JobError, Jobs, Layer};
+use registry::Registry;
+
+/// The shortest lease: below it, an ordinary pause of the host would cost jobs their lease.
+const LEASE_MIN: Duration = Duration::from_secs(1);
+
+/// A server that has not been started.
+///
+/// ```no_run
+/// use portfire::prelude::*;
+///
+/// #[job(queue = "mail", attempts = 5)]
+/// async fn welcome(user_id: i64) -> Result<(), JobError> {
+///     let _ = user_id;
+///     Ok(())
+/// }
+///
+/// # async fn example() -> portfire::Result<()> {
+/// let jobs = Jobs::connect("sqlite://jobs.db").await?;
+/// Server::new(&jobs)
+///     .job::<welcome>()
+///     .queues(Queues::weighted([("mail", 3), ("default", 1)]))
+///     .slots(8)
+///     .run()
+///     .await
+/// # }
+/// ```
+#[must_use = "a server does nothing until it is started: `.run().await`"]
+#[derive(Debug)]
+pub struct Server {
+    jobs: Jobs,
+    registry: Registry,
+    values: Values,
+    layers: Vec<Arc<dyn Layer>>,
+    queues: Option<Queues>,
+    queue_slots: BTreeMap<Box<str>, u32>,
+    slots: u32,
+    lease: Duration,
+    shutdown: Duration,
+    poll: Duration,
+    name: Option<Box<str>>,
+}
+
+impl std::fmt::Debug for dyn Layer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Layer")
+    }
+}
+
+impl Server {
+    /// A server for the jobs of this storage, that knows no kinds yet.
+    pub fn new(jobs: &Jobs) -> Self {
+        Self {
+            jobs: jobs.clone(),
+            registry: Registry::default(),
+            values: Values::default(),
+            layers: Vec::new(),
+            queues: None,
+            queue_slots: BTreeMap::new(),
+            slots: default_slots(),
+            lease: LEASE,
+            shutdown: Duration::from_secs(30),
+            poll: Duration::from_secs(1),
+            name: None,
+        }
+    }
+
+    /// Teaches it a kind. Jobs of other kinds wait for a server that knows them.
+    pub fn job<J: Job>(mut self) -> Self {
+        self.registry.add::<J>();
+        self
+    }
+
+    /// Provides a value that handlers borrow: one for all attempts.
+    pub fn provide<T: Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.values.provide(value);
+        self
+    }
+
+    /// Provides a value that is made anew for each attempt that asks for it, and dropped at its end,
+    /// also after a panic or a timeout: a transaction, a connection, a request-scoped cache.
+    pub fn provide_with<T, F, R>(mut self, make: F) -> Self
+    where
+        T: Send + Sync + 'static,
+        F: Fn(AttemptScope) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<T, JobError>> + Send + 'static,
+    {
+        self.values.provide_with(make);
+        self
+    }
+
+    /// Wraps every attempt. The first layer added is the outermost.
+    pub fn layer(mut self, layer: impl Layer) -> Self {
+        self.layers.push(Arc::new(layer));
+        self
+    }
+
+    /// Which queues it serves, and how they share it. Default: `default` and the queues named by its
+    /// kinds, equally.
+    pub fn queues(mut self, queues: Queues) -> Self {
+        self.queues = Some(queues);
+        self
+    }
+
+    /// Most jobs of one queue at once.
+    pub fn queue_slots(mut self, queue: impl Into<Box<str>>, slots: u32) -> Self {
+        self.queue_slots.insert(queue.into(), slots);
+        self
+    }
+
+    /// Most jobs at once. Default: five per core, at most 20 (Hangfire's `WorkerCount`).
+    pub const fn slots(mut self, slots: u32) -> Self {
+        self.slots = slots;
+        self
+    }
+
+    /// How long jobs stay with this server after its last heartbeat. Heartbeats come three times as
+    /// often. Default 30 s, at least 1 s.
+    pub const fn lease(mut self, lease: Duration) -> Self {
+        self.lease = lease;
+        self
+    }
+
+    /// How long a stop may take. Default 30 s.
+    pub const fn shutdown_timeout(mut self, timeout: Duration) -> Self {
+        self.shutdown = timeout;
+        self
+    }
+
+    /// How often to look for work when nothing hints at any. Default 1 s.
+    pub const fn poll_interval(mut self, interval: Duration) -> Self {
+        self.poll = interval;
+        self
+    }
+
+    /// A name for people. Default: the process id.
+    pub fn name(mut self, name: impl Into<Box<str>>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Starts, works until Ctrl-C or SIGTERM, then drains and stops.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start) and [`RunningServer::stop`].
+    ///
+    /// # Cancel safety
+    /// If dropped, jobs that run are dropped too, and run again once the lease has ended.
+    pub async fn run(self) -> Result<()> {
+        let server = self.start().await?;
+        running::asked_to_stop().await?;
+        server.stop().await
+    }
+
+    /// Starts, and works until told to stop.
+    ///
+    /// # Errors
+    /// Misuse if the server could never work: no kinds, a value that no one provides, no slots, a queue
+    /// limit for a queue it does not serve. Otherwise what the storage reports at the first heartbeat.
+    pub async fn start(self) -> Result<RunningServer> {
+        self.check()?;
+        let queues = self.queues.clone().unwrap_or_else(|| self.registry.default_queues());
+        let config = Config {
+            slots: self.slots,
+            prefetch_max: self.slots.saturating_mul(2).min(CLAIM_MAX),
+            queues: queues.configs(&self.queue_slots)?,
+            order: queues.order(),
+            kinds: self.registry.kinds(),
+            lease: self.lease,
+            poll: self.poll,
+            shutdown: self.shutdown,
+        };
+        let info = self.info(&queues);
+        running::start(self.jobs, config, info, self.registry, self.values, self.layers).await
+    }
+
+    fn check(&self) -> Result<()> {
+        self.registry.check(&self.values)?;
+        if self.slots == 0 {
+            return Err(Error::misuse("a server with 0 slots could never run a job"));
+        }
+        if self.lease < LEASE_MIN {
+            return Err(Error::misuse(format!(
+                "a lease of {:?} is shorter than an ordinary pause of a host; use at least {LEASE_MIN:?}",
+                self.lease
+            )));
+        }
+        if self.poll.is_zero() {
+            return Err(Error::misuse("a poll interval of zero would look for work without pause"));
+        }
+        Ok(())
+    }
+
+    fn info(&self, queues: &Queues) -> ServerInfo {
+        let pid = std::process::id();
+        ServerInfo {
+            name: self.name.clone().unwrap_or_else(|| format!("process {pid}").into()),
+            pid,
+            queues: queues.names(),
+            slots: self.slots,
+            running: 0,
+        }
+    }
+}
+
+fn default_slots() -> u32 {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    u32::try_from(cores.saturating_mul(5).min(20)).unwrap_or(20)
+}

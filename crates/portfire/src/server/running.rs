@@ -1,0 +1,135 @@
+//! A server that runs, as its owner holds it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use portfire_core::engine::{Config, Engine, Event};
+use portfire_core::storage::ServerInfo;
+use portfire_core::{Error, Result, ServerId};
+
+use super::attempt::Attempts;
+use super::driver::{Driver, LocalClock};
+use super::pulse::Pulse;
+use super::registry::Registry;
+use crate::client::process_server_id;
+use crate::clock::system_dice;
+use crate::context::ShutdownClock;
+use crate::values::Values;
+use crate::{Jobs, Layer};
+
+/// A server that works jobs. Dropping it stops it at once: its jobs are dropped and run again once the
+/// lease has ended. Call [`stop`](Self::stop) to end well.
+#[derive(Debug)]
+pub struct RunningServer {
+    id: ServerId,
+    events: UnboundedSender<Event>,
+    driver: Option<JoinHandle<()>>,
+    pulse: CancellationToken,
+    shutdown: ShutdownClock,
+    budget: std::time::Duration,
+}
+
+impl RunningServer {
+    /// Its name among the servers of the storage.
+    pub const fn id(&self) -> ServerId {
+        self.id
+    }
+
+    /// Takes no more jobs, but finishes those it has and stays.
+    pub fn quiet(&self) {
+        let _ = self.events.send(Event::QuietAsked);
+    }
+
+    /// Takes no more jobs, lets those that run finish, asks them to stop when the time is nearly over,
+    /// gives back what did not finish, and ends.
+    ///
+    /// # Errors
+    /// Broken if the server's own task had panicked.
+    ///
+    /// # Cancel safety
+    /// If dropped, the server stops at once, as when it is dropped itself.
+    pub async fn stop(mut self) -> Result<()> {
+        self.shutdown.set(tokio::time::Instant::now() + self.budget);
+        let _ = self.events.send(Event::StopAsked);
+        let Some(driver) = self.driver.as_mut() else { return Ok(()) };
+        let ended = driver.await;
+        self.driver = None;
+        ended.map_err(|e| Error::broken("the server's task panicked").caused_by(e))
+    }
+}
+
+impl Drop for RunningServer {
+    fn drop(&mut self) {
+        self.pulse.cancel();
+        if let Some(driver) = &self.driver {
+            driver.abort();
+        }
+    }
+}
+
+/// Makes all parts of a server and sets them going.
+#[expect(clippy::disallowed_methods, reason = "this is where a server's one long task begins")]
+pub(super) async fn start(
+    jobs: Jobs,
+    config: Config,
+    info: ServerInfo,
+    registry: Registry,
+    values: Values,
+    layers: Vec<Arc<dyn Layer>>,
+) -> Result<RunningServer> {
+    let (events, inbox) = unbounded_channel();
+    let (id, clock, budget) = (process_server_id(), LocalClock::start(), config.shutdown);
+    let (stop_pulse, shutdown, running) =
+        (CancellationToken::new(), ShutdownClock::default(), Arc::new(AtomicU32::new(0)));
+    let pulse = Pulse {
+        storage: Arc::clone(jobs.storage()),
+        server: id,
+        lease: config.lease,
+        info,
+        running: Arc::clone(&running),
+        clock,
+        events: events.clone(),
+        stop: stop_pulse.clone(),
+    };
+    pulse.beat().await?;
+    pulse.start()?;
+    let driver = Driver {
+        engine: Engine::new(config, system_dice()),
+        server: id,
+        jobs,
+        runners: registry.runners(),
+        values: Arc::new(values),
+        attempts: Arc::new(Attempts { layers, abort: CancellationToken::new() }),
+        shutdown: shutdown.clone(),
+        clock,
+        events: events.clone(),
+        inbox,
+        contexts: HashMap::new(),
+        running,
+    };
+    let (driver, pulse) = (Some(tokio::spawn(driver.run())), stop_pulse);
+    Ok(RunningServer { id, events, driver, pulse, shutdown, budget })
+}
+
+/// Returns when the process is asked to stop: Ctrl-C, or SIGTERM where there is such a thing.
+pub(super) async fn asked_to_stop() -> Result<()> {
+    let failed = |e| Error::broken("the process cannot listen for signals").caused_by(e);
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted.map_err(failed),
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        tokio::signal::ctrl_c().await.map_err(failed)
+    }
+}

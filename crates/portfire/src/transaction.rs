@@ -1,0 +1,85 @@
+//! Enqueue inside the application's own transaction: the job exists if and only if that commits.
+//!
+//! Each driver's transaction type becomes an [`EnqueueTarget`] here, over the same SQL that the backend
+//! itself uses. Servers learn of the job by polling, or when the file changes.
+
+use std::future::Future;
+
+use portfire_core::storage::Inserted;
+use portfire_core::{NewJob, Result};
+
+/// An open transaction that can take jobs.
+pub trait EnqueueTarget {
+    /// Stores jobs as [`Storage::insert`](crate::Storage::insert) does, as part of this transaction.
+    ///
+    /// # Errors
+    /// As there. After an error the application should roll its transaction back.
+    fn insert(&mut self, jobs: &[NewJob]) -> impl Future<Output = Result<Vec<Inserted>>>;
+}
+
+#[cfg(feature = "sqlite")]
+pub use with_sqlite::{Prefixed, prefixed};
+
+#[cfg(feature = "sqlite")]
+mod with_sqlite {
+    use std::future::{Ready, ready};
+
+    use portfire_sqlite::{DEFAULT_PREFIX, insert_in, rusqlite};
+
+    use super::{EnqueueTarget, Inserted, NewJob, Result};
+
+    /// A transaction in a database whose Portfire tables have a prefix of their own.
+    #[derive(Debug)]
+    pub struct Prefixed<'t, T> {
+        prefix: &'t str,
+        transaction: &'t mut T,
+    }
+
+    /// Names the prefix of the Portfire tables, for databases opened with one.
+    pub fn prefixed<'t, T>(prefix: &'t str, transaction: &'t mut T) -> Prefixed<'t, T> {
+        Prefixed { prefix, transaction }
+    }
+
+    impl EnqueueTarget for rusqlite::Connection {
+        fn insert(&mut self, jobs: &[NewJob]) -> Ready<Result<Vec<Inserted>>> {
+            ready(insert_in(self, DEFAULT_PREFIX, jobs))
+        }
+    }
+
+    impl EnqueueTarget for rusqlite::Transaction<'_> {
+        fn insert(&mut self, jobs: &[NewJob]) -> Ready<Result<Vec<Inserted>>> {
+            ready(insert_in(self, DEFAULT_PREFIX, jobs))
+        }
+    }
+
+    impl EnqueueTarget for Prefixed<'_, rusqlite::Transaction<'_>> {
+        fn insert(&mut self, jobs: &[NewJob]) -> Ready<Result<Vec<Inserted>>> {
+            ready(insert_in(self.transaction, self.prefix, jobs))
+        }
+    }
+
+    #[cfg(feature = "sqlx-sqlite")]
+    mod with_sqlx {
+        use portfire_sqlite::{DEFAULT_PREFIX, insert_in_sqlx};
+
+        use super::{EnqueueTarget, Inserted, NewJob, Prefixed, Result};
+
+        impl EnqueueTarget for sqlx::SqliteConnection {
+            async fn insert(&mut self, jobs: &[NewJob]) -> Result<Vec<Inserted>> {
+                insert_in_sqlx(self, DEFAULT_PREFIX, jobs).await
+            }
+        }
+
+        impl EnqueueTarget for sqlx::Transaction<'_, sqlx::Sqlite> {
+            async fn insert(&mut self, jobs: &[NewJob]) -> Result<Vec<Inserted>> {
+                insert_in_sqlx(self, DEFAULT_PREFIX, jobs).await
+            }
+        }
+
+        impl EnqueueTarget for Prefixed<'_, sqlx::Transaction<'_, sqlx::Sqlite>> {
+            async fn insert(&mut self, jobs: &[NewJob]) -> Result<Vec<Inserted>> {
+                insert_in_sqlx(self.transaction, self.prefix, jobs).await
+            }
+        }
+    }
+}
