@@ -1,0 +1,86 @@
+//! What every case stands on: a storage, a client, and one way to wait.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use portfire::prelude::*;
+use portfire::sqlite::SqliteStorage;
+use portfire::{JobDetails, ModelStorage, RunningServer, Timestamp};
+
+/// Longest wait of any case: only a broken build gets near it.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[derive(Debug)]
+struct WallClock;
+
+impl portfire_core::Clock for WallClock {
+    fn now(&self) -> Timestamp {
+        std::time::SystemTime::now().into()
+    }
+}
+
+/// A client on one backend.
+pub struct Bed {
+    pub jobs: Jobs,
+    _file: Option<tempfile::TempDir>,
+}
+
+impl Bed {
+    fn model() -> Self {
+        let jobs = Jobs::new(Arc::new(ModelStorage::new(Arc::new(WallClock))));
+        Self { jobs, _file: None }
+    }
+
+    async fn sqlite() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let storage = SqliteStorage::open(dir.path().join("jobs.db")).await.unwrap();
+        Self { jobs: Jobs::new(Arc::new(storage)), _file: Some(dir) }
+    }
+
+    /// A server with short times, ready for kinds.
+    pub fn server(&self) -> Server {
+        Server::new(&self.jobs).poll_interval(50.milliseconds()).shutdown_timeout(5.seconds())
+    }
+
+    /// Waits until the job is in this state.
+    pub async fn until(&self, job: impl Into<JobId>, state: State) -> JobDetails {
+        let job = job.into();
+        self.until_that(job, |details| details.summary.state == state).await
+    }
+
+    /// Waits until this is true of the job.
+    pub async fn until_that(
+        &self,
+        job: impl Into<JobId>,
+        is_so: impl Fn(&JobDetails) -> bool,
+    ) -> JobDetails {
+        let job = job.into();
+        let search = async {
+            loop {
+                if let Some(details) = self.jobs.get(job).await.unwrap().filter(|details| is_so(details)) {
+                    return details;
+                }
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, search).await {
+            Ok(details) => details,
+            Err(_) => panic!("not so in time; the job is {:#?}", self.jobs.get(job).await),
+        }
+    }
+}
+
+/// Runs a case on every backend.
+pub fn on_every_backend<F: Future<Output = ()>>(case: impl Fn(Bed) -> F) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        case(Bed::model()).await;
+        case(Bed::sqlite().await).await;
+    });
+}
+
+/// Stops a server within the patience of a test.
+pub async fn stop(server: RunningServer) {
+    tokio::time::timeout(PATIENCE, server.stop()).await.expect("the server stops in time").unwrap();
+}
