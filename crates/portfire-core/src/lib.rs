@@ -39,4 +39,5 @@ pub use retry::Backoff;
 pub use settle::{AttemptRecord, Facts, Settlement, Target, settle};
 pub use state::{Cause, Illegal, State};
 pub use storage::Storage;
+pub use storage::model::ModelStorage;
 pub use time::{Clock, Timestamp, VirtualClock};

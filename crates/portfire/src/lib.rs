@@ -1,7 +1,5 @@
 #![doc = include_str!("../../../README.md")]
 
-extern crate self as portfire;
-
 mod call;
 mod client;
 mod clock;

@@ -22,8 +22,6 @@ pub use with_sqlite::{Prefixed, prefixed};
 
 #[cfg(feature = "sqlite")]
 mod with_sqlite {
-    use std::future::{Ready, ready};
-
     use portfire_sqlite::{DEFAULT_PREFIX, insert_in, rusqlite};
 
     use super::{EnqueueTarget, Inserted, NewJob, Result};
@@ -41,20 +39,20 @@ mod with_sqlite {
     }
 
     impl EnqueueTarget for rusqlite::Connection {
-        fn insert(&mut self, jobs: &[NewJob]) -> Ready<Result<Vec<Inserted>>> {
-            ready(insert_in(self, DEFAULT_PREFIX, jobs))
+        async fn insert(&mut self, jobs: &[NewJob]) -> Result<Vec<Inserted>> {
+            insert_in(self, DEFAULT_PREFIX, jobs)
         }
     }
 
     impl EnqueueTarget for rusqlite::Transaction<'_> {
-        fn insert(&mut self, jobs: &[NewJob]) -> Ready<Result<Vec<Inserted>>> {
-            ready(insert_in(self, DEFAULT_PREFIX, jobs))
+        async fn insert(&mut self, jobs: &[NewJob]) -> Result<Vec<Inserted>> {
+            insert_in(self, DEFAULT_PREFIX, jobs)
         }
     }
 
     impl EnqueueTarget for Prefixed<'_, rusqlite::Transaction<'_>> {
-        fn insert(&mut self, jobs: &[NewJob]) -> Ready<Result<Vec<Inserted>>> {
-            ready(insert_in(self.transaction, self.prefix, jobs))
+        async fn insert(&mut self, jobs: &[NewJob]) -> Result<Vec<Inserted>> {
+            insert_in(self.transaction, self.prefix, jobs)
         }
     }
 

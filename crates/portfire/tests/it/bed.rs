@@ -21,8 +21,8 @@ impl portfire_core::Clock for WallClock {
 }
 
 /// A client on one backend.
-pub struct Bed {
-    pub jobs: Jobs,
+pub(crate) struct Bed {
+    pub(crate) jobs: Jobs,
     _file: Option<tempfile::TempDir>,
 }
 
@@ -39,18 +39,18 @@ impl Bed {
     }
 
     /// A server with short times, ready for kinds.
-    pub fn server(&self) -> Server {
+    pub(crate) fn server(&self) -> Server {
         Server::new(&self.jobs).poll_interval(50.milliseconds()).shutdown_timeout(5.seconds())
     }
 
     /// Waits until the job is in this state.
-    pub async fn until(&self, job: impl Into<JobId>, state: State) -> JobDetails {
+    pub(crate) async fn until(&self, job: impl Into<JobId>, state: State) -> JobDetails {
         let job = job.into();
         self.until_that(job, |details| details.summary.state == state).await
     }
 
     /// Waits until this is true of the job.
-    pub async fn until_that(
+    pub(crate) async fn until_that(
         &self,
         job: impl Into<JobId>,
         is_so: impl Fn(&JobDetails) -> bool,
@@ -72,7 +72,7 @@ impl Bed {
 }
 
 /// Runs a case on every backend.
-pub fn on_every_backend<F: Future<Output = ()>>(case: impl Fn(Bed) -> F) {
+pub(crate) fn on_every_backend<F: Future<Output = ()>>(case: impl Fn(Bed) -> F) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         case(Bed::model()).await;
@@ -81,6 +81,6 @@ pub fn on_every_backend<F: Future<Output = ()>>(case: impl Fn(Bed) -> F) {
 }
 
 /// Stops a server within the patience of a test.
-pub async fn stop(server: RunningServer) {
+pub(crate) async fn stop(server: RunningServer) {
     tokio::time::timeout(PATIENCE, server.stop()).await.expect("the server stops in time").unwrap();
 }

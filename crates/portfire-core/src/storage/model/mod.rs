@@ -1,0 +1,135 @@
+//! The storage contract in memory: the executable specification, and what user tests run on.
+//!
+//! Obviously right rather than fast: one lock, one map of jobs, and each job's place as an enum, so that
+//! no job can be in two places. Every change of state goes through the table of [`State`].
+//! Nothing survives the process.
+
+mod look;
+mod world;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use super::{
+    Acted, Action, Answer, Beat, BeatAnswer, Exchange, Exchanged, Expired, Filter, Inserted, JobDetails,
+    Overview, Page, PageRequest, Promoted, Storage,
+};
+use crate::{Clock, JobId, NewJob, Result, ServerId, Timestamp};
+use world::World;
+
+/// Jobs in memory.
+///
+/// ```
+/// use portfire_core::{ModelStorage, VirtualClock};
+/// use std::sync::Arc;
+///
+/// let clock = Arc::new(VirtualClock::default());
+/// let storage = ModelStorage::new(clock);
+/// # let _ = storage;
+/// ```
+#[derive(Debug)]
+pub struct ModelStorage {
+    clock: Arc<dyn Clock>,
+    world: Mutex<World>,
+}
+
+impl ModelStorage {
+    /// An empty storage that tells the time by this clock.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, world: Mutex::default() }
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does it now: nothing here ever waits.
+    fn done<'a, T: Send + 'a>(&self, work: impl FnOnce(&mut World, Timestamp) -> Result<T>) -> Answer<'a, T> {
+        let now = self.clock.now();
+        let answer = work(&mut self.world(), now);
+        Box::pin(std::future::ready(answer))
+    }
+}
+
+impl Storage for ModelStorage {
+    fn insert(&self, jobs: Vec<NewJob>) -> Answer<'_, Vec<Inserted>> {
+        self.done(|world, now| world.insert(jobs, now))
+    }
+
+    fn exchange(&self, exchange: Exchange) -> Answer<'_, Exchanged> {
+        self.done(|world, now| world.exchange(&exchange, now))
+    }
+
+    /// Waits for a change; the time limit is left to the caller's own timer.
+    fn wait(&self, _at_most: Duration) -> Answer<'_, ()> {
+        Box::pin(Change { storage: self, seen: None })
+    }
+
+    fn promote(&self, limit: u32) -> Answer<'_, Promoted> {
+        self.done(|world, now| world.promote(limit, now))
+    }
+
+    fn expired(&self, limit: u32) -> Answer<'_, Vec<Expired>> {
+        self.done(|world, now| Ok(world.expired(limit, now)))
+    }
+
+    fn prune(&self, limit: u32) -> Answer<'_, u32> {
+        self.done(|world, now| world.prune(limit, now))
+    }
+
+    fn beat(&self, beat: Beat) -> Answer<'_, BeatAnswer> {
+        self.done(|world, now| Ok(world.beat(beat, now)))
+    }
+
+    fn leave(&self, server: ServerId) -> Answer<'_, ()> {
+        self.done(|world, _| {
+            world.servers.remove(&server);
+            Ok(())
+        })
+    }
+
+    fn act(&self, jobs: Vec<JobId>, action: Action) -> Answer<'_, Vec<Acted>> {
+        self.done(|world, now| jobs.iter().map(|job| world.act(*job, action, now)).collect())
+    }
+
+    fn get(&self, jobs: Vec<JobId>) -> Answer<'_, Vec<Option<JobDetails>>> {
+        self.done(|world, _| Ok(jobs.iter().map(|job| world.details(*job)).collect()))
+    }
+
+    fn list(&self, filter: Filter, page: PageRequest) -> Answer<'_, Page> {
+        self.done(|world, _| Ok(world.list(&filter, &page)))
+    }
+
+    fn overview(&self) -> Answer<'_, Overview> {
+        self.done(|world, _| Ok(world.overview()))
+    }
+
+    fn now(&self) -> Answer<'_, Timestamp> {
+        self.done(|_, now| Ok(now))
+    }
+}
+
+/// A future that is ready once the world has changed since it was first looked at.
+struct Change<'s> {
+    storage: &'s ModelStorage,
+    seen: Option<u64>,
+}
+
+impl Future for Change<'_> {
+    type Output = Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let mut world = self.storage.world();
+        let seen = self.seen.unwrap_or(world.changes);
+        if world.changes != seen {
+            return Poll::Ready(Ok(()));
+        }
+        world.wakers.push(cx.waker().clone());
+        drop(world);
+        self.seen = Some(seen);
+        Poll::Pending
+    }
+}

@@ -1,0 +1,2 @@
+-- The job stops waiting.
+DELETE FROM portfire_awaiting WHERE id = ?1

@@ -1,0 +1,2 @@
+-- Part of deleting a job with all that belongs to it.
+DELETE FROM portfire_log WHERE job = ?1

@@ -1,0 +1,2 @@
+-- When the next job is due.
+SELECT min(run_at) FROM portfire_scheduled

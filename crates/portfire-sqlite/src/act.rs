@@ -1,0 +1,177 @@
+//! What operators and the keeper do to jobs: cancel, run now, move, delete; promote, rescue, prune.
+//!
+//! Whether a wish is possible is read from the table of [`State`]; nothing is decided here.
+
+use portfire_core::storage::{Acted, Action, Expired, Promoted};
+use portfire_core::{Cause, Error, Facts, JobId, Lease, Policy, Result, State, Timestamp};
+
+use crate::rows::{Row, Value};
+use crate::settle::{cancel, enqueue_or_schedule, tell_children};
+use crate::statements::Op;
+use crate::threads::Tx;
+
+/// Does what an operator wants of each job.
+pub(crate) fn act(tx: &mut Tx<'_>, jobs: &[JobId], action: Action) -> Result<Vec<Acted>> {
+    jobs.iter().map(|job| act_on(tx, *job, action)).collect()
+}
+
+/// The state that a row of `place` means.
+pub(crate) fn state_of(place: &Row) -> Result<State> {
+    if let Some(word) = place.opt_text(10)? {
+        return word.parse();
+    }
+    let retrying = place.opt_int(7)?;
+    Ok(match (place.is_null(9), place.is_null(8), retrying, place.is_null(6)) {
+        (false, ..) => State::Processing,
+        (_, false, ..) => State::Enqueued,
+        (_, _, Some(0), _) => State::Scheduled,
+        (_, _, Some(_), _) => State::Retrying,
+        (_, _, _, false) => State::Awaiting,
+        _ => return Err(Error::broken("a job is in no table; the database was changed by something else")),
+    })
+}
+
+fn act_on(tx: &mut Tx<'_>, job: JobId, action: Action) -> Result<Acted> {
+    let Some(place) = tx.one(Op::Place, &[Value::id(&job)])? else { return Ok(Acted::Missing) };
+    let state = state_of(&place)?;
+    let cause = match action {
+        Action::Cancel => Cause::CancelRequested,
+        Action::RunNow => Cause::RunNow,
+        Action::Reschedule(_) => Cause::Rescheduled,
+        Action::Delete if state.is_deletable() => {
+            delete(tx, job, &place)?;
+            return Ok(Acted::Done(state));
+        }
+        Action::Delete => return Ok(Acted::Refused(state)),
+    };
+    let Ok(next) = state.after(cause) else { return Ok(Acted::Refused(state)) };
+    match action {
+        Action::Cancel if state == State::Processing => {
+            tx.run(Op::CancelRequest, &[Value::id(&job)])?;
+            tx.made_ready = true; // Not ready to run, but its server must hear of it.
+            return Ok(Acted::Flagged);
+        }
+        Action::Cancel => {
+            take_out(tx, job, &place, state)?;
+            cancel(tx, job, &place)?;
+        }
+        Action::RunNow => return wait_for(tx, job, &place, (state, next), tx.now),
+        Action::Reschedule(at) => return wait_for(tx, job, &place, (state, next), at),
+        Action::Delete => {}
+    }
+    Ok(Acted::Done(next))
+}
+
+/// Makes a job wait for `at` instead of whatever it did.
+fn wait_for(
+    tx: &mut Tx<'_>,
+    job: JobId,
+    place: &Row,
+    (state, next): (State, State),
+    at: Timestamp,
+) -> Result<Acted> {
+    if state.is_final() && !begin_afresh(tx, job, place)? {
+        return Ok(Acted::Refused(state));
+    }
+    take_out(tx, job, place, state)?;
+    if next == State::Retrying && at > tx.now {
+        let (id, due) = (Value::id(&job), Value::Int(at.as_micros()));
+        tx.run(Op::JobMove, &[id, due])?;
+        tx.run(Op::ScheduledInsert, &[due, id, Value::Int(1)])?;
+        return Ok(Acted::Done(next));
+    }
+    enqueue_or_schedule(tx, job, place, at).map(Acted::Done)
+}
+
+/// An ended job runs again: it takes its unique name back if that is free, and forgets its result.
+fn begin_afresh(tx: &Tx<'_>, job: JobId, place: &Row) -> Result<bool> {
+    let id = Value::id(&job);
+    if let Some(name) = place.opt_text(4)?
+        && tx.run(Op::UniqueTake, &[Value::Text(place.text(3)?), Value::Text(name), id])? == 0
+    {
+        return Ok(false);
+    }
+    tx.run(Op::JobReset, &[id])?;
+    tx.run(Op::ResultDelete, &[id])?;
+    Ok(true)
+}
+
+/// Removes a job from the table that says its state.
+fn take_out(tx: &Tx<'_>, job: JobId, place: &Row, state: State) -> Result<()> {
+    let id = Value::id(&job);
+    let run_at = Value::Int(place.int(2)?);
+    match state {
+        State::Awaiting => tx.run(Op::AwaitingDelete, &[id]),
+        State::Scheduled | State::Retrying => tx.run(Op::ScheduledDelete, &[run_at, id]),
+        State::Enqueued => {
+            let key = [Value::Text(place.text(0)?), Value::Int(place.int(1)?), run_at, id];
+            tx.run(Op::ReadyDelete, &key)
+        }
+        State::Succeeded | State::Failed | State::Cancelled => tx.run(Op::FinishedDelete, &[id]),
+        State::Processing => return Err(Error::broken("a running job leaves only through its fence")),
+    }
+    .map(drop)
+}
+
+fn delete(tx: &mut Tx<'_>, job: JobId, place: &Row) -> Result<()> {
+    let id = Value::id(&job);
+    take_out(tx, job, place, state_of(place)?)?;
+    if let Some(name) = place.opt_text(4)? {
+        tx.run(Op::UniqueFree, &[Value::Text(place.text(3)?), Value::Text(name), id])?;
+    }
+    const BELONGINGS: [Op; 7] = [
+        Op::AttemptDelete,
+        Op::ResultDelete,
+        Op::DependencyDelete,
+        Op::TagDelete,
+        Op::ProgressDelete,
+        Op::LogDelete,
+        Op::JobDelete,
+    ];
+    for op in BELONGINGS {
+        tx.run(op, &[id])?;
+    }
+    tell_children(tx, job, None, None)
+}
+
+/// Moves due jobs to where servers find them.
+pub(crate) fn promote(tx: &mut Tx<'_>, limit: u32) -> Result<Promoted> {
+    let due = tx.all(Op::Promote, &[Value::Int(tx.now.as_micros()), Value::Int(limit.into())])?;
+    for row in &due {
+        let (at, job) = (Value::Int(row.int(0)?), row.id(1)?);
+        tx.run(Op::ScheduledDelete, &[at, Value::id(&job)])?;
+        let (queue, kind) = (Value::Text(row.text(2)?), Value::Text(row.text(4)?));
+        tx.run(Op::ReadyInsert, &[queue, Value::Int(row.int(3)?), at, Value::id(&job), kind])?;
+    }
+    tx.made_ready |= !due.is_empty();
+    let next = tx.one(Op::NextDue, &[])?.map_or(Ok(None), |row| row.opt_time(0))?;
+    let count = u32::try_from(due.len()).unwrap_or(u32::MAX);
+    Ok(Promoted { count, next: next.map(|at| at.since(tx.now)) })
+}
+
+/// Running jobs of dead servers.
+pub(crate) fn expired(tx: &Tx<'_>, limit: u32) -> Result<Vec<Expired>> {
+    let rows = tx.all(Op::Expired, &[Value::Int(tx.now.as_micros()), Value::Int(limit.into())])?;
+    rows.iter()
+        .map(|row| {
+            let lease = Lease { job: row.id(0)?, token: row.token(1)? };
+            let policy = Policy::from_json(row.opt_text(5)?)?;
+            let facts = Facts { lease, attempt: row.small(3)?, crashes: row.small(4)?, policy };
+            Ok(Expired { facts, server: row.server(2)? })
+        })
+        .collect()
+}
+
+/// Deletes jobs whose time to be kept has passed, and dead servers.
+pub(crate) fn prune(tx: &mut Tx<'_>, limit: u32) -> Result<u32> {
+    let now = Value::Int(tx.now.as_micros());
+    let rows = tx.all(Op::Prune, &[now, Value::Int(limit.into())])?;
+    for row in &rows {
+        let job = row.id(0)?;
+        let place = tx.one(Op::Place, &[Value::id(&job)])?;
+        let place = place.ok_or_else(|| Error::broken("a finished job has no body"))?;
+        delete(tx, job, &place)?;
+    }
+    tx.run(Op::PruneServers, &[now])?;
+    Ok(u32::try_from(rows.len()).unwrap_or(u32::MAX))
+}

@@ -1,0 +1,198 @@
+//! Rows to data and back, and nothing else.
+
+use portfire_core::storage::{Claimed, ParentResult, ServerInfo};
+use portfire_core::{Error, Facts, JobId, Json, Lease, Policy, Result, ServerId, Timestamp, Token};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+
+/// A value to be bound.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Value<'a> {
+    Null,
+    Int(i64),
+    Text(&'a str),
+    Blob(&'a [u8]),
+}
+
+impl<'a> Value<'a> {
+    pub(crate) fn id(id: &'a JobId) -> Self {
+        Self::Blob(id.as_bytes())
+    }
+
+    pub(crate) fn text(text: Option<&'a str>) -> Self {
+        text.map_or(Self::Null, Self::Text)
+    }
+}
+
+impl rusqlite::ToSql for Value<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Int(number) => ValueRef::Integer(*number),
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+            Self::Blob(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+/// A value that was read.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Cell {
+    Null,
+    Int(i64),
+    Text(Box<str>),
+    Blob(Box<[u8]>),
+}
+
+impl Cell {
+    pub(crate) fn of(value: ValueRef<'_>) -> Result<Self> {
+        Ok(match value {
+            ValueRef::Null => Self::Null,
+            ValueRef::Integer(number) => Self::Int(number),
+            ValueRef::Text(text) => {
+                let text = std::str::from_utf8(text).map_err(|e| unexpected("UTF-8").caused_by(e))?;
+                Self::Text(text.into())
+            }
+            ValueRef::Blob(bytes) => Self::Blob(bytes.into()),
+            ValueRef::Real(_) => return Err(unexpected("no fraction")),
+        })
+    }
+}
+
+fn unexpected(what: &str) -> Error {
+    Error::broken(format!("a row of the database has something else where {what} was expected"))
+}
+
+/// A row that was read.
+#[derive(Clone, Debug)]
+pub(crate) struct Row(pub(crate) Vec<Cell>);
+
+impl Row {
+    pub(crate) fn read(row: &rusqlite::Row<'_>) -> Result<Self> {
+        let columns = row.as_ref().column_count();
+        let cell = |column| Cell::of(row.get_ref(column).map_err(|e| unexpected("a column").caused_by(e))?);
+        (0..columns).map(cell).collect::<Result<_>>().map(Self)
+    }
+
+    pub(crate) fn is_null(&self, column: usize) -> bool {
+        self.0.get(column).is_none_or(|cell| *cell == Cell::Null)
+    }
+
+    pub(crate) fn int(&self, column: usize) -> Result<i64> {
+        self.opt_int(column)?.ok_or_else(|| unexpected("a number"))
+    }
+
+    pub(crate) fn opt_int(&self, column: usize) -> Result<Option<i64>> {
+        match self.0.get(column) {
+            Some(Cell::Int(number)) => Ok(Some(*number)),
+            Some(Cell::Null) => Ok(None),
+            _ => Err(unexpected("a number")),
+        }
+    }
+
+    pub(crate) fn text(&self, column: usize) -> Result<&str> {
+        self.opt_text(column)?.ok_or_else(|| unexpected("text"))
+    }
+
+    pub(crate) fn opt_text(&self, column: usize) -> Result<Option<&str>> {
+        match self.0.get(column) {
+            Some(Cell::Text(text)) => Ok(Some(text)),
+            Some(Cell::Null) => Ok(None),
+            _ => Err(unexpected("text")),
+        }
+    }
+
+    pub(crate) fn opt_bytes(&self, column: usize) -> Result<Option<[u8; 16]>> {
+        match self.0.get(column) {
+            Some(Cell::Blob(bytes)) => {
+                let bytes = (**bytes).try_into().map_err(|e| unexpected("16 bytes").caused_by(e))?;
+                Ok(Some(bytes))
+            }
+            Some(Cell::Null) => Ok(None),
+            _ => Err(unexpected("an id")),
+        }
+    }
+
+    pub(crate) fn id(&self, column: usize) -> Result<JobId> {
+        Ok(JobId::from_bytes(self.opt_bytes(column)?.ok_or_else(|| unexpected("an id"))?))
+    }
+
+    pub(crate) fn token(&self, column: usize) -> Result<Token> {
+        Ok(Token::from_bytes(self.opt_bytes(column)?.ok_or_else(|| unexpected("a token"))?))
+    }
+
+    pub(crate) fn server(&self, column: usize) -> Result<ServerId> {
+        Ok(ServerId::from_bytes(self.opt_bytes(column)?.ok_or_else(|| unexpected("a server"))?))
+    }
+
+    pub(crate) fn time(&self, column: usize) -> Result<Timestamp> {
+        self.int(column).map(Timestamp::from_micros)
+    }
+
+    pub(crate) fn opt_time(&self, column: usize) -> Result<Option<Timestamp>> {
+        Ok(self.opt_int(column)?.map(Timestamp::from_micros))
+    }
+
+    /// A small count that fits its type.
+    pub(crate) fn small<T: TryFrom<i64>>(&self, column: usize) -> Result<T> {
+        T::try_from(self.int(column)?).map_err(|_| unexpected("a smaller number"))
+    }
+}
+
+/// A row of `claim` or `claim_repeat` as a claimed job, without its parents.
+pub(crate) fn claimed(row: &Row, token: Token) -> Result<Claimed> {
+    Ok(Claimed {
+        facts: Facts {
+            lease: Lease { job: row.id(3)?, token },
+            attempt: row.small::<u16>(9)?.saturating_add(1),
+            crashes: row.small(10)?,
+            policy: Policy::from_json(row.opt_text(6)?)?,
+        },
+        kind: row.text(4)?.into(),
+        queue: row.text(0)?.into(),
+        args: Json::trusted(row.text(5)?),
+        tags: tags(row.opt_text(7)?)?,
+        created_at: row.time(8)?,
+        parents: Vec::new(),
+    })
+}
+
+/// A row of `parents_of`.
+pub(crate) fn parent_result(row: &Row) -> Result<ParentResult> {
+    Ok(ParentResult {
+        job: row.id(0)?,
+        state: row.opt_text(1)?.map(str::parse).transpose()?,
+        result: row.opt_text(2)?.map(Json::trusted),
+    })
+}
+
+/// Tags in their stored form; `None` for none.
+pub(crate) fn tags_text(tags: &[Box<str>]) -> Option<String> {
+    (!tags.is_empty()).then(|| serde_json::Value::from_iter(tags.iter().map(|tag| &**tag)).to_string())
+}
+
+/// Tags from their stored form.
+pub(crate) fn tags(stored: Option<&str>) -> Result<Vec<Box<str>>> {
+    stored.map_or(Ok(Vec::new()), |text| Json::trusted(text).parse())
+}
+
+/// A server's description in its stored form.
+pub(crate) fn info_text(info: &ServerInfo) -> String {
+    serde_json::json!({
+        "name": info.name, "pid": info.pid, "queues": info.queues, "slots": info.slots, "running": info.running,
+    })
+    .to_string()
+}
+
+/// A server's description from its stored form.
+pub(crate) fn info(stored: &str) -> Result<ServerInfo> {
+    let value: serde_json::Value = Json::trusted(stored).parse()?;
+    let number = |key: &str| value[key].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or_default();
+    let queues = value["queues"].as_array().map(Vec::as_slice).unwrap_or_default();
+    Ok(ServerInfo {
+        name: value["name"].as_str().unwrap_or_default().into(),
+        pid: number("pid"),
+        queues: queues.iter().filter_map(|queue| queue.as_str().map(Into::into)).collect(),
+        slots: number("slots"),
+        running: number("running"),
+    })
+}

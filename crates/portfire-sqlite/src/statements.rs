@@ -1,0 +1,116 @@
+//! The statements, by operation: `sql/<operation>.sql` with the prefix of this database put in.
+//!
+//! SQL is only ever made from these files and a checked prefix, never from input.
+
+use portfire_core::{Error, Result};
+
+use crate::DEFAULT_PREFIX;
+
+macro_rules! operations {
+    ($($name:ident = $file:literal,)*) => {
+        /// One operation on the database.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Op {
+            $(#[doc = $file] $name,)*
+        }
+
+        /// The text of every operation, in the order of [`Op`].
+        const TEXTS: &[&str] = &[$(include_str!(concat!("../sql/", $file, ".sql")),)*];
+    };
+}
+
+operations! {
+    AttemptDelete = "attempt_delete",
+    AttemptInsert = "attempt_insert",
+    AwaitingCount = "awaiting_count",
+    AwaitingDelete = "awaiting_delete",
+    AwaitingInsert = "awaiting_insert",
+    Beat = "beat",
+    CancelFlags = "cancel_flags",
+    CancelRequest = "cancel_request",
+    ChildrenOf = "children_of",
+    Claim = "claim",
+    ClaimRepeat = "claim_repeat",
+    DependencyDecide = "dependency_decide",
+    DependencyDelete = "dependency_delete",
+    DependencyInsert = "dependency_insert",
+    Expired = "expired",
+    Fence = "fence",
+    FenceExpired = "fence_expired",
+    FinishedDelete = "finished_delete",
+    FinishedInsert = "finished_insert",
+    Held = "held",
+    JobAgain = "job_again",
+    JobCounts = "job_counts",
+    JobDelete = "job_delete",
+    JobExists = "job_exists",
+    JobInsert = "job_insert",
+    JobMove = "job_move",
+    JobName = "job_name",
+    JobReset = "job_reset",
+    LeaseValid = "lease_valid",
+    Leave = "leave",
+    LogDelete = "log_delete",
+    LogInsert = "log_insert",
+    NextDue = "next_due",
+    ParentState = "parent_state",
+    ParentsOf = "parents_of",
+    Place = "place",
+    ProgressDelete = "progress_delete",
+    ProgressPut = "progress_put",
+    Promote = "promote",
+    Prune = "prune",
+    PruneServers = "prune_servers",
+    ReadyDelete = "ready_delete",
+    ReadyInsert = "ready_insert",
+    ResultDelete = "result_delete",
+    ResultInsert = "result_insert",
+    RunningInsert = "running_insert",
+    ScheduledDelete = "scheduled_delete",
+    ScheduledInsert = "scheduled_insert",
+    SettledBefore = "settled_before",
+    TagDelete = "tag_delete",
+    TagInsert = "tag_insert",
+    UniqueFree = "unique_free",
+    UniqueHolder = "unique_holder",
+    UniqueTake = "unique_take",
+}
+
+/// All statements of one database.
+#[derive(Debug)]
+pub(crate) struct Statements(Vec<Box<str>>);
+
+impl Statements {
+    /// The statements with this prefix, which must have been checked.
+    pub(crate) fn with_prefix(prefix: &str) -> Self {
+        Self(TEXTS.iter().map(|text| put_prefix(strip_header(text), prefix)).collect())
+    }
+
+    pub(crate) fn text(&self, op: Op) -> &str {
+        &self.0[op as usize]
+    }
+}
+
+/// Puts the prefix of a database into SQL written with the default one.
+pub(crate) fn put_prefix(sql: &str, prefix: &str) -> Box<str> {
+    sql.replace(DEFAULT_PREFIX, prefix).into()
+}
+
+/// Without the comment lines, which SQLite would read again and again.
+fn strip_header(text: &str) -> &str {
+    text.trim_start().split_once('\n').filter(|_| text.starts_with("--")).map_or(text, |(_, sql)| sql)
+}
+
+/// Refuses a prefix that is not a plain name.
+pub(crate) fn check_prefix(prefix: &str) -> Result<()> {
+    let mut chars = prefix.chars();
+    let first = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+    let rest = chars.all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if first && rest && prefix.len() <= 41 {
+        return Ok(());
+    }
+    Err(Error::misuse(format!(
+        "`{}` cannot be a table prefix; use a letter or `_`, then up to 40 letters, digits or `_`",
+        prefix.escape_default()
+    )))
+}

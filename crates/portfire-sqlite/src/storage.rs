@@ -1,0 +1,164 @@
+//! The storage contract on SQLite: one short method per operation, in the trait's order.
+
+use std::sync::Arc;
+
+use portfire_core::storage::{
+    Acted, Action, Answer, Beat, BeatAnswer, Exchange, Exchanged, Expired, Filter, Inserted, JobDetails, Overview,
+    Page, PageRequest, Promoted,
+};
+use portfire_core::{Clock, JobId, NewJob, Result, ServerId, Storage, Timestamp};
+use rusqlite::Connection;
+
+use crate::insert::{at_once, insert};
+use crate::look::Look;
+use crate::rows::{Value, info_text};
+use crate::settle::{cancel_flags, exchange};
+use crate::statements::{Op, Statements};
+use crate::threads::{Mode, Thread};
+use crate::wake::Bell;
+use crate::{SqliteOptions, Synchronous, act, migrate, sqlite_error};
+
+/// How many statements a connection keeps prepared: all of ours, and the forms that lists take.
+const STATEMENTS_KEPT: usize = 128;
+
+/// Jobs in a SQLite file.
+///
+/// ```
+/// use portfire_core::Storage;
+/// use portfire_sqlite::SqliteStorage;
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// # let dir = tempfile::tempdir().unwrap();
+/// let storage = SqliteStorage::open(dir.path().join("jobs.db")).await?;
+/// assert!(storage.overview().await?.counts.is_empty());
+/// # Ok::<_, portfire_core::Error>(()) }).unwrap();
+/// ```
+#[derive(Debug)]
+pub struct SqliteStorage {
+    options: SqliteOptions,
+    writer: Thread,
+    pulse: Thread,
+    reader: Thread,
+    bell: Arc<Bell>,
+}
+
+impl SqliteStorage {
+    /// Opens or creates a file, and brings its tables up to date.
+    ///
+    /// # Errors
+    /// Broken if the file cannot be used, its schema is newer than this program, or the linked SQLite is
+    /// one that can corrupt it; transient if another process keeps it locked.
+    #[expect(clippy::unused_async, reason = "opening a server database awaits; backends open alike")]
+    pub async fn open(options: impl Into<SqliteOptions>) -> Result<Self> {
+        let options = options.into();
+        migrate::check_version(rusqlite::version_number())?;
+        let connection = connect(&options)?;
+        migrate::migrate(&connection, &options.prefix)?;
+        let statements = Arc::new(Statements::with_prefix(&options.prefix));
+        let bell = Arc::new(Bell::default());
+        let start = |name, mode, connection| {
+            let bell = Arc::clone(&bell);
+            let clock = Arc::clone(&options.clock);
+            Thread::start(name, mode, connection, Arc::clone(&statements), clock, move || bell.ring())
+        };
+        let writer = start("writer", Mode::Write(options.synchronous), connection)?;
+        let pulse = start("beat", Mode::Beat, connect(&options)?)?;
+        let reader = start("reader", Mode::Read, connect(&options)?)?;
+        Ok(Self { options, writer, pulse, reader, bell })
+    }
+
+    fn look<T: Send + 'static>(
+        &self,
+        look: impl Fn(&Look<'_, '_>) -> Result<T> + Send + 'static,
+    ) -> Answer<'_, T> {
+        let prefix = self.options.prefix.clone();
+        Box::pin(self.reader.ask(move |tx| look(&Look::new(tx, &prefix))))
+    }
+}
+
+fn connect(options: &SqliteOptions) -> Result<Connection> {
+    let failed = |e| sqlite_error(&format!("open {}", options.path.display()), e);
+    let connection = Connection::open(&options.path).map_err(failed)?;
+    connection.busy_timeout(options.busy_timeout).map_err(failed)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    let synchronous = match options.synchronous {
+        Synchronous::Full => "FULL",
+        Synchronous::Normal => "NORMAL",
+    };
+    let pragmas = format!("PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous};");
+    connection.execute_batch(&pragmas).map_err(failed)?;
+    Ok(connection)
+}
+
+impl Storage for SqliteStorage {
+    fn insert(&self, jobs: Vec<NewJob>) -> Answer<'_, Vec<Inserted>> {
+        // Checked here already, so that a refused job costs the others of its commit nothing.
+        if let Err(refused) = jobs.iter().try_for_each(NewJob::check) {
+            return Box::pin(std::future::ready(Err(refused)));
+        }
+        Box::pin(self.writer.ask(move |tx| {
+            let now = tx.now;
+            at_once(insert(tx, now, &jobs))
+        }))
+    }
+
+    fn exchange(&self, request: Exchange) -> Answer<'_, Exchanged> {
+        let only_claims = request.notes.is_empty() && request.settlements.is_empty();
+        if only_claims {
+            return Box::pin(self.writer.ask_lightly(move |tx| exchange(tx, &request)));
+        }
+        Box::pin(self.writer.ask(move |tx| exchange(tx, &request)))
+    }
+
+    fn wait(&self, _at_most: std::time::Duration) -> Answer<'_, ()> {
+        // The bell rings at least once a second, which is within any bound worth asking for.
+        Box::pin(self.bell.wait(|| connect(&self.options)))
+    }
+
+    fn promote(&self, limit: u32) -> Answer<'_, Promoted> {
+        Box::pin(self.writer.ask(move |tx| act::promote(tx, limit)))
+    }
+
+    fn expired(&self, limit: u32) -> Answer<'_, Vec<Expired>> {
+        Box::pin(self.reader.ask(move |tx| act::expired(tx, limit)))
+    }
+
+    fn prune(&self, limit: u32) -> Answer<'_, u32> {
+        Box::pin(self.writer.ask(move |tx| act::prune(tx, limit)))
+    }
+
+    fn beat(&self, beat: Beat) -> Answer<'_, BeatAnswer> {
+        let info = info_text(&beat.info);
+        Box::pin(self.pulse.ask(move |tx| {
+            let (server, now) = (Value::Blob(beat.server.as_bytes()), Value::Int(tx.now.as_micros()));
+            let until = Value::Int(tx.now.after(beat.lease).as_micros());
+            tx.run(Op::Beat, &[server, now, until, Value::Text(&info)])?;
+            Ok(BeatAnswer { cancel: cancel_flags(tx, beat.server)? })
+        }))
+    }
+
+    fn leave(&self, server: ServerId) -> Answer<'_, ()> {
+        Box::pin(self.pulse.ask(move |tx| tx.run(Op::Leave, &[Value::Blob(server.as_bytes())]).map(drop)))
+    }
+
+    fn act(&self, jobs: Vec<JobId>, action: Action) -> Answer<'_, Vec<Acted>> {
+        Box::pin(self.writer.ask(move |tx| act::act(tx, &jobs, action)))
+    }
+
+    fn get(&self, jobs: Vec<JobId>) -> Answer<'_, Vec<Option<JobDetails>>> {
+        self.look(move |look| jobs.iter().map(|job| look.get(*job)).collect())
+    }
+
+    fn list(&self, filter: Filter, page: PageRequest) -> Answer<'_, Page> {
+        self.look(move |look| look.list(&filter, &page))
+    }
+
+    fn overview(&self) -> Answer<'_, Overview> {
+        self.look(|look| look.overview())
+    }
+
+    fn now(&self) -> Answer<'_, Timestamp> {
+        let clock: &dyn Clock = &*self.options.clock;
+        Box::pin(std::future::ready(Ok(clock.now())))
+    }
+}

@@ -1,0 +1,275 @@
+//! Threads that own a connection and work through what they are asked.
+//!
+//! 1. A call is boxed as [`Work`] and sent to its thread; the caller awaits a one-shot answer.
+//! 2. The writer takes whatever has arrived, runs it in one transaction, commits once, and answers all:
+//!    concurrent calls share a flush, and an idle database adds no delay.
+//! 3. If one of a group fails, the group is rolled back and each is run alone, so only it fails.
+//! 4. A thread ends when its last sender is gone.
+//!
+//! Nothing is answered before its commit. The caller may be gone; the work is done all the same.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use portfire_core::{Clock, Error, Result, Timestamp};
+use rusqlite::{Connection, TransactionState};
+use tokio::sync::oneshot;
+
+use crate::insert::Executor;
+use crate::rows::{Row, Value};
+use crate::statements::{Op, Statements};
+use crate::{Synchronous, sqlite_error};
+
+/// Most calls in one commit. A call may be a batch itself; beyond some hundreds the flush is amortized.
+const GROUP_MAX: usize = 512;
+
+/// What a thread does with its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Group commit.
+    Write(Synchronous),
+    /// One short write at a time, for heartbeats.
+    Beat,
+    /// Consistent reads.
+    Read,
+}
+
+/// An open transaction, and the one instant that counts as now in it.
+pub(crate) struct Tx<'c> {
+    connection: &'c Connection,
+    statements: &'c Statements,
+    pub(crate) now: Timestamp,
+    /// Set when something became ready to run: then servers are woken after the commit.
+    pub(crate) made_ready: bool,
+}
+
+impl<'c> Tx<'c> {
+    pub(crate) const fn new(connection: &'c Connection, statements: &'c Statements, now: Timestamp) -> Self {
+        Self { connection, statements, now, made_ready: false }
+    }
+
+    pub(crate) fn run(&self, op: Op, values: &[Value<'_>]) -> Result<u64> {
+        let changed = self.prepare(op)?.execute(rusqlite::params_from_iter(values));
+        changed.map(|rows| rows as u64).map_err(|e| failed(op, e))
+    }
+
+    pub(crate) fn one(&self, op: Op, values: &[Value<'_>]) -> Result<Option<Row>> {
+        let mut statement = self.prepare(op)?;
+        let mut rows = statement.query(rusqlite::params_from_iter(values)).map_err(|e| failed(op, e))?;
+        rows.next().map_err(|e| failed(op, e))?.map(Row::read).transpose()
+    }
+
+    pub(crate) fn all(&self, op: Op, values: &[Value<'_>]) -> Result<Vec<Row>> {
+        let mut statement = self.prepare(op)?;
+        collect(op, &mut statement, values)
+    }
+
+    /// A query put together from fixed parts, for lists.
+    pub(crate) fn listed(&self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>> {
+        let mut statement =
+            self.connection.prepare_cached(sql).map_err(|e| sqlite_error("prepare a list", e))?;
+        collect(Op::Place, &mut statement, values)
+    }
+
+    fn prepare(&self, op: Op) -> Result<rusqlite::CachedStatement<'_>> {
+        self.connection.prepare_cached(self.statements.text(op)).map_err(|e| failed(op, e))
+    }
+}
+
+fn collect(op: Op, statement: &mut rusqlite::Statement<'_>, values: &[Value<'_>]) -> Result<Vec<Row>> {
+    let mut rows = statement.query(rusqlite::params_from_iter(values)).map_err(|e| failed(op, e))?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next().map_err(|e| failed(op, e))? {
+        all.push(Row::read(row)?);
+    }
+    Ok(all)
+}
+
+fn failed(op: Op, error: rusqlite::Error) -> Error {
+    sqlite_error(&format!("run `{op:?}`"), error)
+}
+
+impl Executor for Tx<'_> {
+    async fn execute(&mut self, op: Op, values: &[Value<'_>]) -> Result<u64> {
+        self.made_ready |= op == Op::ReadyInsert;
+        self.run(op, values)
+    }
+
+    async fn row(&mut self, op: Op, values: &[Value<'_>]) -> Result<Option<Row>> {
+        self.one(op, values)
+    }
+}
+
+/// Something to be done in a transaction.
+trait Work: Send {
+    fn run(&mut self, tx: &mut Tx<'_>) -> Result<()>;
+    fn finish(self: Box<Self>, committed: Result<()>);
+    /// Whether losing it to a power cut would lose something that was acknowledged.
+    fn must_survive(&self) -> bool;
+}
+
+struct Task<F, T> {
+    work: F,
+    answer: Option<T>,
+    reply: oneshot::Sender<Result<T>>,
+    must_survive: bool,
+}
+
+impl<F, T> Work for Task<F, T>
+where
+    F: FnMut(&mut Tx<'_>) -> Result<T> + Send,
+    T: Send,
+{
+    fn run(&mut self, tx: &mut Tx<'_>) -> Result<()> {
+        self.answer = Some((self.work)(tx)?);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, committed: Result<()>) {
+        let Self { answer, reply, .. } = *self;
+        let missing = || Error::broken("the work left no answer");
+        // Nobody may be waiting any more; the work is done all the same.
+        let _ = reply.send(committed.and_then(|()| answer.ok_or_else(missing)));
+    }
+
+    fn must_survive(&self) -> bool {
+        self.must_survive
+    }
+}
+
+/// A thread with a connection, as its users hold it.
+#[derive(Clone)]
+pub(crate) struct Thread(Sender<Box<dyn Work>>);
+
+impl fmt::Debug for Thread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Thread")
+    }
+}
+
+impl Thread {
+    /// Starts a thread that owns `connection`. `woke` is called after a commit that made jobs ready.
+    pub(crate) fn start(
+        name: &str,
+        mode: Mode,
+        connection: Connection,
+        statements: Arc<Statements>,
+        clock: Arc<dyn Clock>,
+        woke: impl Fn() + Send + 'static,
+    ) -> Result<Self> {
+        let (sender, receiver) = channel();
+        let server = Server { mode, connection, statements, clock, woke };
+        std::thread::Builder::new()
+            .name(format!("portfire-{name}"))
+            .spawn(move || server.serve(&receiver))
+            .map_err(|e| Error::broken("SQLite's thread could not be started").caused_by(e))?;
+        Ok(Self(sender))
+    }
+
+    /// Has work done in a transaction, durably if the file is so opened.
+    pub(crate) fn ask<T, F>(&self, work: F) -> impl Future<Output = Result<T>> + Send + 'static
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    {
+        self.send(true, work)
+    }
+
+    /// Has work done whose loss in a power cut would lose nothing that was acknowledged.
+    pub(crate) fn ask_lightly<T, F>(&self, work: F) -> impl Future<Output = Result<T>> + Send + 'static
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    {
+        self.send(false, work)
+    }
+
+    fn send<T, F>(&self, must_survive: bool, work: F) -> impl Future<Output = Result<T>> + Send + 'static
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.0.send(Box::new(Task { work, answer: None, reply, must_survive }));
+        async move {
+            let closed = || Error::closed("the SQLite storage is closed");
+            sent.map_err(|_| closed())?;
+            answer.await.map_err(|_| closed())?
+        }
+    }
+}
+
+struct Server<W> {
+    mode: Mode,
+    connection: Connection,
+    statements: Arc<Statements>,
+    clock: Arc<dyn Clock>,
+    woke: W,
+}
+
+impl<W: Fn()> Server<W> {
+    fn serve(self, inbox: &Receiver<Box<dyn Work>>) {
+        let most = if matches!(self.mode, Mode::Write(_)) { GROUP_MAX } else { 1 };
+        while let Ok(first) = inbox.recv() {
+            let mut group = vec![first];
+            group.extend(inbox.try_iter().take(most - 1));
+            self.work(group);
+        }
+    }
+
+    fn work(&self, mut group: Vec<Box<dyn Work>>) {
+        if group.len() > 1 && self.transact(&mut group).is_ok() {
+            return group.into_iter().for_each(|work| work.finish(Ok(())));
+        }
+        for work in group {
+            let mut alone = [work];
+            let committed = self.transact(&mut alone);
+            let [work] = alone;
+            work.finish(committed);
+        }
+    }
+
+    /// Runs a group in one transaction: all or none.
+    fn transact(&self, group: &mut [Box<dyn Work>]) -> Result<()> {
+        // A claim that a power cut takes back leaves its jobs enqueued and their server dead: nothing
+        // that was acknowledged is lost. So a commit that only claims need not wait for the disk; the
+        // next one that matters flushes it along.
+        let light = self.mode == Mode::Write(Synchronous::Full) && !group.iter().any(|work| work.must_survive());
+        if light {
+            self.batch("PRAGMA synchronous = NORMAL")?;
+        }
+        let result = self.transact_as_set(group);
+        if light {
+            self.batch("PRAGMA synchronous = FULL")?;
+        }
+        if result? {
+            (self.woke)();
+        }
+        Ok(())
+    }
+
+    fn transact_as_set(&self, group: &mut [Box<dyn Work>]) -> Result<bool> {
+        self.batch(if self.mode == Mode::Read { "BEGIN" } else { "BEGIN IMMEDIATE" })?;
+        let mut tx = Tx::new(&self.connection, &self.statements, self.clock.now());
+        let done = group.iter_mut().try_for_each(|work| work.run(&mut tx));
+        let made_ready = tx.made_ready;
+        done.and_then(|()| self.batch("COMMIT")).inspect_err(|_| self.roll_back())?;
+        Ok(made_ready)
+    }
+
+    /// Only if a transaction is still open: on a full disk SQLite has rolled back by itself, and a second
+    /// rollback would hide the real error.
+    fn roll_back(&self) {
+        if self.connection.transaction_state::<&str>(None).is_ok_and(|state| state != TransactionState::None)
+            || !self.connection.is_autocommit()
+        {
+            let _ = self.connection.execute_batch("ROLLBACK");
+        }
+    }
+
+    fn batch(&self, sql: &str) -> Result<()> {
+        self.connection.execute_batch(sql).map_err(|e| sqlite_error(&format!("run `{sql}`"), e))
+    }
+}
