@@ -157,7 +157,10 @@ impl FromStr for State {
 
     fn from_str(word: &str) -> Result<Self, Error> {
         Self::ALL.into_iter().find(|state| state.as_str() == word).ok_or_else(|| {
-            Error::misuse(format!("`{word}` is not a state; the states are {:?}", Self::ALL.map(Self::as_str)))
+            Error::misuse(format!(
+                "`{word}` is not a state; the states are {:?}",
+                Self::ALL.map(Self::as_str)
+            ))
         })
     }
 }

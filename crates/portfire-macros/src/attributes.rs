@@ -67,7 +67,9 @@ fn name_text(value: Expr) -> Result<LitStr> {
 fn attempts(value: Expr) -> Result<LitInt> {
     match value {
         Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => match number.base10_parse::<u16>() {
-            Ok(0) => Err(Error::new_spanned(number, "with 0 attempts the job could never run; 1 means no retry")),
+            Ok(0) => {
+                Err(Error::new_spanned(number, "with 0 attempts the job could never run; 1 means no retry"))
+            }
             Ok(_) => Ok(number),
             Err(_) => Err(Error::new_spanned(number, "attempts are counted from 1 to 65535")),
         },

@@ -36,7 +36,11 @@ pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// Stores jobs. After an error the transaction must be rolled back.
-pub(crate) async fn insert<E: Executor>(db: &mut E, now: Timestamp, jobs: &[NewJob]) -> Result<Vec<Inserted>> {
+pub(crate) async fn insert<E: Executor>(
+    db: &mut E,
+    now: Timestamp,
+    jobs: &[NewJob],
+) -> Result<Vec<Inserted>> {
     let mut answers = Vec::with_capacity(jobs.len());
     for job in jobs {
         job.check()?;
@@ -83,7 +87,12 @@ async fn take_name<E: Executor>(db: &mut E, job: &NewJob, name: &str) -> Result<
     Ok(Some(Inserted::Duplicate(row.id(0)?)))
 }
 
-async fn insert_body<E: Executor>(db: &mut E, now: Timestamp, run_at: Timestamp, job: &NewJob) -> Result<bool> {
+async fn insert_body<E: Executor>(
+    db: &mut E,
+    now: Timestamp,
+    run_at: Timestamp,
+    job: &NewJob,
+) -> Result<bool> {
     let policy = job.policy.to_json();
     let tags = crate::rows::tags_text(&job.tags);
     let values = [
@@ -190,4 +199,3 @@ pub(crate) fn prune_at(now: Timestamp, keep: Keep) -> Value<'static> {
         Keep::Forever => Value::Null,
     }
 }
-

@@ -10,17 +10,17 @@
 //! The tables share a prefix and may live in the application's own file; then [`insert_in`] stores jobs
 //! inside the application's own transaction.
 
+mod act;
 mod clock;
 mod insert;
+mod look;
 mod migrate;
 mod rows;
 mod settle;
 mod statements;
 mod storage;
-mod transaction;
-mod act;
-mod look;
 mod threads;
+mod transaction;
 mod wake;
 
 use std::path::PathBuf;

@@ -102,7 +102,8 @@ impl<'t, 'c> Look<'t, 'c> {
     }
 
     fn parents(&self, job: JobId) -> Result<Vec<ParentView>> {
-        let rows = self.of_job("parent, on_end, state FROM portfire_dependency WHERE child", "position", job)?;
+        let rows =
+            self.of_job("parent, on_end, state FROM portfire_dependency WHERE child", "position", job)?;
         rows.iter()
             .map(|row| {
                 let state = row.opt_text(2)?.map(str::parse).transpose()?;

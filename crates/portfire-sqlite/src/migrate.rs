@@ -42,7 +42,8 @@ fn migrate_locked(connection: &Connection, prefix: &str) -> Result<()> {
     let meta = format!("CREATE TABLE IF NOT EXISTS {prefix}meta (version INTEGER NOT NULL) STRICT");
     connection.execute_batch(&meta).map_err(failed)?;
     let read = format!("SELECT version FROM {prefix}meta");
-    let version: Option<i64> = connection.query_row(&read, [], |row| row.get(0)).optional().map_err(failed)?;
+    let version: Option<i64> =
+        connection.query_row(&read, [], |row| row.get(0)).optional().map_err(failed)?;
     let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
     let version = version.unwrap_or(0);
     if version > known {

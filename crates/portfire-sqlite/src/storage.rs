@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use portfire_core::storage::{
-    Acted, Action, Answer, Beat, BeatAnswer, Exchange, Exchanged, Expired, Filter, Inserted, JobDetails, Overview,
-    Page, PageRequest, Promoted,
+    Acted, Action, Answer, Beat, BeatAnswer, Exchange, Exchanged, Expired, Filter, Inserted, JobDetails,
+    Overview, Page, PageRequest, Promoted,
 };
 use portfire_core::{Clock, JobId, NewJob, Result, ServerId, Storage, Timestamp};
 use rusqlite::Connection;

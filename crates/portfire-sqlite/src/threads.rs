@@ -236,7 +236,8 @@ impl<W: Fn()> Server<W> {
         // A claim that a power cut takes back leaves its jobs enqueued and their server dead: nothing
         // that was acknowledged is lost. So a commit that only claims need not wait for the disk; the
         // next one that matters flushes it along.
-        let light = self.mode == Mode::Write(Synchronous::Full) && !group.iter().any(|work| work.must_survive());
+        let light =
+            self.mode == Mode::Write(Synchronous::Full) && !group.iter().any(|work| work.must_survive());
         if light {
             self.batch("PRAGMA synchronous = NORMAL")?;
         }

@@ -34,9 +34,9 @@ impl Bell {
         if self.watched.set(()).is_ok() {
             let (connection, bell) = (connect()?, Arc::downgrade(&self.notify));
             let watch = std::thread::Builder::new().name("portfire-watch".into());
-            watch
-                .spawn(move || watch_file(&connection, &bell))
-                .map_err(|e| portfire_core::Error::broken("the watching thread could not start").caused_by(e))?;
+            watch.spawn(move || watch_file(&connection, &bell)).map_err(|e| {
+                portfire_core::Error::broken("the watching thread could not start").caused_by(e)
+            })?;
         }
         self.notify.notified().await;
         Ok(())
@@ -49,7 +49,10 @@ fn ring(notify: &Notify) {
 }
 
 /// Rings when the file changes, until the storage is gone.
-#[expect(clippy::disallowed_methods, reason = "SQLite pushes nothing across processes; looking is the only way")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "SQLite pushes nothing across processes; looking is the only way"
+)]
 fn watch_file(connection: &Connection, bell: &Weak<Notify>) {
     let (mut seen, mut quiet) = (None, 0);
     while let Some(notify) = bell.upgrade() {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use portfire_core::Start;
 use portfire_core::storage::Inserted;
 use portfire_core::{Backoff, Dependency, JobId, Json, NewJob, Result, Retention, Timestamp, Trigger};
-use portfire_core::Start;
 
 use crate::job::JobOptions;
 use crate::{EnqueueTarget, Job, JobHandle, Jobs};

@@ -55,7 +55,10 @@ impl Jobs {
     }
 
     /// A fresh job id. With [`Call::id`] it makes an enqueue repeatable.
-    #[expect(clippy::unused_self, reason = "ids are one sequence per process; the handle is where users look")]
+    #[expect(
+        clippy::unused_self,
+        reason = "ids are one sequence per process; the handle is where users look"
+    )]
     pub fn new_id(&self) -> JobId {
         process_id()
     }
@@ -68,10 +71,8 @@ impl Jobs {
         &self,
         calls: impl IntoIterator<Item = C>,
     ) -> Result<Vec<JobHandle<J>>> {
-        let jobs = calls
-            .into_iter()
-            .map(|call| call.into().prepare(process_id()))
-            .collect::<Result<Vec<_>>>()?;
+        let jobs =
+            calls.into_iter().map(|call| call.into().prepare(process_id())).collect::<Result<Vec<_>>>()?;
         let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
         let answers = self.storage.insert(jobs).await?;
         Ok(ids.into_iter().zip(answers).map(|(id, answer)| handle_of(id, Some(answer))).collect())

@@ -171,7 +171,8 @@ impl JobContext {
     /// If no parent produced anything, or it does not fit the type. Retrying does not help.
     pub fn parent_result<T: DeserializeOwned>(&self) -> Result<T, JobError> {
         let result = self.parents().iter().find_map(|parent| parent.result.as_ref());
-        let result = result.ok_or_else(|| JobError::message("no parent of this job has a result").no_retry())?;
+        let result =
+            result.ok_or_else(|| JobError::message("no parent of this job has a result").no_retry())?;
         result.parse().map_err(|error| JobError::new(error).no_retry())
     }
 

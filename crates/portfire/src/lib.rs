@@ -45,8 +45,8 @@ pub mod sqlite {
 /// What most programs need: `use portfire::prelude::*;`
 pub mod prelude {
     pub use crate::{
-        Backoff, Call, DurationExt, Job, JobContext, JobError, JobHandle, JobId, Jobs, Keep, Queues, ResultExt,
-        Retention, Server, State, job,
+        Backoff, Call, DurationExt, Job, JobContext, JobError, JobHandle, JobId, Jobs, Keep, Queues,
+        ResultExt, Retention, Server, State, job,
     };
 }
 

@@ -361,4 +361,3 @@ impl Engine {
 
 /// Nothing is planned: later than any real moment.
 const NEVER: Moment = Duration::MAX;
-

@@ -26,8 +26,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-pub use list::{Cursor, Filter, JobDetails, JobSummary, LogLine, Overview, Page, PageRequest, ParentView};
 pub use list::{AttemptView, QueueCount, ServerView};
+pub use list::{Cursor, Filter, JobDetails, JobSummary, LogLine, Overview, Page, PageRequest, ParentView};
 pub use types::{
     Acted, Action, Beat, BeatAnswer, Claimed, Exchange, Exchanged, Expired, Inserted, Note, ParentResult,
     Progress, Promoted, ServerInfo, Settled, Want, WantQueue,

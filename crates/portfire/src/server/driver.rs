@@ -169,7 +169,8 @@ impl Driver {
         tasks.spawn(async move {
             let late = |_| Err(Error::transient("the storage did not answer in time"));
             let answer = tokio::time::timeout(CALL_DEADLINE, call).await.unwrap_or_else(late);
-            let answer = answer.inspect_err(|error| tracing::warn!(call = name, %error, "a storage call failed"));
+            let answer =
+                answer.inspect_err(|error| tracing::warn!(call = name, %error, "a storage call failed"));
             let _ = events.send(event(answer.ok()));
         });
     }

@@ -66,8 +66,12 @@ impl Pulse {
             // A beat that takes longer than its turn is given up: the next one may get through.
             match tokio::time::timeout(every, self.beat()).await {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::warn!(%error, "a heartbeat failed; the lease runs on for now"),
-                Err(_) => tracing::warn!("a heartbeat was not answered in time; the lease runs on for now"),
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "a heartbeat failed; the lease runs on until its end")
+                }
+                Err(_) => {
+                    tracing::warn!("a heartbeat was not answered in time; the lease runs on until its end")
+                }
             }
         }
     }

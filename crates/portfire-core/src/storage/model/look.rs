@@ -37,7 +37,9 @@ impl World {
             .values()
             .filter(|job| job.matches(filter))
             .map(Record::summary)
-            .filter(|job| page.after.as_ref().is_none_or(|after| comes_after(filter.state, after, &Cursor::of(job))))
+            .filter(|job| {
+                page.after.as_ref().is_none_or(|after| comes_after(filter.state, after, &Cursor::of(job)))
+            })
             .collect();
         jobs.sort_by(|a, b| compare(filter.state, &Cursor::of(a), &Cursor::of(b)));
         let limit = page.bounded_limit() as usize;
@@ -52,7 +54,8 @@ impl World {
         for job in self.jobs.values() {
             *counts.entry((&job.new.queue, job.state())).or_default() += 1;
         }
-        let count = |((queue, state), jobs): ((&str, State), u64)| QueueCount { queue: queue.into(), state, jobs };
+        let count =
+            |((queue, state), jobs): ((&str, State), u64)| QueueCount { queue: queue.into(), state, jobs };
         let servers = self.servers.iter().map(|(id, server)| ServerView {
             id: *id,
             info: server.info.clone(),
@@ -67,9 +70,7 @@ impl World {
 fn compare(state: Option<State>, a: &Cursor, b: &Cursor) -> std::cmp::Ordering {
     match state {
         None => b.id.cmp(&a.id),
-        Some(State::Enqueued) => {
-            (&a.queue, a.priority, a.at, a.id).cmp(&(&b.queue, b.priority, b.at, b.id))
-        }
+        Some(State::Enqueued) => (&a.queue, a.priority, a.at, a.id).cmp(&(&b.queue, b.priority, b.at, b.id)),
         Some(State::Scheduled | State::Retrying) => (a.at, a.id).cmp(&(b.at, b.id)),
         Some(State::Awaiting | State::Processing) => a.id.cmp(&b.id),
         Some(State::Succeeded | State::Failed | State::Cancelled) => (b.at, b.id).cmp(&(a.at, a.id)),

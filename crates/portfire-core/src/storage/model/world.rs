@@ -8,8 +8,8 @@ use crate::storage::{
     Note, ParentResult, Progress, Promoted, ServerInfo, Settled, Want,
 };
 use crate::{
-    Cause, Error, Facts, JobId, Json, Keep, Lease, NewJob, Result, ServerId, Settlement, State, Target, Timestamp,
-    Token, Trigger, Verdict,
+    Cause, Error, Facts, JobId, Json, Keep, Lease, NewJob, Result, ServerId, Settlement, State, Target,
+    Timestamp, Token, Trigger, Verdict,
 };
 
 /// Everything the model knows.
@@ -277,7 +277,8 @@ impl World {
     }
 
     fn tell_children(&mut self, parent: JobId, state: Option<State>, result: Option<&Json>, now: Timestamp) {
-        let waiting: Vec<_> = self.jobs.values().filter(|job| job.waits_for(parent)).map(|job| job.new.id).collect();
+        let waiting: Vec<_> =
+            self.jobs.values().filter(|job| job.waits_for(parent)).map(|job| job.new.id).collect();
         for child in waiting {
             let Some(job) = self.jobs.get_mut(&child) else { continue };
             let verdicts = job.hear_of(parent, state, result);
@@ -291,7 +292,8 @@ impl World {
     }
 
     fn claim(&mut self, server: ServerId, want: &Want, now: Timestamp) -> Vec<Claimed> {
-        let taken = |job: &Record| job.held().filter(|held| held.token == want.token).map(|held| job.claimed(held));
+        let taken =
+            |job: &Record| job.held().filter(|held| held.token == want.token).map(|held| job.claimed(held));
         let mut repeat: Vec<_> = self.jobs.values().collect();
         repeat.sort_by_key(|job| (&job.new.queue, job.claim_key()));
         let repeat: Vec<_> = repeat.into_iter().filter_map(taken).collect();
@@ -302,7 +304,9 @@ impl World {
         for queue in &want.queues {
             let left = (want.limit as usize).saturating_sub(claimed.len()).min(queue.limit as usize);
             let wanted = |job: &&mut Record| {
-                matches!(job.place, Place::Enqueued) && *job.new.queue == *queue.name && want.kinds.contains(&job.new.kind)
+                matches!(job.place, Place::Enqueued)
+                    && *job.new.queue == *queue.name
+                    && want.kinds.contains(&job.new.kind)
             };
             let mut head: Vec<_> = self.jobs.values_mut().filter(wanted).collect();
             head.sort_by_key(|job| job.claim_key());
@@ -353,12 +357,15 @@ impl World {
     }
 
     pub(super) fn prune(&mut self, limit: u32, now: Timestamp) -> Result<u32> {
-        let over = |job: &&Record| matches!(&job.place, Place::Ended(e) if e.prune_at.is_some_and(|at| at <= now));
-        let old: Vec<_> = self.jobs.values().filter(over).take(limit as usize).map(|job| job.new.id).collect();
+        let over =
+            |job: &&Record| matches!(&job.place, Place::Ended(e) if e.prune_at.is_some_and(|at| at <= now));
+        let old: Vec<_> =
+            self.jobs.values().filter(over).take(limit as usize).map(|job| job.new.id).collect();
         for job in &old {
             self.delete(*job, now);
         }
-        let holders: Vec<_> = self.jobs.values().filter_map(|job| job.held().map(|held| held.server)).collect();
+        let holders: Vec<_> =
+            self.jobs.values().filter_map(|job| job.held().map(|held| held.server)).collect();
         self.servers.retain(|id, server| server.lease_until > now || holders.contains(id));
         Ok(u32::try_from(old.len()).unwrap_or(u32::MAX))
     }
@@ -397,7 +404,13 @@ impl World {
         acted.ok_or_else(|| Error::broken("the job vanished under its lock"))
     }
 
-    fn act_on(&mut self, id: JobId, action: Action, (state, next): (State, State), now: Timestamp) -> Option<Acted> {
+    fn act_on(
+        &mut self,
+        id: JobId,
+        action: Action,
+        (state, next): (State, State),
+        now: Timestamp,
+    ) -> Option<Acted> {
         let job = self.jobs.get_mut(&id)?;
         let at = match action {
             Action::Cancel => {
@@ -453,4 +466,3 @@ impl Record {
         verdicts
     }
 }
-
