@@ -113,21 +113,23 @@ fn take_out(tx: &Tx<'_>, job: JobId, place: &Row, state: State) -> Result<()> {
     .map(drop)
 }
 
+/// What is deleted with a job, and the job itself last.
+const BELONGINGS: [Op; 7] = [
+    Op::AttemptDelete,
+    Op::ResultDelete,
+    Op::DependencyDelete,
+    Op::TagDelete,
+    Op::ProgressDelete,
+    Op::LogDelete,
+    Op::JobDelete,
+];
+
 fn delete(tx: &mut Tx<'_>, job: JobId, place: &Row) -> Result<()> {
     let id = Value::id(&job);
     take_out(tx, job, place, state_of(place)?)?;
     if let Some(name) = place.opt_text(4)? {
         tx.run(Op::UniqueFree, &[Value::Text(place.text(3)?), Value::Text(name), id])?;
     }
-    const BELONGINGS: [Op; 7] = [
-        Op::AttemptDelete,
-        Op::ResultDelete,
-        Op::DependencyDelete,
-        Op::TagDelete,
-        Op::ProgressDelete,
-        Op::LogDelete,
-        Op::JobDelete,
-    ];
     for op in BELONGINGS {
         tx.run(op, &[id])?;
     }

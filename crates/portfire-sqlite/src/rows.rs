@@ -167,7 +167,12 @@ pub(crate) fn parent_result(row: &Row) -> Result<ParentResult> {
 
 /// Tags in their stored form; `None` for none.
 pub(crate) fn tags_text(tags: &[Box<str>]) -> Option<String> {
-    (!tags.is_empty()).then(|| serde_json::Value::from_iter(tags.iter().map(|tag| &**tag)).to_string())
+    (!tags.is_empty()).then(|| json_list(tags))
+}
+
+/// Texts as a JSON list.
+pub(crate) fn json_list(texts: &[Box<str>]) -> String {
+    texts.iter().map(|text| &**text).collect::<serde_json::Value>().to_string()
 }
 
 /// Tags from their stored form.

@@ -9,7 +9,7 @@ use portfire_core::{
 };
 
 use crate::insert::prune_at;
-use crate::rows::{Row, Value, claimed, parent_result};
+use crate::rows::{Row, Value, claimed, json_list, parent_result};
 use crate::statements::Op;
 use crate::threads::Tx;
 
@@ -264,7 +264,7 @@ fn claim(tx: &Tx<'_>, server: ServerId, want: &Want) -> Result<Vec<Claimed>> {
     if tx.one(Op::LeaseValid, &[Value::Blob(server.as_bytes()), now])?.is_none() {
         return Ok(Vec::new());
     }
-    let kinds = serde_json::Value::from_iter(want.kinds.iter().map(|kind| &**kind)).to_string();
+    let kinds = json_list(&want.kinds);
     let mut all = Vec::new();
     for queue in &want.queues {
         let left = want.limit.saturating_sub(u32::try_from(all.len()).unwrap_or(u32::MAX));

@@ -153,6 +153,7 @@ impl Storage for SqliteStorage {
         self.look(move |look| look.list(&filter, &page))
     }
 
+    #[expect(clippy::redundant_closure_for_method_calls, reason = "the method alone is not general enough")]
     fn overview(&self) -> Answer<'_, Overview> {
         self.look(|look| look.overview())
     }

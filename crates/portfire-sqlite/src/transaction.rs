@@ -107,7 +107,10 @@ mod with_sqlx {
     fn failed(op: Op, error: sqlx::Error) -> Error {
         let message = format!("SQLite could not run `{op:?}` in the application's transaction");
         // 5 and 6 are SQLITE_BUSY and SQLITE_LOCKED; extended codes have them in the low byte.
-        let code = error.as_database_error().and_then(|e| e.code()).and_then(|code| code.parse::<i32>().ok());
+        let code = error
+            .as_database_error()
+            .and_then(sqlx::error::DatabaseError::code)
+            .and_then(|code| code.parse::<i32>().ok());
         match code.map(|code| code & 0xFF) {
             Some(5 | 6) => Error::transient(message).caused_by(error),
             _ => Error::broken(message).caused_by(error),

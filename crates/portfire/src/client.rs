@@ -55,10 +55,6 @@ impl Jobs {
     }
 
     /// A fresh job id. With [`Call::id`] it makes an enqueue repeatable.
-    #[expect(
-        clippy::unused_self,
-        reason = "ids are one sequence per process; the handle is where users look"
-    )]
     pub fn new_id(&self) -> JobId {
         process_id()
     }

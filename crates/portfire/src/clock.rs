@@ -1,4 +1,4 @@
-//! The system clock and the system's randomness: the only file of this crate that reads either.
+//! The system's clocks and randomness: the only file of this crate that reads them.
 
 use portfire_core::{Clock, Dice, Timestamp};
 
@@ -11,6 +11,12 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp::from(std::time::SystemTime::now())
     }
+}
+
+/// The runtime's monotonic clock, which tests may stop.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the monotonic clock")]
+pub(crate) fn monotonic_now() -> tokio::time::Instant {
+    tokio::time::Instant::now()
 }
 
 /// Dice seeded by the operating system.

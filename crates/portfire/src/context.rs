@@ -12,7 +12,7 @@ use portfire_core::limits::{LOG_LINE_BYTES_MAX, LOG_LINES_MAX};
 use portfire_core::storage::{Claimed, LogLine, Note, ParentResult, Progress};
 use portfire_core::{Clock, JobId, Lease, Timestamp, Token, clean_text};
 
-use crate::clock::SystemClock;
+use crate::clock::{SystemClock, monotonic_now};
 use crate::{AttemptScope, JobError, Jobs};
 
 /// The context of one attempt. Cheap to clone.
@@ -41,7 +41,7 @@ impl ShutdownClock {
 
     fn remaining(&self) -> Option<Duration> {
         let deadline = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        deadline.map(|at| at.saturating_duration_since(Instant::now()))
+        deadline.map(|at| at.saturating_duration_since(monotonic_now()))
     }
 }
 
@@ -61,7 +61,7 @@ impl JobContext {
         cancellation: CancellationToken,
         shutdown: ShutdownClock,
     ) -> Self {
-        let deadline = claimed.facts.policy.timeout.map(|limit| Instant::now() + limit);
+        let deadline = claimed.facts.policy.timeout.map(|limit| monotonic_now() + limit);
         let notes = NoteBox::default();
         Self(Arc::new(Attempt { claimed, jobs, scope, cancellation, deadline, shutdown, notes }))
     }

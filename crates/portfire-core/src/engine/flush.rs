@@ -82,7 +82,7 @@ impl Flush {
     }
 
     /// How many attempts ended during the last round trip.
-    pub(super) const fn ended_in_flight(&self) -> u32 {
+    pub(super) const fn ended_last(&self) -> u32 {
         self.ended_last
     }
 

@@ -18,7 +18,7 @@ pub(super) struct LeaseWatch {
 impl LeaseWatch {
     /// One tenth of the lease is margin: 3 s of 30 s.
     pub(super) fn new(lease: Duration) -> Self {
-        let trust = lease - lease / 10;
+        let trust = lease.saturating_sub(lease / 10);
         Self { trust, until: trust, lost: false }
     }
 

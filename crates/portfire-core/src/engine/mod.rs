@@ -346,7 +346,7 @@ impl Engine {
     /// because that many slots will be free when the answer is here.
     fn room(&self) -> u32 {
         let held = u32::try_from(self.running.len() + self.buffered.len()).unwrap_or(u32::MAX);
-        let prefetch = self.flush.ended_in_flight().min(self.config.prefetch_max);
+        let prefetch = self.flush.ended_last().min(self.config.prefetch_max);
         (self.config.slots + prefetch).saturating_sub(held)
     }
 

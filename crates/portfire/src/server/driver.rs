@@ -25,6 +25,7 @@ use portfire_core::{Error, JobId, Outcome, Result, ServerId};
 
 use super::attempt::Attempts;
 use super::registry::Runner;
+use crate::clock::monotonic_now;
 use crate::context::ShutdownClock;
 use crate::values::Values;
 use crate::{AttemptScope, JobContext, Jobs};
@@ -43,9 +44,8 @@ const EVENTS_PER_STEP: usize = 4_096;
 pub(super) struct LocalClock(Instant);
 
 impl LocalClock {
-    #[expect(clippy::disallowed_methods, reason = "the server's monotonic clock starts here")]
     pub(super) fn start() -> Self {
-        Self(Instant::now())
+        Self(monotonic_now())
     }
 
     pub(super) fn now(&self) -> Moment {
@@ -54,16 +54,6 @@ impl LocalClock {
 
     fn at(&self, moment: Moment) -> Instant {
         self.0.checked_add(moment).unwrap_or_else(|| self.0 + Duration::from_secs(365 * 24 * 60 * 60))
-    }
-}
-
-trait CheckedAdd: Sized {
-    fn checked_add(self, by: Duration) -> Option<Self>;
-}
-
-impl CheckedAdd for Instant {
-    fn checked_add(self, by: Duration) -> Option<Self> {
-        Instant::checked_add(&self, by)
     }
 }
 
@@ -205,9 +195,10 @@ impl Driver {
 
     async fn leave(&self) {
         let left = tokio::time::timeout(CALL_DEADLINE, self.jobs.storage().leave(self.server)).await;
-        match left {
-            Ok(Ok(())) => tracing::info!(server = %self.server, "server stopped"),
-            _ => tracing::warn!(server = %self.server, "server stopped; its row stays until it is pruned"),
+        if let Ok(Ok(())) = left {
+            tracing::info!(server = %self.server, "server stopped");
+        } else {
+            tracing::warn!(server = %self.server, "server stopped; its row stays until it is pruned");
         }
     }
 }

@@ -67,10 +67,10 @@ impl Pulse {
             match tokio::time::timeout(every, self.beat()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => {
-                    tracing::warn!(%error, "a heartbeat failed; the lease runs on until its end")
+                    tracing::warn!(%error, "a heartbeat failed; the lease runs on until its end");
                 }
                 Err(_) => {
-                    tracing::warn!("a heartbeat was not answered in time; the lease runs on until its end")
+                    tracing::warn!("a heartbeat was not answered in time; the lease runs on until its end");
                 }
             }
         }

@@ -17,7 +17,7 @@ use super::driver::{Driver, LocalClock};
 use super::pulse::Pulse;
 use super::registry::Registry;
 use crate::client::process_server_id;
-use crate::clock::system_dice;
+use crate::clock::{monotonic_now, system_dice};
 use crate::context::ShutdownClock;
 use crate::values::Values;
 use crate::{Jobs, Layer};
@@ -54,7 +54,7 @@ impl RunningServer {
     /// # Cancel safety
     /// If dropped, the server stops at once, as when it is dropped itself.
     pub async fn stop(mut self) -> Result<()> {
-        self.shutdown.set(tokio::time::Instant::now() + self.budget);
+        self.shutdown.set(monotonic_now() + self.budget);
         let _ = self.events.send(Event::StopAsked);
         let Some(driver) = self.driver.as_mut() else { return Ok(()) };
         let ended = driver.await;

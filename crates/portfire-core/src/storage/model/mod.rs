@@ -60,7 +60,7 @@ impl Storage for ModelStorage {
     }
 
     fn exchange(&self, exchange: Exchange) -> Answer<'_, Exchanged> {
-        self.done(|world, now| world.exchange(&exchange, now))
+        self.done(|world, now| Ok(world.exchange(&exchange, now)))
     }
 
     /// Waits for a change; the time limit is left to the caller's own timer.
@@ -77,7 +77,7 @@ impl Storage for ModelStorage {
     }
 
     fn prune(&self, limit: u32) -> Answer<'_, u32> {
-        self.done(|world, now| world.prune(limit, now))
+        self.done(|world, now| Ok(world.prune(limit, now)))
     }
 
     fn beat(&self, beat: Beat) -> Answer<'_, BeatAnswer> {

@@ -194,14 +194,14 @@ impl World {
         new.after.iter().map(judge).collect::<Result<Vec<_>>>().map(|pairs| pairs.into_iter().unzip())
     }
 
-    pub(super) fn exchange(&mut self, exchange: &Exchange, now: Timestamp) -> Result<Exchanged> {
+    pub(super) fn exchange(&mut self, exchange: &Exchange, now: Timestamp) -> Exchanged {
         exchange.notes.iter().for_each(|note| self.note(note));
         let settled = exchange.settlements.iter().map(|one| self.settle(one, now)).collect();
         let claimed = exchange.want.iter().flat_map(|want| self.claim(exchange.server, want, now)).collect();
         if !exchange.settlements.is_empty() {
             self.changed();
         }
-        Ok(Exchanged { settled, claimed, cancel: self.cancel_flags(exchange.server) })
+        Exchanged { settled, claimed, cancel: self.cancel_flags(exchange.server) }
     }
 
     fn note(&mut self, note: &Note) {
@@ -356,7 +356,7 @@ impl World {
         self.jobs.values().filter_map(dead).take(limit as usize).collect()
     }
 
-    pub(super) fn prune(&mut self, limit: u32, now: Timestamp) -> Result<u32> {
+    pub(super) fn prune(&mut self, limit: u32, now: Timestamp) -> u32 {
         let over =
             |job: &&Record| matches!(&job.place, Place::Ended(e) if e.prune_at.is_some_and(|at| at <= now));
         let old: Vec<_> =
@@ -367,7 +367,7 @@ impl World {
         let holders: Vec<_> =
             self.jobs.values().filter_map(|job| job.held().map(|held| held.server)).collect();
         self.servers.retain(|id, server| server.lease_until > now || holders.contains(id));
-        Ok(u32::try_from(old.len()).unwrap_or(u32::MAX))
+        u32::try_from(old.len()).unwrap_or(u32::MAX)
     }
 
     fn delete(&mut self, id: JobId, now: Timestamp) {
