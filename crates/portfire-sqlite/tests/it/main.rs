@@ -1,0 +1,6 @@
+//! SQLite against its contract, and what only SQLite has: a file, a prefix, other people's transactions.
+#![allow(missing_docs)]
+
+mod conformance;
+mod file;
+mod transactions;
