@@ -1,0 +1,166 @@
+//! The server without I/O: what it decides, step by step.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portfire_core::engine::{Config, Effect, Engine, Event, Phase, QueueConfig, QueueOrder};
+use portfire_core::storage::{Claimed, Exchanged, Settled, Want};
+use portfire_core::{Dice, Facts, JobId, Json, Lease, Outcome, Policy, State, Timestamp, Token};
+
+const fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+fn engine(slots: u32) -> Engine {
+    let queue = QueueConfig { name: Arc::from("default"), weight: 1, slots: None };
+    let config = Config {
+        slots,
+        prefetch_max: slots * 2,
+        queues: vec![queue],
+        order: QueueOrder::Strict,
+        kinds: Arc::from(["work".into()]),
+        lease: seconds(30),
+        poll: seconds(1),
+        shutdown: seconds(30),
+    };
+    Engine::new(config, Dice::from_seed([1, 2]))
+}
+
+fn step(engine: &mut Engine, now: Duration) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    engine.step(now, &mut effects);
+    effects
+}
+
+fn want(effects: &[Effect]) -> Option<Want> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Exchange { want, .. } => want.clone(),
+        _ => None,
+    })
+}
+
+fn claimed(number: u8, token: Token) -> Claimed {
+    let lease = Lease { job: JobId::from_bytes([number; 16]), token };
+    Claimed {
+        facts: Facts { lease, attempt: 1, crashes: 0, policy: Policy::default() },
+        kind: "work".into(),
+        queue: "default".into(),
+        args: Json::trusted("{}"),
+        tags: Vec::new(),
+        created_at: Timestamp::default(),
+        parents: Vec::new(),
+    }
+}
+
+fn answer(jobs: u8, token: Token) -> Event {
+    let claimed = (1..=jobs).map(|number| claimed(number, token)).collect();
+    Event::Exchanged(Exchanged { settled: Vec::new(), claimed, cancel: Vec::new() })
+}
+
+fn finished(job: &Claimed) -> Event {
+    Event::Finished {
+        facts: Box::new(job.facts.clone()),
+        outcome: Outcome::Succeeded(None),
+        notes: Vec::new(),
+    }
+}
+
+#[test]
+fn it_claims_no_more_than_it_can_run_and_runs_what_it_claims() {
+    let mut engine = engine(4);
+    let want = want(&step(&mut engine, seconds(0))).expect("a fresh server is hungry");
+    assert_eq!(want.limit, 4);
+    assert!(step(&mut engine, seconds(0)).is_empty(), "one exchange at a time");
+    engine.on(seconds(0), answer(4, want.token));
+    let runs = step(&mut engine, seconds(0)).iter().filter(|effect| matches!(effect, Effect::Run(_))).count();
+    assert_eq!((runs, engine.running()), (4, 4));
+}
+
+#[test]
+fn a_failed_exchange_is_repeated_as_it_was() {
+    let mut engine = engine(2);
+    let first = want(&step(&mut engine, seconds(0))).unwrap();
+    engine.on(seconds(0), Event::ExchangeFailed);
+    assert!(want(&step(&mut engine, seconds(0))).is_none(), "it waits before it repeats");
+    let later = engine.wake_at();
+    assert!(later > seconds(0) && later < seconds(1));
+    let repeat = want(&step(&mut engine, later)).unwrap();
+    assert_eq!((repeat.token, repeat.limit), (first.token, first.limit));
+}
+
+#[test]
+fn outcomes_outlive_a_dead_database() {
+    let mut engine = engine(1);
+    let token = want(&step(&mut engine, seconds(0))).unwrap().token;
+    engine.on(seconds(0), answer(1, token));
+    step(&mut engine, seconds(0));
+    engine.on(seconds(1), finished(&claimed(1, token)));
+    let mut now = seconds(1);
+    for _ in 0..20 {
+        let sent = step(&mut engine, now);
+        let settles = |effect: &Effect| matches!(effect, Effect::Exchange { settlements, .. } if settlements.len() == 1);
+        assert!(sent.iter().any(settles), "{sent:?}");
+        engine.on(now, Event::ExchangeFailed);
+        engine.on(now, Event::Beaten { sent_at: now, cancel: Vec::new() });
+        now += seconds(3);
+    }
+}
+
+#[test]
+fn it_stops_trusting_its_lease_before_others_may_rescue() {
+    let mut engine = engine(1);
+    let token = want(&step(&mut engine, seconds(0))).unwrap().token;
+    engine.on(seconds(0), answer(1, token));
+    step(&mut engine, seconds(0));
+    let just_before = step(&mut engine, seconds(26));
+    assert!(!just_before.iter().any(|effect| matches!(effect, Effect::Interrupt(_))));
+    let at = step(&mut engine, seconds(27));
+    assert!(at.iter().any(|effect| matches!(effect, Effect::Interrupt(_))));
+    engine.on(seconds(28), finished(&claimed(1, token)));
+    engine.on(seconds(28), Event::Woken);
+    assert!(want(&step(&mut engine, seconds(28))).is_none(), "no claim without a lease");
+    engine.on(
+        seconds(29),
+        Event::Exchanged(Exchanged { settled: vec![Settled::Lost], ..Exchanged::default() }),
+    );
+    engine.on(seconds(29), Event::Beaten { sent_at: seconds(29), cancel: Vec::new() });
+    let after = step(&mut engine, seconds(29));
+    assert!(after.iter().any(|effect| matches!(effect, Effect::ReportLost(_))));
+    assert!(want(&after).is_some(), "a renewed lease lets it claim again");
+}
+
+#[test]
+fn stopping_drains_then_interrupts_then_aborts_then_gives_back() {
+    let mut engine = engine(1);
+    let token = want(&step(&mut engine, seconds(0))).unwrap().token;
+    engine.on(seconds(0), answer(2, token));
+    step(&mut engine, seconds(0));
+    engine.on(seconds(1), Event::StopAsked);
+    let gives_back = |effects: &[Effect]| {
+        effects.iter().any(|effect| match effect {
+            Effect::Exchange { settlements, want, .. } => {
+                want.is_none() && settlements.len() == 1 && settlements[0].to.state() == State::Enqueued
+            }
+            _ => false,
+        })
+    };
+    assert!(gives_back(&step(&mut engine, seconds(1))), "the job that had no slot goes back at once");
+    engine.on(seconds(1), Event::Exchanged(Exchanged::default()));
+    assert_eq!(engine.phase(), Phase::Draining);
+    engine.on(seconds(20), Event::Beaten { sent_at: seconds(20), cancel: Vec::new() });
+    let interrupted = step(&mut engine, seconds(26));
+    assert!(interrupted.iter().any(|effect| matches!(effect, Effect::Interrupt(_))));
+    assert!(step(&mut engine, seconds(31)).iter().any(|effect| matches!(effect, Effect::AbortAll)));
+    let facts = Box::new(claimed(1, token).facts);
+    engine.on(seconds(31), Event::Finished { facts, outcome: Outcome::Interrupted, notes: Vec::new() });
+    assert!(gives_back(&step(&mut engine, seconds(31))));
+    engine.on(seconds(31), Event::Exchanged(Exchanged::default()));
+    assert!(step(&mut engine, seconds(31)).iter().any(|effect| matches!(effect, Effect::Stopped)));
+}
+
+#[test]
+fn it_never_wakes_in_the_past_while_it_waits_for_answers() {
+    let mut engine = engine(1);
+    step(&mut engine, seconds(0));
+    assert!(engine.wake_at() > seconds(0), "everything is in flight: only the lease is left to watch");
+}
