@@ -1,0 +1,20 @@
+//! The import service: the application that Portfire grew from, on Portfire.
+//!
+//! Users come in as a CSV file over HTTP; a durable job imports them and survives being killed at any
+//! moment; a continuation mails the summary. `README.md` is the tour.
+//!
+//! Reading order: [`service`] (the whole), [`app`] and [`routes`] (what HTTP answers), [`jobs`] (the
+//! work), [`csv_rows`] (what a row is), [`database`] (what is stored).
+
+pub mod app;
+pub mod config;
+pub mod csv_rows;
+pub mod database;
+pub mod files;
+pub mod i18n;
+pub mod jobs;
+pub mod mailer;
+pub mod routes;
+pub mod sample;
+pub mod service;
+pub mod tour;

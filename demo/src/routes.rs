@@ -1,0 +1,5 @@
+//! What each address answers.
+
+pub mod imports;
+pub mod reports;
+pub mod users;

@@ -1,0 +1,3 @@
+INSERT INTO import_errors (job_id, line, problem, text)
+SELECT ?1, value ->> 'line', value ->> 'problem', value ->> 'text'
+FROM json_each(?2)

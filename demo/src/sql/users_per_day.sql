@@ -1,0 +1,2 @@
+SELECT date(created_at / 1000000, 'unixepoch') AS label, count(*) AS users
+FROM users GROUP BY label ORDER BY label DESC LIMIT 30

@@ -1,0 +1,2 @@
+SELECT substr(email_key, instr(email_key, '@') + 1) AS label, count(*) AS users
+FROM users GROUP BY label ORDER BY users DESC, label LIMIT 15
