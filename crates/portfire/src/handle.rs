@@ -44,11 +44,9 @@ impl<J> fmt::Debug for JobHandle<J> {
 
 impl<J> Clone for JobHandle<J> {
     fn clone(&self) -> Self {
-        *self
+        Self { id: self.id, is_new: self.is_new, job: PhantomData }
     }
 }
-
-impl<J> Copy for JobHandle<J> {}
 
 impl<J> From<JobHandle<J>> for JobId {
     fn from(handle: JobHandle<J>) -> Self {
