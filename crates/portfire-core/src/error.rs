@@ -6,7 +6,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-/// A result whose error is [`enum@Error`].
+/// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why something was refused or could not be done.

@@ -8,7 +8,7 @@ use proc_macro::TokenStream;
 
 /// Makes a job of a function: calling the function then makes a value that can be enqueued.
 ///
-/// ```ignore
+/// ```text
 /// /// Sends the welcome e-mail.
 /// #[job(queue = "mail", attempts = 5)]
 /// async fn send_welcome(#[from] mailer: &Mailer, ctx: &JobContext, user_id: i64) -> Result<(), MailError> {

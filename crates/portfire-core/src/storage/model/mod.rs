@@ -1,7 +1,7 @@
 //! The storage contract in memory: the executable specification, and what user tests run on.
 //!
 //! Obviously right rather than fast: one lock, one map of jobs, and each job's place as an enum, so that
-//! no job can be in two places. Every change of state goes through the table of [`State`].
+//! no job can be in two places. Every change of state goes through the table of [`State`](crate::State).
 //! Nothing survives the process.
 
 mod look;
