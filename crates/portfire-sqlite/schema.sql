@@ -55,7 +55,8 @@ CREATE TABLE portfire_job (
     has_parents INTEGER NOT NULL,
     attempts INTEGER NOT NULL,
     crashes INTEGER NOT NULL,
-    last_token BLOB
+    last_token BLOB,
+    last_state TEXT
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE portfire_log (

@@ -112,7 +112,9 @@ impl Tour {
         let bar = ProgressBar::new(100);
         let style = ProgressStyle::with_template("  {bar:40} {percent:>3} %  {msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        let mut ticks = tokio::time::interval(POLL);
         loop {
+            ticks.tick().await;
             let status = self.status(job).await?;
             bar.set_position(status["progress"].as_u64().unwrap_or(0));
             bar.set_message(format!("{} · {}", status["state"].as_str().unwrap_or("?"), status["imported"]));
@@ -120,7 +122,6 @@ impl Tour {
                 bar.finish();
                 return Ok(status);
             }
-            tokio::time::sleep(POLL).await;
         }
     }
 

@@ -50,7 +50,9 @@ impl Backoff {
             Self::Hangfire => hangfire(retry, dice),
             Self::Fixed(delay) => *delay,
             Self::Exponential { base, cap, jitter_percent } => {
-                let full = base.saturating_mul(1_u32.checked_shl(retry - 1).unwrap_or(u32::MAX)).min(*cap);
+                let doubled = base.saturating_mul(1_u32.checked_shl(retry - 1).unwrap_or(u32::MAX));
+                // Bounded before the jitter: `mul_f64` panics near `Duration::MAX`.
+                let full = doubled.min(*cap).min(DELAY_MAX);
                 let jitter = f64::from((*jitter_percent).min(100)) / 100.0 * dice.fraction();
                 full.mul_f64(1.0 - jitter)
             }

@@ -98,38 +98,37 @@ pub struct AttemptRecord {
 pub fn settle(facts: &Facts, outcome: Outcome, dice: &mut Dice) -> Settlement {
     let only_if_expired = outcome == Outcome::Crashed;
     let record = record(facts, &outcome);
-    let to = target(facts, outcome, dice);
+    // A crash counts whatever becomes of the job, so that a person sees how often it happened.
+    let crashes = facts.crashes.saturating_add(u16::from(only_if_expired));
+    let to = target(facts, outcome, crashes, dice);
     let if_cancelled = (to.state() != State::Succeeded && to.state() != State::Cancelled)
-        .then(|| finished(facts, Cause::Cancelled, None));
+        .then(|| finished(facts, Cause::Cancelled, None, crashes));
     Settlement { lease: facts.lease, only_if_expired, to, if_cancelled, record }
 }
 
-fn target(facts: &Facts, outcome: Outcome, dice: &mut Dice) -> Target {
+fn target(facts: &Facts, outcome: Outcome, crashes: u16, dice: &mut Dice) -> Target {
     match outcome {
-        Outcome::Succeeded(result) => finished(facts, Cause::AttemptSucceeded, result),
-        Outcome::FailedForGood(_) => finished(facts, Cause::GaveUp, None),
-        Outcome::Cancelled(_) => finished(facts, Cause::Cancelled, None),
+        Outcome::Succeeded(result) => finished(facts, Cause::AttemptSucceeded, result, crashes),
+        Outcome::FailedForGood(_) => finished(facts, Cause::GaveUp, None, crashes),
+        Outcome::Cancelled(_) => finished(facts, Cause::Cancelled, None, crashes),
         Outcome::Failed(_) | Outcome::TimedOut(_) | Outcome::Panicked(_) | Outcome::Undecodable(_) => {
             let delay = facts.policy.backoff.delay(u32::from(facts.attempt), dice);
-            retry(facts, delay, facts.crashes)
+            retry(facts, delay, crashes)
         }
-        Outcome::RetryAfter(_, delay) => retry(facts, delay, facts.crashes),
-        Outcome::Snoozed(delay) => again(Cause::Snoozed, delay, facts.attempt - 1, facts.crashes),
-        Outcome::Interrupted => {
-            again(Cause::GivenBack, Duration::ZERO, facts.attempt.saturating_sub(1), facts.crashes)
-        }
-        Outcome::Crashed => crashed(facts, dice),
+        Outcome::RetryAfter(_, delay) => retry(facts, delay, crashes),
+        Outcome::Snoozed(delay) => uncharged(facts, Cause::Snoozed, delay),
+        Outcome::Interrupted => uncharged(facts, Cause::GivenBack, Duration::ZERO),
+        Outcome::Crashed => crashed(facts, crashes, dice),
     }
 }
 
-fn crashed(facts: &Facts, dice: &mut Dice) -> Target {
-    let crashes = facts.crashes.saturating_add(1);
+fn uncharged(facts: &Facts, cause: Cause, after: Duration) -> Target {
+    again(cause, after, facts.attempt.saturating_sub(1), facts.crashes)
+}
+
+fn crashed(facts: &Facts, crashes: u16, dice: &mut Dice) -> Target {
     if crashes >= CRASHES_MAX {
-        let Target::Finished { state, result, keep, attempts, .. } = finished(facts, Cause::GaveUp, None)
-        else {
-            unreachable!("`finished` makes a finished target")
-        };
-        return Target::Finished { state, result, keep, attempts, crashes };
+        return finished(facts, Cause::GaveUp, None, crashes);
     }
     let delay = facts.policy.backoff.delay(u32::from(facts.attempt), dice);
     // The first crash is retried at once: most are deploys and power cuts, not the job's doing.
@@ -140,7 +139,7 @@ fn retry(facts: &Facts, delay: Duration, crashes: u16) -> Target {
     if facts.attempt < facts.policy.attempts_max {
         again(Cause::AttemptFailed, delay, facts.attempt, crashes)
     } else {
-        finished(facts, Cause::GaveUp, None)
+        finished(facts, Cause::GaveUp, None, crashes)
     }
 }
 
@@ -149,10 +148,10 @@ fn again(cause: Cause, after: Duration, attempts: u16, crashes: u16) -> Target {
     Target::Again { state, after, attempts, crashes }
 }
 
-fn finished(facts: &Facts, cause: Cause, result: Option<Json>) -> Target {
+fn finished(facts: &Facts, cause: Cause, result: Option<Json>, crashes: u16) -> Target {
     let state = processing_after(cause);
     let keep = facts.policy.retention.of(state);
-    Target::Finished { state, result, keep, attempts: facts.attempt, crashes: facts.crashes }
+    Target::Finished { state, result, keep, attempts: facts.attempt, crashes }
 }
 
 fn processing_after(cause: Cause) -> State {

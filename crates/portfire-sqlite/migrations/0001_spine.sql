@@ -17,7 +17,8 @@ CREATE TABLE portfire_job (
     has_parents INTEGER NOT NULL,
     attempts INTEGER NOT NULL,
     crashes INTEGER NOT NULL,
-    last_token BLOB
+    last_token BLOB,
+    last_state TEXT
 ) STRICT, WITHOUT ROWID;
 
 -- Enqueued jobs, clustered in claim order: a claim reads from the head and needs no other index.

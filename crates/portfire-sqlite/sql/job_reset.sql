@@ -1,2 +1,2 @@
--- A person runs an ended job again: attempts and crashes start afresh.
-UPDATE portfire_job SET attempts = 0, crashes = 0 WHERE id = ?1
+-- A person runs an ended job again: attempts and crashes start afresh, and no settlement before it counts.
+UPDATE portfire_job SET attempts = 0, crashes = 0, last_token = NULL, last_state = NULL WHERE id = ?1

@@ -1,3 +1,3 @@
 -- Whether this token settled the job already: then a repeat is answered as before.
-SELECT f.token, f.state, j.last_token, EXISTS (SELECT 1 FROM portfire_running AS r WHERE r.id = j.id)
+SELECT f.token, f.state, j.last_token, EXISTS (SELECT 1 FROM portfire_running AS r WHERE r.id = j.id), j.last_state
 FROM portfire_job AS j LEFT JOIN portfire_finished AS f ON f.id = j.id WHERE j.id = ?1

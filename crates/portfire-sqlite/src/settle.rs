@@ -109,9 +109,12 @@ fn settled_before(tx: &Tx<'_>, settlement: &Settlement) -> Result<Settled> {
     if row.opt_bytes(0)?.as_ref() == Some(token) {
         return Ok(Settled::Applied(row.text(1)?.parse()?));
     }
+    // It was to run again. What it was told then, not what this call asks: after a rescue with this token,
+    // a late success must not hear that it was written.
+    let ended_by_a_later_claim = !row.is_null(0);
     let running_again = row.int(3)? == 1;
-    if row.opt_bytes(2)?.as_ref() == Some(token) && !running_again && row.is_null(1) {
-        return Ok(Settled::Applied(settlement.to.state()));
+    if row.opt_bytes(2)?.as_ref() == Some(token) && !running_again && !ended_by_a_later_claim {
+        return Ok(Settled::Applied(row.text(4)?.parse()?));
     }
     Ok(Settled::Lost)
 }
@@ -139,7 +142,8 @@ struct Again<'v> {
 fn wait_again(tx: &mut Tx<'_>, lease: Lease, again: &Again<'_>) -> Result<()> {
     let [attempts, crashes] = again.counts;
     let (id, due) = (Value::id(&lease.job), Value::Int(again.run_at.as_micros()));
-    let values = [id, attempts, crashes, due, Value::Blob(lease.token.as_bytes())];
+    let state = Value::Text(again.state.as_str());
+    let values = [id, attempts, crashes, due, Value::Blob(lease.token.as_bytes()), state];
     let row = tx.one(Op::JobAgain, &values)?.ok_or_else(|| Error::broken("a running job has no body"))?;
     if again.state == State::Enqueued {
         let (queue, kind) = (Value::Text(row.text(0)?), Value::Text(row.text(2)?));

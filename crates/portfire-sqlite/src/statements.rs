@@ -106,11 +106,28 @@ pub(crate) fn check_prefix(prefix: &str) -> Result<()> {
     let mut chars = prefix.chars();
     let first = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
     let rest = chars.all(|c| c.is_ascii_alphanumeric() || c == '_');
-    if first && rest && prefix.len() <= 41 {
+    let reserved = prefix.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("sqlite_"));
+    if first && rest && prefix.len() <= 41 && !reserved {
         return Ok(());
     }
     Err(Error::misuse(format!(
-        "`{}` cannot be a table prefix; use a letter or `_`, then up to 40 letters, digits or `_`",
+        "`{}` cannot be a table prefix; use a letter or `_`, then up to 40 letters, digits or `_` \
+         (`sqlite_` belongs to SQLite)",
         prefix.escape_default()
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_prefix;
+
+    #[test]
+    fn a_prefix_is_a_plain_name_that_sqlite_accepts() {
+        for good in ["a", "_", "Hangfire_", "sqlite", "mysqlite_", &"p".repeat(41)] {
+            check_prefix(good).unwrap();
+        }
+        for bad in ["", "1a", "a-b", "a b", "a\"", "a;--", "é", "sqlite_", "SQLite_jobs", &"p".repeat(42)] {
+            assert!(check_prefix(bad).unwrap_err().is_misuse(), "{bad}");
+        }
+    }
 }

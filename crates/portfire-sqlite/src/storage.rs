@@ -1,6 +1,7 @@
 //! The storage contract on SQLite: one short method per operation, in the trait's order.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use portfire_core::storage::{
     Acted, Action, Answer, Beat, BeatAnswer, Exchange, Exchanged, Expired, Filter, Inserted, JobDetails,
@@ -38,7 +39,8 @@ pub struct SqliteStorage {
     options: SqliteOptions,
     writer: Thread,
     pulse: Thread,
-    reader: Thread,
+    readers: [Thread; 2],
+    turn: AtomicUsize,
     bell: Arc<Bell>,
 }
 
@@ -63,8 +65,14 @@ impl SqliteStorage {
         };
         let writer = start("writer", Mode::Write(options.synchronous), connection)?;
         let pulse = start("beat", Mode::Beat, connect(&options)?)?;
-        let reader = start("reader", Mode::Read, connect(&options)?)?;
-        Ok(Self { options, writer, pulse, reader, bell })
+        let reader = || start("reader", Mode::Read, connect(&options)?);
+        let readers = [reader()?, reader()?];
+        Ok(Self { options, writer, pulse, readers, turn: AtomicUsize::new(0), bell })
+    }
+
+    /// In turn, so that one long glance does not hold up every other.
+    fn reader(&self) -> &Thread {
+        &self.readers[self.turn.fetch_add(1, Ordering::Relaxed) % self.readers.len()]
     }
 
     fn look<T: Send + 'static>(
@@ -72,7 +80,7 @@ impl SqliteStorage {
         look: impl Fn(&Look<'_, '_>) -> Result<T> + Send + 'static,
     ) -> Answer<'_, T> {
         let prefix = self.options.prefix.clone();
-        Box::pin(self.reader.ask(move |tx| look(&Look::new(tx, &prefix))))
+        Box::pin(self.reader().ask(move |tx| look(&Look::new(tx, &prefix))))
     }
 }
 
@@ -120,7 +128,7 @@ impl Storage for SqliteStorage {
     }
 
     fn expired(&self, limit: u32) -> Answer<'_, Vec<Expired>> {
-        Box::pin(self.reader.ask(move |tx| act::expired(tx, limit)))
+        Box::pin(self.reader().ask(move |tx| act::expired(tx, limit)))
     }
 
     fn prune(&self, limit: u32) -> Answer<'_, u32> {

@@ -3,7 +3,8 @@
 //! 1. A call is boxed as [`Work`] and sent to its thread; the caller awaits a one-shot answer.
 //! 2. The writer takes whatever has arrived, runs it in one transaction, commits once, and answers all:
 //!    concurrent calls share a flush, and an idle database adds no delay.
-//! 3. If one of a group fails, the group is rolled back and each is run alone, so only it fails.
+//! 3. If one of a group fails, the group is rolled back and each is run alone, so only it fails. If the
+//!    file stays locked, all of the group fail at once.
 //! 4. A thread ends when its last sender is gone.
 //!
 //! Nothing is answered before its commit. The caller may be gone; the work is done all the same.
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use portfire_core::{Clock, Error, Result, Timestamp};
-use rusqlite::{Connection, TransactionState};
+use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::insert::Executor;
@@ -220,14 +221,18 @@ impl<W: Fn()> Server<W> {
     }
 
     fn work(&self, mut group: Vec<Box<dyn Work>>) {
-        if group.len() > 1 && self.transact(&mut group).is_ok() {
-            return group.into_iter().for_each(|work| work.finish(Ok(())));
-        }
-        for work in group {
-            let mut alone = [work];
-            let committed = self.transact(&mut alone);
-            let [work] = alone;
-            work.finish(committed);
+        let done = self.transact(&mut group);
+        match (done, <[_; 1]>::try_from(group)) {
+            (Ok(()), Ok([work])) => work.finish(Ok(())),
+            (Ok(()), Err(group)) => group.into_iter().for_each(|work| work.finish(Ok(()))),
+            (Err(error), Ok([work])) => work.finish(Err(error)),
+            // The file stayed locked, which is nobody's fault: each alone would only wait as long again.
+            (Err(error), Err(group)) if error.is_transient() => {
+                for work in group {
+                    work.finish(Err(Error::transient(error.to_string())));
+                }
+            }
+            (Err(_), Err(group)) => group.into_iter().for_each(|work| self.work(vec![work])),
         }
     }
 
@@ -263,9 +268,7 @@ impl<W: Fn()> Server<W> {
     /// Only if a transaction is still open: on a full disk SQLite has rolled back by itself, and a second
     /// rollback would hide the real error.
     fn roll_back(&self) {
-        if self.connection.transaction_state::<&str>(None).is_ok_and(|state| state != TransactionState::None)
-            || !self.connection.is_autocommit()
-        {
+        if !self.connection.is_autocommit() {
             let _ = self.connection.execute_batch("ROLLBACK");
         }
     }

@@ -4,7 +4,8 @@
 //! are seen by a thread that polls `PRAGMA data_version`, some microseconds a look. All of it is a hint:
 //! a waiter may be woken for nothing, and is at least once a second.
 
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use portfire_core::Result;
@@ -20,7 +21,7 @@ const QUIET_LOOKS: u32 = 200;
 #[derive(Debug, Default)]
 pub(crate) struct Bell {
     notify: Arc<Notify>,
-    watched: OnceLock<()>,
+    watched: AtomicBool,
 }
 
 impl Bell {
@@ -29,17 +30,23 @@ impl Bell {
         ring(&self.notify);
     }
 
-    /// Waits for the bell. The first wait sets `connect`'s connection to watch the file.
+    /// Waits for the bell. The first wait sets `connect`'s connection to watch the file; if that fails, the
+    /// next one tries again.
     pub(crate) async fn wait(&self, connect: impl FnOnce() -> Result<Connection>) -> Result<()> {
-        if self.watched.set(()).is_ok() {
-            let (connection, bell) = (connect()?, Arc::downgrade(&self.notify));
-            let watch = std::thread::Builder::new().name("portfire-watch".into());
-            watch.spawn(move || watch_file(&connection, &bell)).map_err(|e| {
-                portfire_core::Error::broken("the watching thread could not start").caused_by(e)
-            })?;
+        if !self.watched.swap(true, Ordering::Relaxed) {
+            self.watch(connect).inspect_err(|_| self.watched.store(false, Ordering::Relaxed))?;
         }
         self.notify.notified().await;
         Ok(())
+    }
+
+    fn watch(&self, connect: impl FnOnce() -> Result<Connection>) -> Result<()> {
+        let (connection, bell) = (connect()?, Arc::downgrade(&self.notify));
+        std::thread::Builder::new()
+            .name("portfire-watch".into())
+            .spawn(move || watch_file(&connection, &bell))
+            .map(drop)
+            .map_err(|e| portfire_core::Error::broken("the watching thread could not start").caused_by(e))
     }
 }
 

@@ -77,7 +77,8 @@ impl Import<'_> {
             if batch.is_last {
                 return Ok(());
             }
-            tokio::time::sleep(pause).await;
+            // A rest that ends early if the attempt should stop.
+            let _ = tokio::time::timeout(pause, self.ctx.cancellation().cancelled()).await;
         }
     }
 

@@ -200,7 +200,7 @@ async fn enqueue(
     insert_import(&mut tx, &id.to_string(), &name).await?;
     let import = import_users(name.clone(), pause_ms).id(id).enqueue_in(&mut tx).await?;
     let summary = send_import_summary(app.admin.to_string(), name, language);
-    summary.after_end_of(&import).enqueue_in(&mut tx).await?;
+    summary.after_end_of(import).enqueue_in(&mut tx).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -19,7 +19,7 @@ const PAGE_MAX: u32 = 200;
 
 /// A user to create.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CreateUser {
     display_name: String,
     email: String,

@@ -48,7 +48,7 @@ async fn bodies_that_are_none_are_refused() {
     let nul = r#"{"displayName":"A\u0000","email":"a@example.com"}"#.to_owned();
     let bodies = [
         (deep, 422),
-        (deep_field, 400),
+        (deep_field, 422),
         (nul, 422),
         ("{".into(), 400),
         ("null".into(), 422),
