@@ -6,10 +6,9 @@ use portfire_core::{Error, Result, Storage};
 
 /// Opens the storage that `url` names.
 pub(crate) async fn open(url: &str) -> Result<Arc<dyn Storage>> {
-    let (scheme, rest) = url.split_once("://").ok_or_else(|| unknown(url))?;
-    match scheme {
+    match url.split_once("://") {
         #[cfg(feature = "sqlite")]
-        "sqlite" => sqlite(rest).await,
+        Some(("sqlite", rest)) => sqlite(rest).await,
         _ => Err(unknown(url)),
     }
 }
