@@ -262,7 +262,11 @@ fn claim(tx: &Tx<'_>, server: ServerId, want: &Want) -> Result<Vec<Claimed>> {
     let token = Value::Blob(want.token.as_bytes());
     let taken = tx.all(Op::ClaimRepeat, &[token])?;
     if !taken.is_empty() {
-        return taken.iter().map(|row| claimed_with_parents(tx, row, want)).collect();
+        let mut taken: Vec<_> =
+            taken.iter().map(|row| claimed_with_parents(tx, row, want)).collect::<Result<_>>()?;
+        // The rows come by the name of their queue; the first answer went through the queues as asked.
+        taken.sort_by_key(|job| want.queues.iter().position(|queue| *queue.name == *job.queue));
+        return Ok(taken);
     }
     let now = Value::Int(tx.now.as_micros());
     if tx.one(Op::LeaseValid, &[Value::Blob(server.as_bytes()), now])?.is_none() {

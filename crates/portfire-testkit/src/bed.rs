@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use portfire_core::storage::{
-    Acted, Action, Beat, Claimed, Exchange, Exchanged, Inserted, JobDetails, ServerInfo, Settled, Want,
-    WantQueue,
+    Acted, Action, Beat, Claimed, Exchange, Exchanged, Expired, Inserted, JobDetails, LogLine, Note,
+    ServerInfo, Settled, Want, WantQueue,
 };
 use portfire_core::{
-    Clock, Dice, IdSequence, JobId, Json, NewJob, Outcome, ServerId, Settlement, State, Storage, Token,
-    VirtualClock, settle,
+    Clock, Dependency, Dice, IdSequence, JobId, Json, Lease, NewJob, Outcome, ServerId, Settlement, State,
+    Storage, Timestamp, Token, Trigger, VirtualClock, settle,
 };
 
 /// How long a server of a case is trusted.
@@ -54,7 +54,7 @@ impl Bed {
         server
     }
 
-    pub async fn beat(&self, server: ServerId) -> Vec<portfire_core::Lease> {
+    pub async fn beat(&self, server: ServerId) -> Vec<Lease> {
         let beat = Beat { server, lease: LEASE, info: ServerInfo::default() };
         self.storage.beat(beat).await.unwrap().cancel
     }
@@ -104,6 +104,30 @@ impl Bed {
         self.settle(server, &claimed, outcome).await
     }
 
+    /// Settles every expired job as crashed; says what became of each.
+    pub async fn rescue(&self, rescuer: ServerId) -> Vec<Settled> {
+        let expired = self.storage.expired(100).await.unwrap();
+        let crashed = |dead: &Expired| settle(&dead.facts, Outcome::Crashed, &mut Dice::from_seed([5, 6]));
+        self.exchange(rescuer, expired.iter().map(crashed).collect(), None).await.settled
+    }
+
+    /// Writes notes and nothing else.
+    pub async fn notes(&self, server: ServerId, notes: Vec<Note>) {
+        let exchange = Exchange { server, notes, settlements: Vec::new(), want: None };
+        self.storage.exchange(exchange).await.unwrap();
+    }
+
+    /// A line of attempt 1 about `lease`.
+    pub fn line(&self, lease: Lease, text: &str) -> Note {
+        Note::Log(lease, LogLine { at: self.clock.now(), attempt: 1, text: text.into() })
+    }
+
+    /// A job of kind `work` that waits for these.
+    pub fn child_of(&self, parents: &[(JobId, Trigger)]) -> NewJob {
+        let after = parents.iter().map(|(parent, on)| Dependency { parent: *parent, on: *on }).collect();
+        NewJob { after, ..self.job() }
+    }
+
     pub async fn act(&self, job: JobId, action: Action) -> Acted {
         self.storage.act(vec![job], action).await.unwrap()[0]
     }
@@ -114,6 +138,11 @@ impl Bed {
 
     pub async fn state(&self, job: JobId) -> State {
         self.get(job).await.summary.state
+    }
+
+    /// The instant this many seconds from now.
+    pub fn clock_after(&self, seconds: u64) -> Timestamp {
+        self.clock.now().after(Duration::from_secs(seconds))
     }
 
     pub fn advance(&self, by: Duration) {

@@ -53,20 +53,53 @@ cases! {
     enter: a_job_is_stored_as_asked a_repeated_id_changes_nothing a_unique_name_is_held_until_the_end
         names_are_apart_by_kind a_later_job_is_scheduled a_set_is_stored_whole_or_not_at_all
         five_thousand_jobs_are_one_set hostile_text_comes_back_as_it_was big_integers_keep_their_digits
-        limits_are_refused_with_advice;
+        limits_are_refused_with_advice an_id_twice_in_one_set_is_one_job nothing_is_answered_with_nothing
+        a_repeat_does_not_need_its_parents;
+    unique: a_name_twice_in_one_set_is_one_job names_differ_by_every_character every_end_frees_a_name
+        no_state_before_the_end_frees_a_name a_rescued_job_keeps_its_name
+        a_child_cancelled_by_its_parent_frees_its_name a_refused_set_takes_no_name
+        an_old_job_does_not_free_its_successors_name;
     claim: order_is_priority_then_due_then_id limits_hold_per_queue_and_in_all
         queues_are_taken_in_the_order_asked unknown_kinds_wait a_repeat_answers_the_same
-        an_unknown_or_expired_server_gets_nothing concurrent_claims_take_each_job_once;
+        an_unknown_or_expired_server_gets_nothing concurrent_claims_take_each_job_once
+        a_repeat_keeps_the_order_of_the_queues zero_is_a_limit hostile_kinds_and_queues_are_claimed
+        a_promoted_job_stands_where_its_time_puts_it a_claim_carries_all_that_a_handler_needs;
     settle: success_keeps_the_result a_stale_token_changes_nothing a_zombie_cannot_settle_its_successor
         a_repeat_is_answered_as_it_was a_failure_is_retried_when_due snoozing_and_giving_back_are_free
         attempts_end notes_need_the_lease;
+    fence: a_zombie_writes_no_notes a_server_is_fenced_from_its_own_older_claim
+        an_expired_server_may_settle_what_it_still_holds a_rescue_comes_too_late_for_a_settled_job
+        two_rescuers_count_one_crash a_mixed_set_is_answered_in_order a_repeat_leaves_no_second_trace
+        a_repeat_is_answered_even_after_an_operator_acted a_deleted_job_cannot_be_settled
+        an_exchange_goes_in_its_order;
     lease: a_dead_servers_job_is_rescued a_renewed_lease_refuses_rescue three_crashes_quarantine
-        leaving_expires_what_is_held;
-    keep: promotion_is_in_order_and_names_the_next pruning_is_by_state_and_bounded;
+        leaving_expires_what_is_held a_lease_ends_at_its_instant_and_not_before
+        only_the_dead_servers_jobs_expire a_crash_on_the_last_attempt_fails_and_is_counted
+        a_flagged_job_of_a_dead_server_is_cancelled a_beat_replaces_what_a_server_says_of_itself;
+    keep: promotion_is_in_order_and_names_the_next pruning_is_by_state_and_bounded
+        a_promotion_takes_the_earliest_first what_is_moved_or_stopped_is_not_promoted_at_its_old_time
+        a_job_that_runs_again_is_not_pruned a_dead_server_that_holds_a_job_is_not_forgotten;
+    notes: log_lines_keep_the_order_in_which_they_were_said notes_outlive_the_attempt_and_the_end
+        progress_is_replaced_whole notes_keep_any_text_and_touch_only_their_job
+        nothing_of_a_deleted_job_is_left;
     family: children_follow_every_end a_failed_parent_may_still_succeed several_parents_are_all_waited_for
         cancelling_goes_down_the_line a_parent_that_has_ended_counts_at_once deleting_a_parent_cancels
         results_outlive_the_parent;
+    line: one_impossible_parent_is_enough one_parent_may_be_asked_twice a_diamond_runs_its_tip_once
+        a_diamond_is_cancelled_whole a_long_line_is_cancelled_to_its_end
+        a_released_child_still_waits_for_its_time a_retried_or_snoozed_parent_lets_nobody_go
+        a_child_run_by_hand_is_not_run_twice a_child_run_by_hand_is_not_cancelled_later
+        a_cancelled_child_stays_so_when_its_parent_succeeds a_deleted_child_is_forgotten_by_its_parent
+        deleting_an_ended_parent_leaves_released_children pruning_a_failed_parent_cancels_who_still_waits
+        a_failure_child_runs_once_though_its_parent_is_retried
+        results_come_in_the_order_the_parents_were_named
+        a_parent_may_stand_earlier_in_the_set_but_not_later;
     operate: every_wish_obeys_the_table cancelling_a_running_job_flags_it a_flag_beats_all_but_success
-        running_again_starts_afresh a_taken_name_refuses_running_again;
-    look: pages_have_no_gaps_and_no_doubles filters_narrow_a_list the_overview_equals_a_recount;
+        running_again_starts_afresh a_taken_name_refuses_running_again a_set_of_wishes_is_answered_in_order
+        a_time_that_has_passed_means_at_once hurrying_a_retry_keeps_its_count a_flag_ends_with_its_attempt
+        a_rescheduled_end_begins_afresh;
+    look: pages_have_no_gaps_and_no_doubles filters_narrow_a_list the_overview_equals_a_recount
+        pages_are_stable_while_jobs_come_and_go a_page_begins_after_a_job_that_is_gone
+        every_list_has_its_order a_page_that_is_just_full_is_the_last filters_hold_in_every_state
+        the_overview_is_in_order details_tell_the_whole_history;
 }

@@ -55,13 +55,16 @@ pub trait Storage: fmt::Debug + Send + Sync {
     /// one transaction.
     ///
     /// *Notes* and *settlements* apply only where the lease's token still holds the job. A repeated
-    /// settlement (same token) answers as it did. A settlement that ends a job frees its unique name and
-    /// settles the fate of its children by [`Trigger::verdict`](crate::Trigger::verdict), recursively.
+    /// settlement (same token) answers as it did, until the job is claimed or begun afresh. A server whose
+    /// lease has expired may settle what nobody has rescued. A settlement that ends a job frees its unique
+    /// name and settles the fate of its children by [`Trigger::verdict`](crate::Trigger::verdict),
+    /// recursively; a child that an operator has run already only hears of it.
     ///
     /// The *claim* takes up to `limit` enqueued jobs whose kind is wanted, going through the wanted queues
     /// in the order given with at most each one's own limit, within a queue by priority, then by the time
     /// they became due, then by id. It takes nothing if the server's lease has expired or the server is
-    /// unknown. No job goes to two callers; a repeat with the same token returns what it already took.
+    /// unknown. No job goes to two callers; a repeat with the same token returns what it already took and
+    /// still holds, in the same order.
     fn exchange(&self, exchange: Exchange) -> Answer<'_, Exchanged>;
 
     /// Waits until there *may* be work on any queue, or a cancel request, or until `at_most` has passed.

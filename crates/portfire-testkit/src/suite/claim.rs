@@ -111,3 +111,77 @@ pub async fn concurrent_claims_take_each_job_once(bed: Arc<Bed>) {
     assert_eq!(all.len(), 400);
     assert_eq!(all.into_iter().collect::<BTreeSet<_>>(), inserted);
 }
+
+/// The queues are named against the alphabet, so that sorting by name would show.
+pub async fn a_repeat_keeps_the_order_of_the_queues(bed: Arc<Bed>) {
+    for queue in ["a", "b", "a", "b"] {
+        bed.insert(NewJob { queue: queue.into(), ..bed.job() }).await;
+    }
+    let server = bed.server().await;
+    let mut want = bed.want(10);
+    want.queues = ["b", "a"].map(|name| WantQueue { name: name.into(), limit: 10 }).into();
+    let first = bed.exchange(server, Vec::new(), Some(want.clone())).await.claimed;
+    assert_eq!(first.iter().map(|job| &*job.queue).collect::<Vec<_>>(), ["b", "b", "a", "a"]);
+    assert_eq!(bed.exchange(server, Vec::new(), Some(want)).await.claimed, first);
+}
+
+pub async fn zero_is_a_limit(bed: Arc<Bed>) {
+    bed.insert_plain().await;
+    let server = bed.server().await;
+    assert!(bed.claim(server, 0).await.is_empty());
+    let mut none_from_it = bed.want(10);
+    none_from_it.queues[0].limit = 0;
+    assert!(bed.exchange(server, Vec::new(), Some(none_from_it)).await.claimed.is_empty());
+    let mut no_kind = bed.want(10);
+    no_kind.kinds = [].into();
+    assert!(bed.exchange(server, Vec::new(), Some(no_kind)).await.claimed.is_empty());
+    assert_eq!(bed.claim(server, 1).await.len(), 1);
+}
+
+/// Kinds and queues travel into the claim as data, whatever they look like, and match exactly.
+pub async fn hostile_kinds_and_queues_are_claimed(bed: Arc<Bed>) {
+    let names = ["it's", "\"q\"", "back\\slash", "工作🎉", "a%", "A", "['a']", "null", "1"];
+    let server = bed.server().await;
+    for name in names {
+        let id = bed.insert(NewJob { kind: name.into(), queue: name.into(), ..bed.job() }).await;
+        let mut other = bed.want(9);
+        other.queues[0].name = name.to_lowercase().replace('%', "b").into();
+        other.kinds = [name.to_lowercase().into(), "a".into()].into();
+        let mut exact = bed.want(9);
+        exact.queues[0].name = name.into();
+        exact.kinds = ["x".into(), name.into()].into();
+        if name != name.to_lowercase() || name.contains('%') {
+            assert!(bed.exchange(server, Vec::new(), Some(other)).await.claimed.is_empty(), "{name}");
+        }
+        assert_eq!(ids(&bed.exchange(server, Vec::new(), Some(exact)).await.claimed), [id], "{name}");
+    }
+}
+
+/// A job keeps the place of its due time, however late it was promoted.
+pub async fn a_promoted_job_stands_where_its_time_puts_it(bed: Arc<Bed>) {
+    let start = portfire_core::Start::After(Duration::from_secs(1));
+    let early = bed.insert(NewJob { start, ..bed.job() }).await;
+    bed.advance(Duration::from_secs(2));
+    let late = bed.insert_plain().await;
+    bed.storage.promote(9).await.unwrap();
+    let server = bed.server().await;
+    assert_eq!(ids(&bed.claim(server, 9).await), [early, late]);
+}
+
+pub async fn a_claim_carries_all_that_a_handler_needs(bed: Arc<Bed>) {
+    let mut job = NewJob { queue: "mail".into(), tags: vec!["z".into(), "a".into()], ..bed.job() };
+    job.args = portfire_core::Json::trusted(r#"{"z":1,"a":2}"#);
+    job.policy.timeout = Some(Duration::from_millis(1_500));
+    job.policy.attempts_max = 7;
+    let created_at = portfire_core::Clock::now(&*bed.clock);
+    bed.insert(job.clone()).await;
+    bed.advance(Duration::from_secs(1));
+    let server = bed.server().await;
+    let mut want = bed.want(1);
+    want.queues[0].name = "mail".into();
+    let token = want.token;
+    let claimed = bed.exchange(server, Vec::new(), Some(want)).await.claimed.remove(0);
+    assert_eq!((claimed.facts.lease.token, claimed.facts.attempt, claimed.facts.crashes), (token, 1, 0));
+    assert_eq!((claimed.facts.policy, claimed.args, claimed.tags), (job.policy, job.args, job.tags));
+    assert_eq!((&*claimed.queue, claimed.created_at, claimed.parents), ("mail", created_at, Vec::new()));
+}

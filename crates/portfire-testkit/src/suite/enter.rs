@@ -114,3 +114,29 @@ pub async fn limits_are_refused_with_advice(bed: Arc<Bed>) {
     let nameless = NewJob { queue: "".into(), ..bed.job() };
     assert!(bed.storage.insert(vec![nameless]).await.unwrap_err().is_misuse());
 }
+
+pub async fn an_id_twice_in_one_set_is_one_job(bed: Arc<Bed>) {
+    let job = bed.job();
+    let answers = bed.storage.insert(vec![job.clone(), bed.job(), job]).await.unwrap();
+    assert_eq!(answers, [Inserted::New, Inserted::New, Inserted::SameId]);
+}
+
+pub async fn nothing_is_answered_with_nothing(bed: Arc<Bed>) {
+    assert!(bed.storage.insert(Vec::new()).await.unwrap().is_empty());
+    assert!(bed.storage.get(Vec::new()).await.unwrap().is_empty());
+    assert!(bed.storage.act(Vec::new(), Action::Cancel).await.unwrap().is_empty());
+    assert!(bed.storage.overview().await.unwrap().counts.is_empty());
+    assert_eq!(bed.storage.promote(9).await.unwrap(), portfire_core::storage::Promoted::default());
+    assert_eq!(bed.storage.now().await.unwrap(), bed.clock.now());
+}
+
+/// A repeat is recognized by its id alone, even if its parent is gone since.
+pub async fn a_repeat_does_not_need_its_parents(bed: Arc<Bed>) {
+    let parent = bed.insert_plain().await;
+    let child = bed.child_of(&[(parent, Trigger::End)]);
+    bed.insert(child.clone()).await;
+    let server = bed.server().await;
+    bed.run(server, SUCCESS).await;
+    bed.act(parent, Action::Delete).await;
+    assert_eq!(bed.storage.insert(vec![child]).await.unwrap(), [Inserted::SameId]);
+}

@@ -49,3 +49,52 @@ pub async fn pruning_is_by_state_and_bounded(bed: Arc<Bed>) {
     bed.get(kept.id).await;
     assert!(bed.storage.overview().await.unwrap().servers.is_empty(), "the dead server is forgotten");
 }
+
+pub async fn a_promotion_takes_the_earliest_first(bed: Arc<Bed>) {
+    let server = bed.server().await;
+    let mut retried = bed.job();
+    retried.policy.backoff = portfire_core::Backoff::Fixed(seconds(2));
+    let retried = bed.insert(retried).await;
+    bed.run(server, crate::bed::failed()).await;
+    let later = bed.insert(NewJob { start: Start::After(seconds(3)), ..bed.job() }).await;
+    let first = bed.insert(NewJob { start: Start::After(seconds(1)), ..bed.job() }).await;
+    bed.advance(seconds(5));
+    for job in [first, retried, later] {
+        assert_eq!(bed.storage.promote(1).await.unwrap().count, 1);
+        assert_eq!(bed.claim_one(server).await.facts.lease.job, job);
+    }
+}
+
+pub async fn what_is_moved_or_stopped_is_not_promoted_at_its_old_time(bed: Arc<Bed>) {
+    use portfire_core::{Clock, storage::Action};
+    let moved = bed.insert(NewJob { start: Start::After(seconds(1)), ..bed.job() }).await;
+    let stopped = bed.insert(NewJob { start: Start::After(seconds(2)), ..bed.job() }).await;
+    bed.act(moved, Action::Reschedule(bed.clock.now().after(seconds(60)))).await;
+    bed.act(stopped, Action::Cancel).await;
+    bed.advance(seconds(10));
+    let promoted = bed.storage.promote(9).await.unwrap();
+    assert_eq!((promoted.count, promoted.next), (0, Some(seconds(50))));
+}
+
+pub async fn a_job_that_runs_again_is_not_pruned(bed: Arc<Bed>) {
+    let server = bed.server().await;
+    let job = bed.insert_plain().await;
+    bed.run(server, SUCCESS).await;
+    bed.act(job, portfire_core::storage::Action::RunNow).await;
+    bed.advance(seconds(48 * 60 * 60));
+    assert_eq!(bed.storage.prune(9).await.unwrap(), 0);
+    bed.get(job).await;
+}
+
+pub async fn a_dead_server_that_holds_a_job_is_not_forgotten(bed: Arc<Bed>) {
+    bed.insert_plain().await;
+    let dead = bed.server().await;
+    bed.claim_one(dead).await;
+    bed.advance(seconds(60));
+    bed.storage.prune(9).await.unwrap();
+    assert_eq!(bed.storage.overview().await.unwrap().servers.len(), 1);
+    let rescuer = bed.server().await;
+    bed.rescue(rescuer).await;
+    bed.storage.prune(9).await.unwrap();
+    assert_eq!(bed.storage.overview().await.unwrap().servers[0].id, rescuer);
+}

@@ -102,3 +102,121 @@ pub async fn the_overview_equals_a_recount(bed: Arc<Bed>) {
     assert_eq!(counts.collect::<BTreeMap<_, _>>(), recount);
     assert_eq!(overview.servers.len(), 1);
 }
+
+/// Jobs that come and go between two pages neither hide nor repeat those that stay.
+pub async fn pages_are_stable_while_jobs_come_and_go(bed: Arc<Bed>) {
+    let mut stay = Vec::new();
+    for _ in 0..25 {
+        stay.push(bed.insert_plain().await);
+    }
+    for state in [Some(State::Enqueued), None] {
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let filter = Filter { state, ..Filter::default() };
+            let page = bed.storage.list(filter, PageRequest { limit: 10, after }).await.unwrap();
+            seen.extend(page.jobs.iter().map(|job| job.id));
+            let passes = bed.insert(NewJob { priority: -1, ..bed.job() }).await;
+            bed.insert_plain().await;
+            bed.act(passes, Action::Delete).await;
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        let kept: Vec<_> = seen.iter().filter(|job| stay.contains(job)).collect();
+        assert_eq!(kept.len(), stay.len(), "no double and no gap");
+        let different: std::collections::BTreeSet<_> = seen.iter().collect();
+        assert_eq!(different.len(), seen.len());
+    }
+}
+
+/// The job at the end of a page is gone when the next page is asked for.
+pub async fn a_page_begins_after_a_job_that_is_gone(bed: Arc<Bed>) {
+    let jobs = [bed.insert_plain().await, bed.insert_plain().await, bed.insert_plain().await];
+    let filter = || Filter { state: Some(State::Enqueued), ..Filter::default() };
+    let first = bed.storage.list(filter(), PageRequest { limit: 2, after: None }).await.unwrap();
+    bed.act(jobs[1], Action::Delete).await;
+    let second = bed.storage.list(filter(), PageRequest { limit: 2, after: first.next }).await.unwrap();
+    assert_eq!(second.jobs.iter().map(|job| job.id).collect::<Vec<_>>(), [jobs[2]]);
+}
+
+pub async fn every_list_has_its_order(bed: Arc<Bed>) {
+    fill(&bed).await;
+    for state in State::ALL {
+        let filter = Filter { state: Some(state), ..Filter::default() };
+        let jobs = bed.storage.list(filter, PageRequest { limit: 200, after: None }).await.unwrap().jobs;
+        assert_eq!(jobs.len(), 25);
+        let sorted = match state {
+            State::Enqueued => {
+                jobs.is_sorted_by_key(|job| (job.queue.clone(), job.priority, job.run_at, job.id))
+            }
+            State::Scheduled | State::Retrying => jobs.is_sorted_by_key(|job| (job.run_at, job.id)),
+            State::Awaiting | State::Processing => jobs.is_sorted_by_key(|job| job.id),
+            _ => jobs.iter().rev().is_sorted_by_key(|job| (job.finished_at, job.id)),
+        };
+        assert!(sorted, "the list of jobs that are {state}");
+    }
+}
+
+pub async fn a_page_that_is_just_full_is_the_last(bed: Arc<Bed>) {
+    for _ in 0..4 {
+        bed.insert_plain().await;
+    }
+    let list = |limit| bed.storage.list(Filter::default(), PageRequest { limit, after: None });
+    assert_eq!(list(4).await.unwrap().next, None);
+    let none_asked = list(0).await.unwrap();
+    assert_eq!((none_asked.jobs.len(), none_asked.next.is_some()), (1, true), "0 is brought to 1");
+    assert_eq!(list(u32::MAX).await.unwrap().jobs.len(), 4);
+}
+
+/// Filters work in every state and with every other, and take any text as data.
+pub async fn filters_hold_in_every_state(bed: Arc<Bed>) {
+    let hostile = "x' OR '1'='1";
+    let (other, same) = (bed.job(), bed.job());
+    let red =
+        NewJob { tags: vec![hostile.into(), "b".into(), hostile.into()], queue: hostile.into(), ..same };
+    let (red, _) = (bed.insert(red).await, bed.insert(other).await);
+    let filter = |state| Filter {
+        state,
+        queue: Some(hostile.into()),
+        kind: Some("work".into()),
+        tag: Some(hostile.into()),
+    };
+    let wishes = [Action::Reschedule(bed.clock_after(60)), Action::Cancel, Action::RunNow];
+    for wish in wishes {
+        let state = bed.state(red).await;
+        assert_eq!(pages(&bed, filter(Some(state))).await, [red], "{state}");
+        assert_eq!(pages(&bed, filter(None)).await, [red]);
+        bed.act(red, wish).await;
+    }
+    for absent in State::ALL.into_iter().filter(|state| *state != State::Enqueued) {
+        assert!(pages(&bed, filter(Some(absent))).await.is_empty());
+    }
+}
+
+pub async fn the_overview_is_in_order(bed: Arc<Bed>) {
+    fill(&bed).await;
+    bed.server().await;
+    let overview = bed.storage.overview().await.unwrap();
+    assert!(overview.counts.is_sorted_by(|a, b| (&a.queue, a.state) < (&b.queue, b.state)));
+    assert!(overview.counts.iter().all(|count| count.jobs > 0));
+    assert!(overview.servers.is_sorted_by(|a, b| a.id < b.id) && overview.servers.len() == 2);
+}
+
+pub async fn details_tell_the_whole_history(bed: Arc<Bed>) {
+    let server = bed.server().await;
+    let mut job = bed.job();
+    job.policy.backoff = portfire_core::Backoff::Fixed(Duration::ZERO);
+    let job = bed.insert(job).await;
+    for outcome in [failed(), portfire_core::Outcome::TimedOut(Duration::from_secs(5)), hopeless()] {
+        let claimed = bed.claim_one(server).await;
+        bed.advance(Duration::from_secs(1));
+        bed.settle(server, &claimed, outcome).await;
+    }
+    let history = bed.get(job).await.history;
+    let seen: Vec<_> = history.iter().map(|attempt| (attempt.attempt, &*attempt.outcome)).collect();
+    assert_eq!(seen, [(1, "failed"), (2, "timed out"), (3, "failed")]);
+    assert!(history.iter().all(|attempt| {
+        attempt.server == server && attempt.ended_at.since(attempt.started_at) == Duration::from_secs(1)
+    }));
+}

@@ -3,8 +3,12 @@
 pub mod claim;
 pub mod enter;
 pub mod family;
+pub mod fence;
 pub mod keep;
 pub mod lease;
+pub mod line;
 pub mod look;
+pub mod notes;
 pub mod operate;
 pub mod settle;
+pub mod unique;

@@ -121,3 +121,54 @@ pub async fn a_taken_name_refuses_running_again(bed: Arc<Bed>) {
     assert_eq!(bed.act(first, Action::RunNow).await, Acted::Done(State::Enqueued));
     assert_eq!(bed.storage.insert(vec![named()]).await.unwrap(), [Inserted::Duplicate(first)]);
 }
+
+pub async fn a_set_of_wishes_is_answered_in_order(bed: Arc<Bed>) {
+    let (waits, runs) = (job_in(&bed, State::Scheduled).await, job_in(&bed, State::Processing).await);
+    let (over, unknown) = (job_in(&bed, State::Succeeded).await, bed.job().id);
+    let acted = bed.storage.act(vec![runs, unknown, over, waits, waits], Action::Cancel).await.unwrap();
+    let refused = [State::Succeeded, State::Cancelled].map(Acted::Refused);
+    assert_eq!(
+        acted,
+        [Acted::Flagged, Acted::Missing, refused[0], Acted::Done(State::Cancelled), refused[1]]
+    );
+}
+
+pub async fn a_time_that_has_passed_means_at_once(bed: Arc<Bed>) {
+    let past = Action::Reschedule(bed.clock.now().before(HOUR));
+    for state in [State::Scheduled, State::Retrying, State::Enqueued, State::Failed] {
+        let job = job_in(&bed, state).await;
+        assert_eq!(bed.act(job, past).await, Acted::Done(State::Enqueued), "{state}");
+        let summary = bed.get(job).await.summary;
+        assert_eq!((summary.state, summary.run_at), (State::Enqueued, bed.clock.now()));
+        bed.act(job, Action::Delete).await;
+    }
+}
+
+pub async fn hurrying_a_retry_keeps_its_count(bed: Arc<Bed>) {
+    let job = job_in(&bed, State::Retrying).await;
+    assert_eq!(bed.act(job, Action::RunNow).await, Acted::Done(State::Enqueued));
+    let server = bed.server().await;
+    assert_eq!(bed.claim_one(server).await.facts.attempt, 2);
+}
+
+pub async fn a_flag_ends_with_its_attempt(bed: Arc<Bed>) {
+    let server = bed.server().await;
+    let job = bed.insert_plain().await;
+    let claimed = bed.claim_one(server).await;
+    assert_eq!(bed.act(job, Action::Cancel).await, Acted::Flagged);
+    assert_eq!(bed.act(job, Action::Cancel).await, Acted::Flagged);
+    bed.settle(server, &claimed, SUCCESS).await;
+    assert!(bed.beat(server).await.is_empty());
+    bed.act(job, Action::RunNow).await;
+    bed.claim_one(server).await;
+    assert!(bed.beat(server).await.is_empty() && !bed.get(job).await.cancel_requested);
+}
+
+pub async fn a_rescheduled_end_begins_afresh(bed: Arc<Bed>) {
+    let job = job_in(&bed, State::Failed).await;
+    let later = bed.clock.now().after(HOUR);
+    assert_eq!(bed.act(job, Action::Reschedule(later)).await, Acted::Done(State::Scheduled));
+    let details = bed.get(job).await;
+    assert_eq!((details.summary.attempts, details.history.len()), (0, 1));
+    assert_eq!((details.summary.run_at, details.summary.finished_at), (later, None));
+}

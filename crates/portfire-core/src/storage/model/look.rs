@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::world::{Ended, Place, Record, World};
+use super::record::{Ended, Place, Record};
+use super::world::World;
 use crate::storage::{
     Cursor, Filter, JobDetails, JobSummary, Overview, Page, PageRequest, ParentView, QueueCount, ServerView,
 };

@@ -5,12 +5,14 @@
 //! Nothing survives the process.
 
 mod look;
+mod record;
 mod world;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::{
@@ -48,8 +50,14 @@ impl ModelStorage {
 
     /// Does it now: nothing here ever waits.
     fn done<'a, T: Send + 'a>(&self, work: impl FnOnce(&mut World, Timestamp) -> Result<T>) -> Answer<'a, T> {
-        let now = self.clock.now();
-        let answer = work(&mut self.world(), now);
+        let mut world = self.world();
+        let (now, before) = (self.clock.now(), world.changes);
+        let answer = work(&mut world, now);
+        let wakers =
+            if world.changes == before { BTreeMap::new() } else { std::mem::take(&mut world.wakers) };
+        // A waker may run whatever it likes, so the lock is free by then.
+        drop(world);
+        wakers.into_values().for_each(Waker::wake);
         Box::pin(std::future::ready(answer))
     }
 }
@@ -60,12 +68,15 @@ impl Storage for ModelStorage {
     }
 
     fn exchange(&self, exchange: Exchange) -> Answer<'_, Exchanged> {
-        self.done(|world, now| Ok(world.exchange(&exchange, now)))
+        self.done(|world, now| world.exchange(&exchange, now))
     }
 
-    /// Waits for a change; the time limit is left to the caller's own timer.
+    /// Waits for a change. The time limit is left to the caller's own timer, because there is none here:
+    /// a driver always bounds this wait by itself.
     fn wait(&self, _at_most: Duration) -> Answer<'_, ()> {
-        Box::pin(Change { storage: self, seen: None })
+        let mut world = self.world();
+        world.waits += 1;
+        Box::pin(Change { storage: self, seen: world.changes, number: world.waits })
     }
 
     fn promote(&self, limit: u32) -> Answer<'_, Promoted> {
@@ -77,7 +88,7 @@ impl Storage for ModelStorage {
     }
 
     fn prune(&self, limit: u32) -> Answer<'_, u32> {
-        self.done(|world, now| Ok(world.prune(limit, now)))
+        self.done(|world, now| world.prune(limit, now))
     }
 
     fn beat(&self, beat: Beat) -> Answer<'_, BeatAnswer> {
@@ -112,24 +123,29 @@ impl Storage for ModelStorage {
     }
 }
 
-/// A future that is ready once the world has changed since it was first looked at.
+/// A future that is ready once the world has changed since it was made. Dropped, it leaves no waker.
 struct Change<'s> {
     storage: &'s ModelStorage,
-    seen: Option<u64>,
+    seen: u64,
+    number: u64,
 }
 
 impl Future for Change<'_> {
     type Output = Result<()>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let mut world = self.storage.world();
-        let seen = self.seen.unwrap_or(world.changes);
-        if world.changes != seen {
+        if world.changes != self.seen {
             return Poll::Ready(Ok(()));
         }
-        world.wakers.push(cx.waker().clone());
-        drop(world);
-        self.seen = Some(seen);
+        world.wakers.insert(self.number, cx.waker().clone());
         Poll::Pending
+    }
+}
+
+impl Drop for Change<'_> {
+    fn drop(&mut self) {
+        let waker = self.storage.world().wakers.remove(&self.number);
+        drop(waker); // After the lock is free again.
     }
 }
