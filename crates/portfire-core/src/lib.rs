@@ -9,6 +9,7 @@
 //! [`Outcome`] and [`settle`] (what becomes of an attempt), [`Storage`] (what a backend does),
 //! [`engine`] (the server, without I/O).
 
+mod cron;
 mod dependency;
 mod dice;
 pub mod engine;
@@ -26,6 +27,7 @@ mod state;
 pub mod storage;
 mod time;
 
+pub use cron::{Cron, Zone};
 pub use dependency::{Dependency, Trigger, Verdict};
 pub use dice::Dice;
 pub use error::{Error, Result};

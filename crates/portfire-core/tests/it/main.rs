@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::pedantic)]
 
 mod backoff;
+mod cron;
 mod engine;
 mod id;
 mod job;
