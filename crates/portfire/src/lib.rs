@@ -6,6 +6,8 @@ mod clock;
 mod connect;
 mod context;
 mod duration;
+#[cfg(doctest)]
+mod guide;
 mod handle;
 mod job;
 mod job_error;
