@@ -3,6 +3,8 @@
 
 mod backoff;
 mod cron;
+mod cron_oracle;
+mod cron_words;
 mod engine;
 mod id;
 mod job;
