@@ -25,6 +25,11 @@ pub(crate) fn process_server_id() -> portfire_core::ServerId {
     IDS.lock().unwrap_or_else(PoisonError::into_inner).server(SystemClock.now())
 }
 
+/// A fresh token, for an attempt that no storage handed out.
+pub(crate) fn process_token() -> portfire_core::Token {
+    IDS.lock().unwrap_or_else(PoisonError::into_inner).token(SystemClock.now())
+}
+
 /// A handle on the jobs of one storage. Cheap to clone; share it freely.
 #[derive(Clone, Debug)]
 pub struct Jobs {

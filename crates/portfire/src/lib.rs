@@ -4,9 +4,11 @@ mod call;
 mod client;
 mod clock;
 mod connect;
+mod contain;
 mod context;
 mod duration;
 mod handle;
+pub mod hosting;
 mod job;
 mod job_error;
 mod layer;
@@ -48,6 +50,19 @@ pub mod prelude {
         Backoff, Call, DurationExt, Job, JobContext, JobError, JobHandle, JobId, Jobs, Keep, Queues,
         ResultExt, Retention, Server, State, job,
     };
+}
+
+/// The chapters of the guide, so that their programs are compiled and run with the tests, in both languages.
+#[cfg(doctest)]
+mod guide {
+    #[doc = include_str!("../../../docs/guide/en/from-background-service.md")]
+    mod from_background_service {}
+    #[doc = include_str!("../../../docs/guide/zh-TW/from-background-service.md")]
+    mod from_background_service_zh_tw {}
+    #[doc = include_str!("../../../docs/guide/en/from-channel-queues.md")]
+    mod from_channel_queues {}
+    #[doc = include_str!("../../../docs/guide/zh-TW/from-channel-queues.md")]
+    mod from_channel_queues_zh_tw {}
 }
 
 #[doc(hidden)]

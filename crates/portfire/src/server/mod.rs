@@ -14,6 +14,7 @@ mod pulse;
 mod queues;
 mod registry;
 mod running;
+mod signs;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -25,9 +26,11 @@ use portfire_core::limits::{CLAIM_MAX, LEASE};
 use portfire_core::storage::ServerInfo;
 use portfire_core::{Error, Result};
 
+pub(crate) use attempt::Attempts;
 pub use queues::Queues;
-pub(crate) use registry::Runner;
+pub(crate) use registry::{Runner, runner_of};
 pub use running::RunningServer;
+pub(crate) use signs::Complaint;
 
 use crate::values::Values;
 use crate::{AttemptScope, Job, JobError, Jobs, Layer};
@@ -204,6 +207,17 @@ impl Server {
         };
         let info = self.info(&queues);
         running::start(self.jobs, config, info, self.registry, self.values, self.layers).await
+    }
+
+    /// Also provides what `outer` provides and this server does not.
+    pub(crate) fn within(mut self, outer: &Values) -> Self {
+        self.values = self.values.within(outer);
+        self
+    }
+
+    /// Its name for people, if it was given one.
+    pub(crate) fn given_name(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 
     fn check(&self) -> Result<()> {
