@@ -6,8 +6,8 @@
 //!
 //! Reading order: [`Timestamp`] and [`Dice`] (the two arguments), [`JobId`] and [`Token`] (names),
 //! [`State`] (how a job moves), [`Policy`] (how it is retried and kept), [`NewJob`] (what is stored),
-//! [`Outcome`] and [`settle`] (what becomes of an attempt), [`Storage`] (what a backend does),
-//! [`engine`] (the server, without I/O).
+//! [`Outcome`] and [`settle`] (what becomes of an attempt), [`Schedule`] (what recurs), [`Storage`] (what
+//! a backend does), [`engine`] (the server, without I/O).
 
 mod cron;
 mod dependency;
@@ -22,6 +22,7 @@ pub mod limits;
 mod outcome;
 mod policy;
 mod retry;
+pub mod schedule;
 mod settle;
 mod state;
 pub mod storage;
@@ -38,6 +39,10 @@ pub use json::Json;
 pub use outcome::Outcome;
 pub use policy::{Keep, Policy, Retention};
 pub use retry::Backoff;
+pub use schedule::{
+    Firing, GRACE, LastRun, Misfire, Order, Overlap, Schedule, ScheduleView, Seen, Slot, SlotFate, SlotPlan,
+    Standing, Template,
+};
 pub use settle::{AttemptRecord, Facts, Settlement, Target, settle};
 pub use state::{Cause, Illegal, State};
 pub use storage::Storage;

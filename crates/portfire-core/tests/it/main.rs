@@ -10,6 +10,7 @@ mod list;
 mod model;
 mod names;
 mod retries;
+mod schedule;
 mod settle;
 mod settling;
 mod table;
