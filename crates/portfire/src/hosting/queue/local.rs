@@ -238,5 +238,6 @@ fn claimed(job: &NewJob, attempt: u16) -> Claimed {
         tags: job.tags.clone(),
         created_at: SystemClock.now(),
         parents: Vec::new(),
+        slot: None,
     }
 }
