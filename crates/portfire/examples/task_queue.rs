@@ -10,8 +10,8 @@
 use axum::extract::{Multipart, State};
 use axum::http::StatusCode;
 use axum::{Router, routing::post};
-use portfire::hosting::{Host, TaskContext, TaskQueue, Web};
 use portfire::JobError;
+use portfire::hosting::{Host, TaskContext, TaskQueue, Web};
 use tokio::net::TcpListener;
 
 /// Takes a file and says at once that it will be worked on.

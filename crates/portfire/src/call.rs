@@ -6,8 +6,8 @@ use portfire_core::Start;
 use portfire_core::storage::Inserted;
 use portfire_core::{Backoff, Dependency, JobId, Json, NewJob, Result, Retention, Timestamp, Trigger};
 
-use crate::job::JobOptions;
 use crate::hosting::{Inline, TaskHandle, TaskQueue};
+use crate::job::JobOptions;
 use crate::{EnqueueTarget, Job, JobError, JobHandle, Jobs};
 
 /// A call of a job that has not been made yet. Nothing happens until it is enqueued.
@@ -166,7 +166,8 @@ impl<J: Job> Call<J> {
     /// # Cancel safety
     /// If dropped, the attempt is dropped at its await.
     pub async fn run_inline(self, values: &Inline) -> Result<J::Output, JobError> {
-        let job = self.prepare(crate::client::process_id()).map_err(|error| JobError::new(error).no_retry())?;
+        let job =
+            self.prepare(crate::client::process_id()).map_err(|error| JobError::new(error).no_retry())?;
         values.run::<J>(job).await
     }
 

@@ -88,7 +88,8 @@ impl fmt::Debug for Background {
 impl From<Background> for Part {
     fn from(background: Background) -> Self {
         let Background { name, work, on_failure, on_end } = background;
-        let supervised = Supervised { work, on_end, supervision: Supervision::new(on_failure), dice: system_dice() };
+        let supervised =
+            Supervised { work, on_end, supervision: Supervision::new(on_failure), dice: system_dice() };
         let supervised = Mutex::new(Some(supervised));
         Self::new(name, "background", BackgroundUnit { supervised, task: OwnTask::default() })
     }
@@ -169,7 +170,9 @@ impl Supervised {
         let error = match result {
             Ok(()) if self.on_end == OnEnd::Fail => JobError::message("it ended, and should not"),
             Ok(()) => return self.finish(ctx, "it ended"),
-            Err(error) if error.treatment() == Treatment::Cancel => return self.finish(ctx, &error.to_string()),
+            Err(error) if error.treatment() == Treatment::Cancel => {
+                return self.finish(ctx, &error.to_string());
+            }
             Err(error) => error,
         };
         let fault = error.fault();
@@ -211,6 +214,6 @@ impl Supervised {
 fn report_end(ctx: &ServiceContext, result: Result<(), JobError>) {
     let vitals: &Vitals = ctx.vitals();
     if let Err(error) = result {
-        tracing::info!(service = vitals.name(), %error, "service ended with an error after it was asked to stop");
+        tracing::info!(service = vitals.name(), %error, "ended with an error after it was asked to stop");
     }
 }

@@ -12,8 +12,8 @@ use super::host::Part;
 use super::plan::Hook;
 use super::service::{ServiceContext, Unit};
 use super::vitals::{Look, Status};
-use crate::server::{Complaint, RunningServer, Server};
 use crate::JobError;
+use crate::server::{Complaint, RunningServer, Server};
 
 /// Kept for giving back what did not finish, and for leaving: two round trips to a busy database.
 const FAREWELL_MAX: Duration = Duration::from_secs(1);
@@ -23,7 +23,9 @@ pub(super) fn part(server: Server) -> Part {
     let running = Arc::new(Mutex::new(None));
     let seen = Arc::clone(&running);
     let part = Part::new(name, "server", ServerUnit { server: Mutex::new(Some(server)), running });
-    part.vitals.set_probe(move || seen.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(look).unwrap_or_default());
+    part.vitals.set_probe(move || {
+        seen.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(look).unwrap_or_default()
+    });
     part
 }
 

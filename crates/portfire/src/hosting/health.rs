@@ -127,7 +127,8 @@ impl Health {
         let stuck: BTreeSet<_> =
             looks.iter().filter(|(_, is_stuck)| *is_stuck).map(|(health, _)| health.name.clone()).collect();
         let services: Vec<_> = looks.into_iter().map(|(health, _)| health).collect();
-        let all = services.iter().map(|service| service.status).chain(checks.iter().map(|check| check.status));
+        let all =
+            services.iter().map(|service| service.status).chain(checks.iter().map(|check| check.status));
         let status = all.max().unwrap_or(Status::Healthy);
         let lifetime = &self.0.lifetime;
         HealthReport {

@@ -253,9 +253,14 @@ impl Host {
         let reloads = std::mem::take(&mut self.reloads);
         let (lifetime, health) = (self.lifetime(), self.health());
         let reload = signals::listen(&lifetime, !reloads.is_empty())?;
-        let running = self.start().await?;
-        let beside = systemd::accompany(&lifetime, &health, running.reloader(reloads), reload);
-        let report = run::both(running.wait(), beside).await;
+        let report = match run::start(self.ready()?).await {
+            Ok(running) => {
+                let beside = systemd::accompany(&lifetime, &health, running.reloader(reloads), reload);
+                run::both(running.wait(), beside).await
+            }
+            Err(report) if report.is_failure() => return Err(run::not_started(&report)),
+            Err(report) => report,
+        };
         systemd::say_stopped(&report);
         report.into_result()
     }
@@ -263,14 +268,19 @@ impl Host {
     /// Starts everything, without looking at signals: for tests, and for programs that have their own.
     ///
     /// # Errors
-    /// Misuse if two services have one name; broken if a service fails to start, with its name. Everything
-    /// that was started is then stopped again.
+    /// Misuse if two services have one name; broken if a service fails to start, with its name; closed if the
+    /// host was asked to stop meanwhile. Everything that was started is then stopped again.
     ///
     /// # Cancel safety
     /// If dropped, what was started is dropped at once.
     pub async fn start(self) -> Result<RunningHost> {
+        run::start(self.ready()?).await.map_err(|report| run::not_started(&report))
+    }
+
+    /// The host as it can be started: what cannot work is refused here.
+    pub(super) fn ready(self) -> Result<run::Ready> {
         self.check_names()?;
-        run::start(run::Ready {
+        Ok(run::Ready {
             parts: self.parts,
             values: Arc::new(self.values),
             lifetime: self.lifetime,
@@ -279,7 +289,6 @@ impl Host {
             delay: self.delay,
             clock: self.clock,
         })
-        .await
     }
 
     fn check_names(&self) -> Result<()> {
@@ -287,7 +296,8 @@ impl Host {
         match self.parts.iter().find(|part| !names.insert(part.vitals.name())) {
             None => Ok(()),
             Some(part) => Err(Error::misuse(format!(
-                "two services of the host have the name `{}`; give each its own, so that reports can tell them apart",
+                "two services of the host have the name `{}`; give each its own, so that reports can tell \
+                 them apart",
                 part.vitals.name()
             ))),
         }

@@ -124,6 +124,14 @@ impl Lifetime {
         self.0.cause.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or(StopCause::Asked)
     }
 
+    pub(super) fn was_asked(&self) -> bool {
+        self.0.asked.is_cancelled()
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.0.stopped.is_cancelled()
+    }
+
     pub(super) async fn asked(&self) {
         self.0.asked.cancelled().await;
     }

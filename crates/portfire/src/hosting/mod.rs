@@ -57,8 +57,8 @@ pub use lifetime::{Lifetime, StopCause};
 pub use periodic::{Every, Periodic, Tick};
 pub use plan::Order;
 pub use queue::{
-    DroppedTask, Inline, TaskContext, TaskFailure, TaskHandle, TaskId, TaskQueue, TaskQueueBuilder, TaskState,
-    WhenFull,
+    DroppedTask, Inline, TaskContext, TaskFailure, TaskHandle, TaskId, TaskQueue, TaskQueueBuilder,
+    TaskState, WhenFull,
 };
 pub use report::{Fate, Leftover, Report, ServiceEnd, ServiceReport};
 pub use run::RunningHost;

@@ -225,7 +225,7 @@ impl Clockwork {
         match &result {
             Ok(()) => ctx.vitals().recovered(),
             Err(fault) if ctx.is_cancelled() => {
-                tracing::info!(number, error = %fault.message, "tick ended with an error after it was asked to stop");
+                tracing::info!(number, error = %fault.message, "ended with an error after it was asked to stop");
             }
             Err(fault) => {
                 tracing::error!(number, error = %fault.message, "tick failed; the next one comes");

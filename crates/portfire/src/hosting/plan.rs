@@ -2,7 +2,9 @@
 //!
 //! 1. [`Plan::step`] begins with the round of *starting* hooks, then *start*, then *started*; within a round
 //!    one service after the other in the order they were added, or all together.
-//! 2. A failure, a timeout or a request to stop ends the way up: calls in flight are dropped.
+//! 2. A failure, a timeout or a request to stop ends the way up: calls in flight are dropped. One that had
+//!    succeeded in the same moment counts as started, so the way down begins when all of them have answered,
+//!    or after a short while.
 //! 3. The way down visits, in reverse, exactly those whose *start* succeeded: *stopping*, *stop*, *stopped*.
 //!    There a failure is noted by the caller and changes nothing.
 //!
@@ -99,6 +101,8 @@ pub(super) enum Effect {
 enum Phase {
     Round(Hook),
     Up,
+    /// Waits for what became of the calls of this round that were dropped on the way up.
+    Turning(Hook),
     Down,
 }
 
@@ -138,13 +142,13 @@ impl Plan {
         }
     }
 
-    /// A call ended. `is_ok` is whether the hook succeeded.
+    /// A call ended. `is_ok` is whether the hook succeeded; a dropped call that had not is said to have failed.
     pub(super) fn ended(&mut self, part: usize, hook: Hook, is_ok: bool) {
-        let before = self.flying.len();
-        self.flying.retain(|call| call.part != part || self.phase != Phase::Round(hook));
-        if self.flying.len() == before {
+        let is_awaited = self.phase == Phase::Round(hook) || self.phase == Phase::Turning(hook);
+        let Some(index) = self.flying.iter().position(|call| is_awaited && call.part == part) else {
             return; // dropped meanwhile
-        }
+        };
+        self.flying.swap_remove(index);
         if hook == Hook::Start && is_ok {
             self.started.push(part);
         }
@@ -169,7 +173,7 @@ impl Plan {
         match self.phase {
             Phase::Round(hook) => hook.is_down(),
             Phase::Up => false,
-            Phase::Down => true,
+            Phase::Turning(_) | Phase::Down => true,
         }
     }
 
@@ -178,6 +182,9 @@ impl Plan {
         self.drop_late(now, effects);
         if self.asked_to_stop && !self.is_going_down() {
             self.turn_around(now, effects);
+        }
+        if matches!(self.phase, Phase::Turning(_)) && self.flying.is_empty() {
+            self.enter(Hook::Stopping);
         }
         while let Phase::Round(hook) = self.phase {
             self.call_next(hook, now, effects);
@@ -189,27 +196,37 @@ impl Plan {
     }
 
     fn drop_late(&mut self, now: Moment, effects: &mut Vec<Effect>) {
-        let Phase::Round(hook) = self.phase else { return };
-        let is_late = |call: &InFlight| call.until.is_some_and(|until| now >= until);
-        for call in self.flying.extract_if(.., |call| is_late(call)) {
-            effects.push(Effect::Drop { part: call.part, hook });
-            self.asked_to_stop |= !hook.is_down();
+        let is_late = |call: &mut InFlight| call.until.is_some_and(|until| now >= until);
+        match self.phase {
+            Phase::Round(hook) if hook.is_down() => {
+                let late = self.flying.extract_if(.., is_late);
+                effects.extend(late.map(|call| Effect::Drop { part: call.part, hook }));
+            }
+            Phase::Round(_) => self.asked_to_stop |= self.flying.iter_mut().any(is_late),
+            // Dropped before; it blocks its thread and does not answer.
+            Phase::Turning(_) => self.flying.retain_mut(|call| !is_late(call)),
+            Phase::Up | Phase::Down => {}
         }
     }
 
     fn turn_around(&mut self, now: Moment, effects: &mut Vec<Effect>) {
-        if let Phase::Round(hook) = self.phase {
-            effects.extend(self.flying.drain(..).map(|call| Effect::Drop { part: call.part, hook }));
-        }
         self.until = Some(now + self.options.shutdown);
-        self.enter(Hook::Stopping);
+        if let Phase::Round(hook) = self.phase {
+            let patience = (self.options.shutdown / 10).min(RESERVE_MAX);
+            for call in &mut self.flying {
+                call.until = Some(now + patience);
+                effects.push(Effect::Drop { part: call.part, hook });
+            }
+            self.phase = Phase::Turning(hook);
+        } else {
+            self.enter(Hook::Stopping);
+        }
         effects.push(Effect::GoingDown);
     }
 
     fn enter(&mut self, hook: Hook) {
         self.phase = Phase::Round(hook);
-        self.waiting =
-            if hook.is_down() { self.started.clone() } else { (0..self.parts).rev().collect() };
+        self.waiting = if hook.is_down() { self.started.clone() } else { (0..self.parts).rev().collect() };
     }
 
     fn next_round(&mut self, hook: Hook, effects: &mut Vec<Effect>) {
@@ -307,6 +324,8 @@ mod tests {
         manners: Vec<[Manner; 6]>,
         /// Calls that run: (part, hook, when it ends).
         running: Vec<(usize, Hook, Option<(Moment, bool)>)>,
+        /// What became of the calls that were dropped on the way up.
+        answers: Vec<(usize, Hook, bool)>,
         history: Vec<(usize, Hook)>,
         started: Vec<usize>,
         going_down_at: Option<Moment>,
@@ -329,9 +348,13 @@ mod tests {
                         self.history.push((part, hook));
                     }
                     Effect::Drop { part, hook } => {
-                        let before = self.running.len();
-                        self.running.retain(|(other, _, _)| *other != part);
-                        assert_eq!(self.running.len() + 1, before, "{hook:?} of {part} was not running");
+                        let index = self.running.iter().position(|(other, _, _)| *other == part);
+                        let (_, _, end) = self.running.swap_remove(index.expect("only what runs is dropped"));
+                        // It may have succeeded in the same moment; then it says so.
+                        let is_ok = end.is_some_and(|(at, is_ok)| at <= self.now && is_ok);
+                        if !hook.is_down() {
+                            self.answers.push((part, hook, is_ok));
+                        }
                     }
                     Effect::Up => {}
                     Effect::GoingDown => self.going_down_at = Some(self.now),
@@ -340,21 +363,30 @@ mod tests {
             }
         }
 
+        fn ended(&mut self, part: usize, hook: Hook, is_ok: bool) {
+            if hook == Hook::Start && is_ok {
+                self.started.push(part);
+            }
+            self.plan.ended(part, hook, is_ok);
+        }
+
         /// Lets the next thing happen: the end of a call, or the moment the plan named. `false` if nothing will.
         fn go_on(&mut self, stop_at: Moment) -> bool {
+            if let Some((part, hook, is_ok)) = self.answers.pop() {
+                self.ended(part, hook, is_ok);
+                return true;
+            }
             let ends = self.running.iter().filter_map(|(_, _, end)| end.map(|(at, _)| at)).min();
-            let asks = (self.going_down_at.is_none() && self.now < stop_at).then_some(stop_at);
-            let Some(next) = ends.into_iter().chain(self.plan.wake_at()).chain(asks).min() else { return false };
+            let asks = self.going_down_at.is_none().then_some(stop_at);
+            let Some(next) = ends.into_iter().chain(self.plan.wake_at()).chain(asks).min() else {
+                return false;
+            };
             self.now = self.now.max(next);
             let now = self.now;
-            let ended: Vec<_> =
-                self.running.extract_if(.., |(_, _, end)| end.is_some_and(|(at, _)| at <= now)).collect();
-            for (part, hook, end) in ended {
-                let is_ok = end.is_some_and(|(_, is_ok)| is_ok);
-                if hook == Hook::Start && is_ok {
-                    self.started.push(part);
-                }
-                self.plan.ended(part, hook, is_ok);
+            // One at a time, so that others of the same moment may be dropped.
+            let ended = self.running.iter().position(|(_, _, end)| end.is_some_and(|(at, _)| at <= now));
+            if let Some((part, hook, Some((_, is_ok)))) = ended.map(|index| self.running.remove(index)) {
+                self.ended(part, hook, is_ok);
             }
             if now >= stop_at {
                 self.plan.stop();
@@ -377,7 +409,7 @@ mod tests {
             let options = Options { start, stop, startup: startup.map(Duration::from_secs), shutdown: BUDGET };
             let plan = Plan::new(manners.len(), options, Duration::ZERO);
             let mut world = World {
-                plan, now: Duration::ZERO, manners, running: vec![], history: vec![], started: vec![],
+                plan, now: Duration::ZERO, manners, running: vec![], answers: vec![], history: vec![], started: vec![],
                 going_down_at: None, is_down: false,
             };
             let stop_at = Duration::from_secs(stop_at);

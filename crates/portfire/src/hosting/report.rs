@@ -75,12 +75,26 @@ pub enum Fate {
 impl Report {
     /// Whether everything ended as it should: no failure, nobody abandoned, nothing lost.
     pub fn is_clean(&self) -> bool {
-        !matches!(self.cause, StopCause::Failed { .. }) && self.services.iter().all(ServiceReport::is_clean)
+        !self.is_failure() && self.services.iter().all(ServiceReport::is_clean)
+    }
+
+    /// Whether it stopped because something failed.
+    pub(super) const fn is_failure(&self) -> bool {
+        matches!(self.cause, StopCause::Failed { .. })
     }
 
     /// The report of this service.
     pub fn service(&self, name: &str) -> Option<&ServiceReport> {
         self.services.iter().find(|service| &*service.name == name)
+    }
+
+    /// What is worth saying of its services.
+    pub(super) fn remarks(&self) -> String {
+        let of = |service: &ServiceReport| {
+            let (kind, name) = (service.kind, service.name.clone());
+            service.remarks().into_iter().map(move |remark| format!("{kind} `{name}`: {remark}"))
+        };
+        self.services.iter().flat_map(of).collect::<Vec<_>>().join("; ")
     }
 
     /// `Ok` for a clean end, so that `main` can return it and the exit code tells the truth.
@@ -100,7 +114,8 @@ impl ServiceReport {
 
     /// What is worth saying beyond "it stopped".
     fn remarks(&self) -> Vec<String> {
-        let doing = self.doing.as_deref().map_or_else(String::new, |doing| format!(" while it was doing: {doing}"));
+        let doing =
+            self.doing.as_deref().map_or_else(String::new, |doing| format!(" while it was doing: {doing}"));
         let mut remarks = Vec::new();
         match &self.end {
             ServiceEnd::Stopped | ServiceEnd::NotStarted => {}
@@ -126,11 +141,7 @@ impl ServiceReport {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the host stopped in {:.1?} because {}", self.took, self.cause)?;
-        for service in &self.services {
-            for remark in service.remarks() {
-                write!(f, "; {} `{}`: {remark}", service.kind, service.name)?;
-            }
-        }
-        Ok(())
+        let remarks = self.remarks();
+        if remarks.is_empty() { Ok(()) } else { write!(f, "; {remarks}") }
     }
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::task::{AbortHandle, JoinHandle, JoinSet};
+use tokio::task::{self, AbortHandle, JoinError, JoinHandle, JoinSet};
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -157,40 +157,36 @@ pub(super) async fn both<T>(main: impl Future<Output = T>, beside: impl Future<O
     }
 }
 
-/// Starts everything; when it returns, all services have started.
+/// Starts everything; when it returns, all services have started, or the host has ended without that.
 #[expect(clippy::disallowed_methods, reason = "this is where a host's one long task begins")]
-pub(super) async fn start(ready: Ready) -> Result<RunningHost> {
+pub(super) async fn start(ready: Ready) -> Result<RunningHost, Report> {
     let (up, is_up) = oneshot::channel();
     let ticks = ready.parts.iter().filter_map(|part| Some((part.vitals.name().into(), part.ticks.clone()?)));
     let ticks = ticks.collect();
     let (lifetime, health, values) =
         (ready.lifetime.clone(), ready.health.clone(), Arc::clone(&ready.values));
-    let driver = tokio::spawn(Driver::new(ready, up).run());
-    let mut running = RunningHost { lifetime, health, ticks, values, driver: Some(driver) };
-    if is_up.await.is_ok() {
-        return Ok(running);
-    }
-    let driver = running.driver.take().expect("it was put there above");
-    match driver.await {
-        Ok(report) => Err(not_started(&report)),
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
+    let driver = Some(tokio::spawn(Driver::new(ready, up).run()));
+    let running = RunningHost { lifetime, health, ticks, values, driver };
+    if is_up.await.is_ok() { Ok(running) } else { Err(running.wait().await) }
 }
 
-fn not_started(report: &Report) -> Error {
+/// Why a host did not start.
+pub(super) fn not_started(report: &Report) -> Error {
     match &report.cause {
         StopCause::Failed { .. } => {
-            Error::broken(format!("the host did not start; what was started is stopped again: {report}"))
+            let remarks = report.remarks();
+            let unwound = if remarks.is_empty() { "what had started is stopped again" } else { &remarks };
+            Error::broken(format!("the host did not start because {}; {unwound}", report.cause))
         }
         _ => Error::closed("the host was asked to stop before it had started"),
     }
 }
 
-/// How a call ended.
-struct Ended {
+/// A call that runs.
+struct Running {
     part: usize,
     hook: Hook,
-    result: Result<(), Fault>,
+    abort: AbortHandle,
 }
 
 /// What is remembered of a part for the report.
@@ -209,8 +205,8 @@ struct Driver {
     contexts: Vec<ServiceContext>,
     records: Vec<Record>,
     lifetime: Lifetime,
-    calls: JoinSet<Ended>,
-    aborts: HashMap<usize, AbortHandle>,
+    calls: JoinSet<Result<(), Fault>>,
+    running: HashMap<task::Id, Running>,
     began: Instant,
     delay: Duration,
     going_down_since: Option<Instant>,
@@ -231,7 +227,7 @@ impl Driver {
             parts: ready.parts,
             lifetime: ready.lifetime,
             calls: JoinSet::new(),
-            aborts: HashMap::new(),
+            running: HashMap::new(),
             began: monotonic_now(),
             delay: ready.delay,
             going_down_since: None,
@@ -251,7 +247,7 @@ impl Driver {
             }
             let wake_at = self.plan.wake_at().map(|moment| self.began + moment);
             tokio::select! {
-                Some(ended) = self.calls.join_next() => self.take_in(ended.ok()),
+                Some(ended) = self.calls.join_next_with_id() => self.take_in(ended),
                 () = lifetime.asked(), if stop_at.is_none() => stop_at = Some(self.stop_at()),
                 () = until(stop_at), if stop_at.is_some() && self.going_down_since.is_none() => self.plan.stop(),
                 () = until(wake_at) => {}
@@ -290,11 +286,9 @@ impl Driver {
         self.records[part].called_at = Some(monotonic_now());
         let unit = Arc::clone(&self.parts[part].unit);
         let span = tracing::info_span!("service", name = ctx.name(), kind = ctx.vitals().kind());
-        let call = async move {
-            let result = caught(unit.call(hook, &ctx)).await;
-            Ended { part, hook, result: result.map_err(|error| error.fault()) }
-        };
-        self.aborts.insert(part, self.calls.spawn(call.instrument(span)));
+        let call = async move { caught(unit.call(hook, &ctx)).await.map_err(|error| error.fault()) };
+        let abort = self.calls.spawn(call.instrument(span));
+        self.running.insert(abort.id(), Running { part, hook, abort });
     }
 
     fn prepare(&self, ctx: &ServiceContext, hook: Hook, within: Option<Duration>) {
@@ -313,33 +307,40 @@ impl Driver {
 
     /// A call is dropped: it was too slow, or it is not wanted any more.
     fn drop_call(&mut self, part: usize, hook: Hook) {
-        if let Some(call) = self.aborts.remove(&part) {
-            call.abort();
+        for call in self.running.values().filter(|call| call.part == part && call.hook == hook) {
+            call.abort.abort();
         }
-        let ctx = &self.contexts[part];
-        ctx.cancellation().cancel();
-        self.parts[part].unit.abandon();
-        let took = self.note_time(part, hook);
+        self.contexts[part].cancellation().cancel();
         let name = self.parts[part].vitals.name();
         if hook.is_down() {
+            self.parts[part].unit.abandon();
+            let took = self.note_time(part, hook);
             self.records[part].is_abandoned = true;
             self.parts[part].vitals.enter(ServiceState::Abandoned);
+            let name = self.parts[part].vitals.name();
             tracing::error!(service = name, ?took, "{} did not end in time and was dropped", hook.as_str());
-        } else if !self.lifetime.is_stopping() {
+        } else if !self.lifetime.was_asked() {
             let fault = format!("{} did not end within the startup timeout", hook.as_str());
             self.lifetime.fail(name, fault);
         }
     }
 
-    fn take_in(&mut self, ended: Option<Ended>) {
-        // A dropped call ends without a word, and a panic is contained.
-        let Some(Ended { part, hook, result }) = ended else { return };
-        self.aborts.remove(&part);
+    fn take_in(&mut self, ended: Result<(task::Id, Result<(), Fault>), JoinError>) {
+        let (id, result) = match ended {
+            Ok((id, result)) => (id, Some(result)),
+            // It was dropped; a panic is contained.
+            Err(error) => (error.id(), None),
+        };
+        let Some(Running { part, hook, .. }) = self.running.remove(&id) else { return };
+        if self.records[part].is_abandoned {
+            return;
+        }
         self.note_time(part, hook);
-        self.plan.ended(part, hook, result.is_ok());
+        self.plan.ended(part, hook, matches!(result, Some(Ok(()))));
         match result {
-            Ok(()) => self.succeeded(part, hook),
-            Err(fault) => self.failed(part, hook, fault),
+            Some(Ok(())) => self.succeeded(part, hook),
+            Some(Err(fault)) => self.failed(part, hook, fault),
+            None => self.parts[part].unit.abandon(),
         }
     }
 

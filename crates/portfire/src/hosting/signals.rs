@@ -41,8 +41,11 @@ fn attend(runtime: &Runtime, mut listener: Listener, lifetime: &Lifetime, reload
         match runtime.block_on(listener.next()) {
             // Nobody listens any more once the host has stopped.
             Heard::Reload => drop(reload.send(())),
-            Heard::Stop(signal) if is_asked => {
-                tracing::warn!(signal = signal.name, "a second signal: the process exits at once");
+            Heard::Stop(signal) if is_asked || lifetime.is_stopped() => {
+                tracing::warn!(
+                    signal = signal.name,
+                    "there is nothing more to wait for: the process exits at once"
+                );
                 std::process::exit(signal.exit_code);
             }
             Heard::Stop(signal) => {

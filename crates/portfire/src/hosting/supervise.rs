@@ -173,7 +173,9 @@ impl Supervision {
         if let Treatment::Snooze(after) = error.treatment() {
             return Verdict::RestartAfter(after);
         }
-        if error.treatment() == Treatment::NoRetry || restart.limit.is_some_and(|limit| self.in_a_row >= limit) {
+        if error.treatment() == Treatment::NoRetry
+            || restart.limit.is_some_and(|limit| self.in_a_row >= limit)
+        {
             return give_up;
         }
         self.in_a_row += 1;

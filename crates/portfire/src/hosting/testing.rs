@@ -35,8 +35,11 @@ use std::time::Duration;
 use portfire_core::{Clock, Result, Timestamp};
 use tokio::time::Instant;
 
-use super::{Host, Report, RunningHost};
+use super::{Host, Report, RunningHost, run};
 use crate::clock::monotonic_now;
+
+/// When tests begin: 2026-01-01T00:00:00Z.
+const BEGIN: Timestamp = Timestamp::from_micros(1_767_225_600_000_000);
 
 /// A wall clock that follows tokio's, which a test can pause.
 #[derive(Debug)]
@@ -61,7 +64,7 @@ impl TestHost {
     /// # Errors
     /// As [`Host::start`].
     pub async fn start(host: Host) -> Result<Self> {
-        Self::start_at(host, Timestamp::from_micros(1_767_225_600_000_000)).await
+        Self::start_at(host, BEGIN).await
     }
 
     /// Starts a host at this instant.
@@ -71,6 +74,18 @@ impl TestHost {
     pub async fn start_at(host: Host, begin: Timestamp) -> Result<Self> {
         let clock = FollowingClock { begin, since: monotonic_now() };
         Ok(Self(host.clock(Arc::new(clock)).start().await?))
+    }
+
+    /// Runs a host that ends by itself, from 2026-01-01T00:00:00Z to its end.
+    ///
+    /// # Errors
+    /// Misuse as [`Host::start`]; whatever else happens is in the report.
+    pub async fn run(host: Host) -> Result<Report> {
+        let clock = FollowingClock { begin: BEGIN, since: monotonic_now() };
+        match run::start(host.clock(Arc::new(clock)).ready()?).await {
+            Ok(running) => Ok(running.wait().await),
+            Err(report) => Ok(report),
+        }
     }
 
     /// Lets this much time pass, with everything that is due in it, up to and including its last instant.

@@ -172,7 +172,8 @@ impl Vitals {
         let mut look = self.probe.get().map(|probe| probe()).unwrap_or_default();
         let signs = self.signs();
         if let Some(silent) = signs.silent_for(monotonic_now()) {
-            let doing = signs.doing.as_deref().map_or_else(String::new, |doing| format!("; it was doing: {doing}"));
+            let doing =
+                signs.doing.as_deref().map_or_else(String::new, |doing| format!("; it was doing: {doing}"));
             look.wrong = Some((Status::Unhealthy, format!("no sign of life for {silent:.0?}{doing}")));
             look.is_stuck = true;
         }
@@ -196,7 +197,9 @@ impl Signs {
     fn wrong(&self) -> Option<(Status, String)> {
         let fault = || self.fault.as_ref().map_or_else(String::new, |fault| format!(": {}", fault.message));
         match self.state {
-            ServiceState::Restarting => Some((Status::Degraded, format!("it failed and restarts{}", fault()))),
+            ServiceState::Restarting => {
+                Some((Status::Degraded, format!("it failed and restarts{}", fault())))
+            }
             ServiceState::Dead => {
                 Some((Status::Unhealthy, format!("it failed and is not started again{}", fault())))
             }

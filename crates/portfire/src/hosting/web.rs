@@ -115,7 +115,8 @@ impl WebUnit {
     fn serve(&self, ctx: &ServiceContext) {
         let Some(listener) = self.bound.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
         let address = listener.local_addr().ok();
-        let (service, closed) = (self.router.clone().into_make_service_with_connect_info::<SocketAddr>(), self.close.clone());
+        let (service, closed) =
+            (self.router.clone().into_make_service_with_connect_info::<SocketAddr>(), self.close.clone());
         let server = axum::serve(listener, service).with_graceful_shutdown(closed.cancelled_owned());
         let (lifetime, name) = (ctx.lifetime().clone(), ctx.name().to_owned());
         self.task.begin(async move {

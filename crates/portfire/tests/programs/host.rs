@@ -1,5 +1,9 @@
 //! Hosts that the process tests run as children and send signals to: `host_under_test <manner>`.
-#![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "a program under test talks and takes its time")]
+#![allow(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a program under test talks and takes its time"
+)]
 
 use std::time::Duration;
 
@@ -20,14 +24,17 @@ async fn main() -> portfire::Result<()> {
 }
 
 fn announcing(host: Host) -> Host {
-    host.service("ready", on_start(|ctx| async move {
-        let lifetime = ctx.lifetime().clone();
-        tokio::spawn(async move {
-            lifetime.started().await;
-            println!("ready");
-        });
-        Ok(())
-    }))
+    host.service(
+        "ready",
+        on_start(|ctx| async move {
+            let lifetime = ctx.lifetime().clone();
+            tokio::spawn(async move {
+                lifetime.started().await;
+                println!("ready");
+            });
+            Ok(())
+        }),
+    )
 }
 
 /// A queue under load: a hundred tasks, some of which run when the signal comes.

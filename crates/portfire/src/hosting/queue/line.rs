@@ -188,7 +188,10 @@ mod tests {
     fn a_task_can_be_taken_out() {
         let mut line = full(WhenFull::Wait);
         line.postpone(TaskId(2), Duration::from_secs(9));
-        assert_eq!((line.remove(TaskId(1)), line.remove(TaskId(2)), line.remove(TaskId(3))), (Some('a'), Some('b'), None));
+        assert_eq!(
+            (line.remove(TaskId(1)), line.remove(TaskId(2)), line.remove(TaskId(3))),
+            (Some('a'), Some('b'), None)
+        );
         assert_eq!(line.waiting(), 0);
     }
 }

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portfire_core::storage::Claimed;
-use portfire_core::{Clock, Error, Facts, Fault, Json, Lease, NewJob, Outcome, Result, Start, State, Target, settle};
+use portfire_core::{
+    Clock, Error, Facts, Fault, Json, Lease, NewJob, Outcome, Result, Start, State, Target, settle,
+};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 

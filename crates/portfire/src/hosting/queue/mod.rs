@@ -380,7 +380,8 @@ impl Shared {
     fn take_out(&self, id: TaskId) {
         let entry = self.lock().line.remove(id);
         if let Some(entry) = entry {
-            let failure = TaskFailure::new(TaskState::Cancelled, Fault::new("it was cancelled before it ran"));
+            let failure =
+                TaskFailure::new(TaskState::Cancelled, Fault::new("it was cancelled before it ran"));
             self.ended(&entry.cell, &failure);
         }
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use portfire_core::{Fault, NewJob};
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -140,12 +141,15 @@ pub(super) struct Running {
 pub(super) struct QueueUnit {
     queue: Arc<Shared>,
     workers: OwnTask,
+    /// Cancelled when running tasks are dropped.
+    abort: CancellationToken,
     shutdown: ShutdownClock,
 }
 
 impl QueueUnit {
     pub(super) fn new(queue: Arc<Shared>) -> Self {
-        Self { queue, workers: OwnTask::default(), shutdown: ShutdownClock::default() }
+        let (workers, abort) = (OwnTask::default(), CancellationToken::new());
+        Self { queue, workers, abort, shutdown: ShutdownClock::default() }
     }
 
     fn start(&self, ctx: &ServiceContext) {
@@ -158,10 +162,15 @@ impl QueueUnit {
             shutdown: self.shutdown.clone(),
         };
         ctx.vitals().enter(ServiceState::Running);
-        let count = self.queue.workers;
+        let (count, abort) = (self.queue.workers, self.abort.clone());
         self.workers.begin(async move {
             let work = (0..count).map(|_| worker.clone().run().in_current_span());
-            work.collect::<tokio::task::JoinSet<()>>().join_all().await;
+            let mut workers: JoinSet<()> = work.collect();
+            tokio::select! {
+                () = async { while workers.join_next().await.is_some() {} } => {}
+                () = abort.cancelled() => {}
+            }
+            workers.shutdown().await;
         });
     }
 
@@ -175,8 +184,8 @@ impl QueueUnit {
         if tokio::time::timeout_at(deadline - notice, self.workers.end()).await.is_err() {
             self.queue.interrupt();
             if tokio::time::timeout_at(deadline - notice / 4, self.workers.end()).await.is_err() {
-                self.workers.abandon();
-                self.workers.end().await;
+                self.abort.cancel();
+                let _ = tokio::time::timeout_at(deadline - notice / 8, self.workers.end()).await;
             }
         }
         self.queue.settle_left().await;

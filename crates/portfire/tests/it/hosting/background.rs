@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use portfire::hosting::testing::TestHost;
 use portfire::hosting::{
-    Background, GiveUp, Host, OnEnd, OnFailure, Restart, ServiceContext, ServiceState, Status, StopCause, on_start,
+    Background, GiveUp, Host, OnEnd, OnFailure, Restart, ServiceContext, ServiceState, Status, StopCause,
+    on_start,
 };
 use portfire::{Backoff, DurationExt, JobError};
 
@@ -42,10 +43,13 @@ async fn a_background_service_never_blocks_the_start_of_others() {
     let seen = diary.clone();
     let host = Host::new()
         .background("for ever", |_ctx| pending())
-        .service("after", on_start(move |_| {
-            seen.note("started");
-            async { Ok(()) }
-        }))
+        .service(
+            "after",
+            on_start(move |_| {
+                seen.note("started");
+                async { Ok(()) }
+            }),
+        )
         .shutdown_timeout(1.second());
     let running = host.start().await.unwrap();
     assert_eq!(diary.entries(), ["started"]);
@@ -103,7 +107,7 @@ async fn a_service_that_keeps_failing_stops_the_host_with_a_failure() {
 async fn stop_host_stops_it_at_the_first_failure() {
     let diary = Diary::default();
     let host = Host::new().add(Background::new("work", fails(1, &diary)).on_failure(OnFailure::StopHost));
-    let report = host.start().await.unwrap().wait().await;
+    let report = TestHost::run(host).await.unwrap();
     assert_eq!(diary.count("run"), 1);
     assert!(report.into_result().unwrap_err().to_string().contains("no luck"));
 }
@@ -134,10 +138,11 @@ async fn an_early_end_is_visible() {
 #[tokio::test(start_paused = true)]
 async fn a_service_that_does_one_thing_can_end_the_host() {
     let once = Background::new("once", |_| async { Ok(()) }).on_end(OnEnd::StopHost);
-    let report = Host::new().add(once).start().await.unwrap().wait().await;
+    let report = TestHost::run(Host::new().add(once)).await.unwrap();
     assert!(report.is_clean());
-    let never = Background::new("never", |_| async { Ok(()) }).on_end(OnEnd::Fail).on_failure(OnFailure::StopHost);
-    let report = Host::new().add(never).start().await.unwrap().wait().await;
+    let never =
+        Background::new("never", |_| async { Ok(()) }).on_end(OnEnd::Fail).on_failure(OnFailure::StopHost);
+    let report = TestHost::run(Host::new().add(never)).await.unwrap();
     assert!(report.into_result().is_err());
 }
 
@@ -145,7 +150,7 @@ async fn a_service_that_does_one_thing_can_end_the_host() {
 async fn an_error_decides_how_it_is_treated() {
     let useless = Background::new("useless", |_| async { Err(JobError::message("a typo").no_retry()) });
     let begin = tokio::time::Instant::now();
-    let report = Host::new().add(useless).start().await.unwrap().wait().await;
+    let report = TestHost::run(Host::new().add(useless)).await.unwrap();
     assert!(!report.is_clean() && begin.elapsed() < Duration::from_secs(1));
     let runs = Arc::new(AtomicU32::new(0));
     let seen = runs.clone();

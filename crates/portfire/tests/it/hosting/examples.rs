@@ -27,7 +27,10 @@ fn run_until(command: &mut Command, line: &str, then: impl FnOnce(&str)) -> Stri
 #[test]
 fn the_hosted_service_starts_works_and_stops() {
     let said = run_until(&mut example("hosted_service"), "working, for the 1. time", |_| {});
-    assert!(said.starts_with("Data Cleanup Service is starting.") && said.ends_with("is stopping.\n"), "{said}");
+    assert!(
+        said.starts_with("Data Cleanup Service is starting.") && said.ends_with("is stopping.\n"),
+        "{said}"
+    );
 }
 
 #[cfg(feature = "sqlite")]

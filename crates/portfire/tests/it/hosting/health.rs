@@ -98,12 +98,18 @@ async fn a_taken_address_fails_the_start_before_anything_runs() {
     let diary = super::Diary::default();
     let notes = diary.clone();
     let host = Host::new()
-        .service("first", portfire::hosting::on_start(move |_| {
-            notes.note("started");
-            async { Ok(()) }
-        }))
+        .service(
+            "first",
+            portfire::hosting::on_start(move |_| {
+                notes.note("started");
+                async { Ok(()) }
+            }),
+        )
         .web(address, Router::new());
     let error = host.start().await.unwrap_err();
-    assert!(error.to_string().contains("cannot listen on") && error.to_string().contains("port 0"), "{error}");
+    assert!(
+        error.to_string().contains("cannot listen on") && error.to_string().contains("port 0"),
+        "{error}"
+    );
     assert!(diary.entries().is_empty());
 }

@@ -192,7 +192,9 @@ async fn a_failed_stop_is_reported_and_the_others_stop_all_the_same() {
         .service("a", Noted::new("a", &diary))
         .service("b", Noted::new("b", &diary).but("stop", Manner::Panics));
     let report = host.start().await.unwrap().stop().await;
-    assert!(matches!(&report.service("b").unwrap().end, ServiceEnd::Failed(fault) if fault.message.contains("boom")));
+    assert!(
+        matches!(&report.service("b").unwrap().end, ServiceEnd::Failed(fault) if fault.message.contains("boom"))
+    );
     assert_eq!(diary.count("a stop"), 1);
     assert!(!report.is_clean() && report.cause == StopCause::Asked);
 }

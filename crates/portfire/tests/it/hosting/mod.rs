@@ -1,6 +1,8 @@
 //! Hosts, on a paused clock, and as real processes.
 
 mod background;
+mod counted;
+mod durable;
 #[cfg(unix)]
 mod examples;
 #[cfg(feature = "web")]

@@ -26,7 +26,10 @@ impl Bed {
         Self { queue, gate: Arc::new(Semaphore::new(0)), diary }
     }
 
-    async fn push(&self, name: &'static str) -> portfire::Result<portfire::hosting::TaskHandle<&'static str>> {
+    async fn push(
+        &self,
+        name: &'static str,
+    ) -> portfire::Result<portfire::hosting::TaskHandle<&'static str>> {
         let (gate, notes) = (self.gate.clone(), self.diary.clone());
         let task = move |_| async move {
             gate.acquire().await.unwrap().forget();
@@ -105,10 +108,15 @@ async fn tasks_run_one_after_the_other_or_a_few_at_once() {
         let begin = tokio::time::Instant::now();
         let mut tasks = Vec::new();
         for number in 0..6 {
-            tasks.push(queue.push(move |_| async move {
-                tokio::time::sleep(6.seconds()).await;
-                Ok(number)
-            }).await.unwrap());
+            tasks.push(
+                queue
+                    .push(move |_| async move {
+                        tokio::time::sleep(6.seconds()).await;
+                        Ok(number)
+                    })
+                    .await
+                    .unwrap(),
+            );
         }
         for (number, task) in tasks.into_iter().enumerate() {
             assert_eq!(task.await.unwrap(), number);
@@ -136,10 +144,13 @@ async fn a_failure_and_a_panic_end_the_task_and_nothing_else() {
 async fn a_task_has_an_id_a_state_and_can_be_cancelled() {
     let queue = TaskQueue::new("work");
     let host = TestHost::start(Host::new().queue(&queue)).await.unwrap();
-    let runs = queue.push(|task| async move {
-        task.cancellation().cancelled().await;
-        task.check_cancelled()
-    }).await.unwrap();
+    let runs = queue
+        .push(|task| async move {
+            task.cancellation().cancelled().await;
+            task.check_cancelled()
+        })
+        .await
+        .unwrap();
     let waits = queue.push(|_| async { Ok(()) }).await.unwrap();
     host.advance(1.second()).await;
     assert_eq!((runs.id().get(), waits.id().get()), (1, 2));
@@ -189,7 +200,8 @@ async fn what_is_left_at_the_deadline_is_reported_and_the_end_is_not_clean() {
     host.advance(1.second()).await;
     let report = host.stop().await;
     assert!(!report.is_clean() && report.took <= 10.seconds(), "{report}");
-    let left: Vec<_> = report.service("work").unwrap().left.iter().map(|left| (&*left.what, left.fate)).collect();
+    let left: Vec<_> =
+        report.service("work").unwrap().left.iter().map(|left| (&*left.what, left.fate)).collect();
     assert_eq!(left, [("hangs", Fate::Dropped), ("waits", Fate::Dropped)]);
     assert_eq!(diary.entries(), ["stopped", "dropped hangs", "dropped waits"]);
     assert!(report.to_string().contains("hangs, waits"), "{report}");
