@@ -39,7 +39,7 @@ type Check = Arc<dyn Fn() -> Checking + Send + Sync>;
 /// let running = host.start().await?;
 /// assert_eq!(health.report().await.status, Status::Healthy);
 /// running.stop().await;
-/// # portfire::Result::Ok(()) }).unwrap();
+/// # Ok::<(), portfire::Error>(()) }).unwrap();
 /// ```
 #[derive(Clone, Default)]
 pub struct Health(Arc<Known>);

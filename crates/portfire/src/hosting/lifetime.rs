@@ -46,7 +46,7 @@ impl fmt::Display for StopCause {
 /// lifetime.started().await;
 /// lifetime.stop();
 /// assert!(running.wait().await.is_clean());
-/// # portfire::Result::Ok(()) }).unwrap();
+/// # Ok::<(), portfire::Error>(()) }).unwrap();
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Lifetime(Arc<Signals>);

@@ -22,7 +22,7 @@ const MISSED_MAX: u64 = 10_000;
 /// let with_a_rest_between = Every::delay(1.hour()).jitter(5.minutes());
 /// let nightly = Every::cron("0 2 * * *", "Asia/Taipei")?;
 /// # let _ = (on_the_minute, with_a_rest_between, nightly);
-/// # portfire::Result::Ok(())
+/// # Ok::<(), portfire::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Every {

@@ -25,7 +25,7 @@
 //! host.tick("count").await?;
 //! assert_eq!(seen.load(SeqCst), 25);
 //! assert!(host.stop().await.is_clean());
-//! # portfire::Result::Ok(()) }).unwrap();
+//! # Ok::<(), portfire::Error>(()) }).unwrap();
 //! ```
 
 use std::ops::Deref;

@@ -72,7 +72,7 @@ pub struct DroppedTask {
 /// let sum = queue.push(|_task| async { Ok(20 + 22) }).await?;
 /// assert_eq!(sum.await.unwrap(), 42);
 /// assert!(host.stop().await.is_clean());
-/// # portfire::Result::Ok(()) }).unwrap();
+/// # Ok::<(), portfire::Error>(()) }).unwrap();
 /// ```
 #[derive(Clone)]
 pub struct TaskQueue(Arc<Shared>);
