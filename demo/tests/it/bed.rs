@@ -69,6 +69,11 @@ impl Bed {
         self.files("mail").iter().filter(|path| read(path).contains(word)).count()
     }
 
+    /// Waits until there is no such file.
+    pub(crate) async fn wait_until_gone(&self, path: &str) {
+        until(&format!("{path} to go"), async || (!self.path().join(path).exists()).then_some(())).await;
+    }
+
     /// Waits until there are as many files as this.
     pub(crate) async fn wait_for_files(&self, directory: &str, extension: &str, count: usize) {
         let there = async || {

@@ -5,4 +5,5 @@
 mod bed;
 mod crash;
 mod hostile;
+mod hosting;
 mod service;
