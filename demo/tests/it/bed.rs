@@ -44,7 +44,9 @@ impl Bed {
             tokio::time::timeout(PATIENCE, output.next_line()).await.expect("the program says nothing");
         let first = first.unwrap().expect("the program ended at once");
         let address = first[first.find("http://").expect("no address in the first line")..].to_owned();
-        Demo { process, output, address, http: Client::new() }
+        // Each request on a connection of its own: the service closes those of refused uploads.
+        let http = Client::builder().pool_max_idle_per_host(0).build().unwrap();
+        Demo { process, output, address, http }
     }
 
     pub(crate) fn command(&self, options: &[&str]) -> Command {

@@ -49,7 +49,7 @@ impl ServerUnit {
         let Some(running) = self.take() else { return Ok(()) };
         let allowance = ctx.time_left().unwrap_or(Duration::MAX);
         let farewell = FAREWELL_MAX.min(allowance / 10);
-        Ok(running.stop_within(allowance - farewell).await?)
+        Ok(running.stop_within(allowance.saturating_sub(farewell)).await?)
     }
 
     fn take(&self) -> Option<RunningServer> {

@@ -145,6 +145,7 @@ impl Host {
     }
 
     /// Adds a part that was given options.
+    #[expect(clippy::should_implement_trait, reason = "the word for it; nobody takes a host for a number")]
     pub fn add(mut self, part: impl Into<Part>) -> Self {
         let part = part.into();
         self.health.watch(Arc::clone(&part.vitals));

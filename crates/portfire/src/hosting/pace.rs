@@ -154,7 +154,8 @@ fn next_by_rate(last: Option<Due>, interval: Duration, now: Moment) -> Due {
     };
     let late = now.saturating_sub(next);
     let missed = late.as_nanos() / interval.as_nanos();
-    let (missed, skipped) = (u64::try_from(missed).unwrap_or(u64::MAX), late - remainder(late, interval));
+    let (missed, skipped) =
+        (u64::try_from(missed).unwrap_or(u64::MAX), late.saturating_sub(remainder(late, interval)));
     Due { at: At::Moment(next.saturating_add(skipped)), missed }
 }
 

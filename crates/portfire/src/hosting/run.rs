@@ -282,27 +282,13 @@ impl Driver {
 
     fn call(&mut self, part: usize, hook: Hook, within: Option<Duration>) {
         let ctx = self.contexts[part].clone();
-        self.prepare(&ctx, hook, within);
+        prepare(&ctx, hook, within);
         self.records[part].called_at = Some(monotonic_now());
         let unit = Arc::clone(&self.parts[part].unit);
         let span = tracing::info_span!("service", name = ctx.name(), kind = ctx.vitals().kind());
         let call = async move { caught(unit.call(hook, &ctx)).await.map_err(|error| error.fault()) };
         let abort = self.calls.spawn(call.instrument(span));
         self.running.insert(abort.id(), Running { part, hook, abort });
-    }
-
-    fn prepare(&self, ctx: &ServiceContext, hook: Hook, within: Option<Duration>) {
-        if let Some(within) = within.filter(|_| hook.is_down()) {
-            ctx.must_stop_by(monotonic_now() + within);
-        }
-        match hook {
-            Hook::Start => ctx.vitals().enter(ServiceState::Starting),
-            Hook::Stop => {
-                ctx.vitals().enter_unless_over(ServiceState::Stopping);
-                ctx.cancellation().cancel();
-            }
-            _ => {}
-        }
     }
 
     /// A call is dropped: it was too slow, or it is not wanted any more.
@@ -432,6 +418,21 @@ impl Record {
             None if self.was_started => ServiceEnd::Stopped,
             None => ServiceEnd::NotStarted,
         }
+    }
+}
+
+/// Tells a service what is about to be asked of it.
+fn prepare(ctx: &ServiceContext, hook: Hook, within: Option<Duration>) {
+    if let Some(within) = within.filter(|_| hook.is_down()) {
+        ctx.must_stop_by(monotonic_now() + within);
+    }
+    match hook {
+        Hook::Start => ctx.vitals().enter(ServiceState::Starting),
+        Hook::Stop => {
+            ctx.vitals().enter_unless_over(ServiceState::Stopping);
+            ctx.cancellation().cancel();
+        }
+        _ => {}
     }
 }
 

@@ -180,7 +180,11 @@ impl QueueUnit {
         let notice = NOTICE_MAX.min(allowance / 5);
         let deadline = monotonic_now() + allowance;
         self.shutdown.set(deadline - notice / 4);
-        self.queue.close(if self.queue.storage.is_some() { Duration::ZERO } else { allowance - notice });
+        self.queue.close(if self.queue.storage.is_some() {
+            Duration::ZERO
+        } else {
+            allowance.saturating_sub(notice)
+        });
         if tokio::time::timeout_at(deadline - notice, self.workers.end()).await.is_err() {
             self.queue.interrupt();
             if tokio::time::timeout_at(deadline - notice / 4, self.workers.end()).await.is_err() {
