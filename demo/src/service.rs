@@ -66,7 +66,9 @@ pub async fn run(config: Config) -> Result<(), ServiceError> {
     let database = Database::open(&url).await?;
     let jobs = Jobs::connect(&url).await?;
     let mailer = mailer(&config, &data)?;
-    let server = jobs::server(&jobs, database.clone(), data.clone(), mailer, config.lease());
+    jobs::put_schedules(&jobs, &config.time_zone).await?;
+    let administrator = jobs::Administrator(config.admin_email.clone(), config.language);
+    let server = jobs::server(&jobs, database.clone(), data.clone(), mailer, administrator, config.lease());
     let previews = preview::queue();
     let tour = Tour::new(format!("http://{address}"), config.language);
 

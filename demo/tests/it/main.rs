@@ -7,3 +7,4 @@ mod crash;
 mod hostile;
 mod hosting;
 mod service;
+mod upkeep;

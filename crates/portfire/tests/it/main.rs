@@ -9,6 +9,9 @@ mod bed;
 mod client;
 mod hosting;
 #[cfg(feature = "sqlite")]
+mod recurring;
+#[cfg(feature = "sqlite")]
 mod server;
+mod testing;
 #[cfg(feature = "sqlite")]
 mod values;
