@@ -11,3 +11,15 @@ struct Testing;
 
 #[doc = include_str!("../../../docs/guide/zh-TW/testing.md")]
 struct TestingInChinese;
+
+#[doc = include_str!("../../../docs/guide/en/from-background-service.md")]
+mod from_background_service_en {}
+
+#[doc = include_str!("../../../docs/guide/zh-TW/from-background-service.md")]
+mod from_background_service_zh_tw {}
+
+#[doc = include_str!("../../../docs/guide/en/from-channel-queues.md")]
+mod from_channel_queues_en {}
+
+#[doc = include_str!("../../../docs/guide/zh-TW/from-channel-queues.md")]
+mod from_channel_queues_zh_tw {}
