@@ -21,6 +21,7 @@ impl World {
             crashes: job.crashes,
             tags: job.new.tags.clone(),
             unique: job.new.unique.clone(),
+            slot: job.new.slot.clone(),
             cancel_requested: job.held().is_some_and(|held| held.cancel_requested),
             server: job.held().map(|held| held.server).or(ended.map(|(server, _)| server)),
             result: job.result.clone(),
