@@ -25,6 +25,7 @@ use portfire_core::{Error, JobId, Outcome, Result, ServerId};
 
 use super::attempt::Attempts;
 use super::registry::Runner;
+use super::strangers::Strangers;
 use crate::clock::monotonic_now;
 use crate::context::ShutdownClock;
 use crate::values::Values;
@@ -66,6 +67,7 @@ pub(super) struct Driver {
     pub(super) runners: HashMap<&'static str, Runner>,
     pub(super) values: Arc<Values>,
     pub(super) attempts: Arc<Attempts>,
+    pub(super) strangers: Arc<Strangers>,
     pub(super) shutdown: ShutdownClock,
     pub(super) clock: LocalClock,
     pub(super) events: UnboundedSender<Event>,
@@ -138,6 +140,8 @@ impl Driver {
             }
             Effect::Prune(limit) => {
                 self.call("prune", tasks, async move { storage.prune(limit).await }, Event::Pruned);
+                let (strangers, jobs) = (Arc::clone(&self.strangers), self.jobs.clone());
+                tasks.spawn(async move { strangers.look(&**jobs.storage()).await });
             }
             Effect::Run(claimed) => self.start_attempt(*claimed, tasks),
             Effect::Interrupt(job) => {

@@ -14,6 +14,7 @@ mod pulse;
 mod queues;
 mod registry;
 mod running;
+mod strangers;
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
@@ -99,7 +100,7 @@ impl Server {
         }
     }
 
-    /// Teaches it a kind. Jobs of other kinds wait for a server that knows them.
+    /// Teaches it a kind. Jobs of other kinds wait for a server that knows them; its log names such kinds.
     pub fn job<J: Job>(mut self) -> Self {
         self.registry.add::<J>();
         self
@@ -181,8 +182,9 @@ impl Server {
     /// # Cancel safety
     /// If dropped, jobs that run are dropped too, and run again once the lease has ended.
     pub async fn run(self) -> Result<()> {
+        let signals = running::StopSignals::listen()?;
         let server = self.start().await?;
-        running::asked_to_stop().await?;
+        signals.first().await;
         server.stop().await
     }
 

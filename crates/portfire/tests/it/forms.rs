@@ -70,8 +70,8 @@ pub(crate) async fn everything(
     if number % 2 == 1 { Err(Odd(number)) } else { Ok(format!("{text} {told:?}")) }
 }
 
-fn at_once(_: u32, _: &JobError) -> Option<Duration> {
-    Some(Duration::ZERO)
+fn at_once(retry: u32, error: &JobError) -> Option<Duration> {
+    error.cause().is::<Odd>().then(|| retry.saturating_sub(1) * 1.hour())
 }
 
 /// Borrows what has lifetimes, under names of its own.
@@ -101,12 +101,12 @@ async fn nothing() {}
 #[allow(clippy::many_single_char_names)]
 async fn with_attributes(
     #[allow(unused_variables)] a: u8,
-    #[cfg(all())] b: u8,
-    #[cfg(any())] c: Missing,
-    #[cfg(any())]
+    #[cfg(test)] b: u8,
+    #[cfg(not(test))] c: Missing,
+    #[cfg(not(test))]
     #[from]
     d: &Missing,
-    #[cfg(all())]
+    #[cfg(test)]
     #[from]
     e: &Bell,
     ctx: &JobContext,
@@ -117,7 +117,7 @@ async fn with_attributes(
 
 /// Not compiled at all, with everything that became of it.
 #[job]
-#[cfg(any())]
+#[cfg(not(test))]
 async fn absent(missing: Missing) -> Missing {}
 
 /// Calls itself to be run again, and says under which id.

@@ -4,7 +4,12 @@
 
 mod bed;
 mod client;
+mod first_steps;
+mod forms;
+mod hello;
 mod recurring;
 mod server;
 mod testing;
+mod treatment;
+mod ui;
 mod values;
