@@ -4,6 +4,10 @@
 mod backoff;
 mod cron;
 mod engine;
+mod engine_end;
+mod engine_fetch;
+mod engine_flush;
+mod engine_keeper;
 mod id;
 mod job;
 mod list;
