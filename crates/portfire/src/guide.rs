@@ -13,13 +13,13 @@ struct Testing;
 struct TestingInChinese;
 
 #[doc = include_str!("../../../docs/guide/en/from-background-service.md")]
-mod from_background_service_en {}
+struct FromBackgroundService;
 
 #[doc = include_str!("../../../docs/guide/zh-TW/from-background-service.md")]
-mod from_background_service_zh_tw {}
+struct FromBackgroundServiceInChinese;
 
 #[doc = include_str!("../../../docs/guide/en/from-channel-queues.md")]
-mod from_channel_queues_en {}
+struct FromChannelQueues;
 
 #[doc = include_str!("../../../docs/guide/zh-TW/from-channel-queues.md")]
-mod from_channel_queues_zh_tw {}
+struct FromChannelQueuesInChinese;

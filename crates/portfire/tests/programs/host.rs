@@ -46,7 +46,7 @@ async fn drains() -> portfire::Result<()> {
             println!("done");
             Ok(())
         });
-        let _ = task.await?;
+        task.await?;
     }
     announcing(Host::new().queue(&queue)).run().await
 }
@@ -54,7 +54,7 @@ async fn drains() -> portfire::Result<()> {
 /// A task that cannot be finished within the budget.
 async fn overruns() -> portfire::Result<()> {
     let queue = TaskQueue::new("work");
-    let _ = queue.push_named("endless", |_| std::future::pending::<Result<(), JobError>>()).await?;
+    queue.push_named("endless", |_| std::future::pending::<Result<(), JobError>>()).await?;
     announcing(Host::new().queue(&queue).shutdown_timeout(500.milliseconds())).run().await
 }
 

@@ -183,7 +183,6 @@ impl TaskCell {
 }
 
 /// A task that was pushed. Await it for its result; dropping it changes nothing.
-#[must_use = "awaiting it gives the task's result; `let _ =` says that nobody waits"]
 pub struct TaskHandle<T> {
     cell: Arc<TaskCell>,
     ended: Pin<Box<WaitForCancellationFutureOwned>>,

@@ -54,8 +54,8 @@ async fn failures_restarts_ticks_and_tasks_are_counted() {
         |tick| async move { if tick.number() == 2 { Err(JobError::message("no luck")) } else { Ok(()) } },
     );
     let host = TestHost::start(host).await.unwrap();
-    let _ = queue.push(|_| async { Ok(()) }).await.unwrap();
-    let _ = queue.push(|_| async { Err::<(), _>(JobError::message("no luck")) }).await.unwrap();
+    queue.push(|_| async { Ok(()) }).await.unwrap();
+    queue.push(|_| async { Err::<(), _>(JobError::message("no luck")) }).await.unwrap();
     host.advance(3.minutes()).await;
     host.stop().await;
     let counted: Vec<_> =

@@ -42,10 +42,10 @@ impl Bed {
     /// Starts the host, with `first` running and two more waiting.
     async fn filled(&self) -> TestHost {
         let host = TestHost::start(Host::new().queue(&self.queue)).await.unwrap();
-        let _ = self.push("first").await.unwrap();
+        self.push("first").await.unwrap();
         host.advance(1.second()).await;
-        let _ = self.push("second").await.unwrap();
-        let _ = self.push("third").await.unwrap();
+        self.push("second").await.unwrap();
+        self.push("third").await.unwrap();
         assert_eq!((self.queue.running(), self.queue.waiting()), (1, 2));
         host
     }
@@ -83,7 +83,7 @@ async fn a_full_queue_refuses_by_option() {
 async fn the_oldest_gives_way_by_option_and_the_drop_is_reported() {
     let bed = Bed::new(WhenFull::DropOldest);
     let host = bed.filled().await;
-    let _ = bed.push("late").await.unwrap();
+    bed.push("late").await.unwrap();
     assert_eq!(bed.finish(host).await, ["dropped second", "ran first", "ran third", "ran late"]);
 }
 
@@ -174,7 +174,7 @@ async fn the_queue_drains_at_the_stop_and_takes_in_nothing_more() {
             notes.note("done");
             Ok(())
         });
-        let _ = task.await.unwrap();
+        task.await.unwrap();
     }
     let report = host.stop().await;
     assert!(report.is_clean(), "{report}");
