@@ -3,6 +3,7 @@
 
 mod backoff;
 mod cron;
+mod dependency;
 mod engine;
 mod engine_end;
 mod engine_fetch;
