@@ -163,6 +163,21 @@ fn stopping_drains_then_interrupts_then_aborts_then_gives_back() {
 }
 
 #[test]
+fn a_stop_within_less_time_interrupts_sooner_and_only_ever_sooner() {
+    let mut engine = engine(1);
+    let token = want(&step(&mut engine, seconds(0))).unwrap().token;
+    engine.on(seconds(0), answer(1, token));
+    step(&mut engine, seconds(0));
+    engine.on(seconds(1), Event::StopAskedWithin(seconds(10)));
+    engine.on(seconds(1), Event::StopAskedWithin(seconds(20)));
+    step(&mut engine, seconds(8));
+    assert_eq!(engine.phase(), Phase::Draining);
+    let interrupted = step(&mut engine, seconds(9));
+    assert!(interrupted.iter().any(|effect| matches!(effect, Effect::Interrupt(_))), "a fifth is left");
+    assert!(step(&mut engine, seconds(11)).iter().any(|effect| matches!(effect, Effect::AbortAll)));
+}
+
+#[test]
 fn it_never_wakes_in_the_past_while_it_waits_for_answers() {
     let mut engine = engine(1);
     step(&mut engine, seconds(0));

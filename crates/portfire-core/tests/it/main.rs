@@ -3,6 +3,8 @@
 
 mod backoff;
 mod cron;
+mod cron_oracle;
+mod cron_words;
 mod dependency;
 mod engine;
 mod engine_end;

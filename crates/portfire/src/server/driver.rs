@@ -25,6 +25,7 @@ use portfire_core::{Error, JobId, Outcome, Result, ServerId};
 
 use super::attempt::Attempts;
 use super::registry::Runner;
+use super::signs::Signs;
 use super::strangers::Strangers;
 use crate::clock::monotonic_now;
 use crate::context::ShutdownClock;
@@ -75,6 +76,7 @@ pub(super) struct Driver {
     /// The attempts that run.
     pub(super) contexts: HashMap<JobId, JobContext>,
     pub(super) running: Arc<AtomicU32>,
+    pub(super) signs: Signs,
 }
 
 impl Driver {
@@ -92,6 +94,7 @@ impl Driver {
                 _ = self.inbox.recv_many(&mut batch, EVENTS_PER_STEP) => {}
                 () = tokio::time::sleep_until(alarm) => {}
             }
+            self.signs.turned(monotonic_now());
             self.take_in(&mut batch);
             self.engine.step(self.clock.now(), &mut effects);
             while tasks.try_join_next().is_some() {}

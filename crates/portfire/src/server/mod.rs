@@ -14,6 +14,7 @@ mod pulse;
 mod queues;
 mod registry;
 mod running;
+mod signs;
 mod strangers;
 
 use std::collections::{BTreeMap, HashMap};
@@ -29,8 +30,9 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use attempt::Attempts;
 pub use queues::Queues;
-pub(crate) use registry::Runner;
+pub(crate) use registry::{Runner, runner_of};
 pub use running::RunningServer;
+pub(crate) use signs::Complaint;
 
 use crate::values::Values;
 use crate::{AttemptScope, Job, JobError, Jobs, Layer};
@@ -208,6 +210,17 @@ impl Server {
         };
         let info = self.info(&queues);
         running::start(self.jobs, config, info, self.registry, self.values, self.layers).await
+    }
+
+    /// Also provides what `outer` provides and this server does not.
+    pub(crate) fn within(mut self, outer: &Values) -> Self {
+        self.values = self.values.within(outer);
+        self
+    }
+
+    /// Its name for people, if it was given one.
+    pub(crate) fn given_name(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 
     /// What runs its attempts, for a test that drives them itself. Checked as at a start.

@@ -16,6 +16,7 @@ use super::attempt::Attempts;
 use super::driver::{Driver, LocalClock};
 use super::pulse::Pulse;
 use super::registry::Registry;
+use super::signs::{Complaint, Signs};
 use super::strangers::Strangers;
 use crate::client::process_server_id;
 use crate::clock::{monotonic_now, system_dice};
@@ -47,12 +48,25 @@ pub struct RunningServer {
     pulse: CancellationToken,
     shutdown: ShutdownClock,
     budget: std::time::Duration,
+    signs: Signs,
+    lease: std::time::Duration,
+    running: Arc<AtomicU32>,
 }
 
 impl RunningServer {
     /// Its name among the servers of the storage.
     pub const fn id(&self) -> ServerId {
         self.id
+    }
+
+    /// What is wrong with its loops, if something is: one does not turn, or the storage does not answer.
+    pub(crate) fn complaint(&self) -> Option<Complaint> {
+        self.signs.complaint(monotonic_now(), self.lease)
+    }
+
+    /// How many jobs run.
+    pub(crate) fn running(&self) -> u32 {
+        self.running.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     /// Takes no more jobs, but finishes those it has and stays: before a deployment, say.
@@ -68,9 +82,21 @@ impl RunningServer {
     ///
     /// # Cancel safety
     /// If dropped, the server stops at once, as when it is dropped itself.
-    pub async fn stop(mut self) -> Result<()> {
-        self.shutdown.set(monotonic_now() + self.budget);
-        let _ = self.events.send(Event::StopAsked);
+    pub async fn stop(self) -> Result<()> {
+        self.stop_within(std::time::Duration::MAX).await
+    }
+
+    /// The same within this long, or the server's own limit if that is shorter.
+    ///
+    /// # Errors
+    /// As [`stop`](Self::stop).
+    ///
+    /// # Cancel safety
+    /// As [`stop`](Self::stop).
+    pub async fn stop_within(mut self, limit: std::time::Duration) -> Result<()> {
+        let budget = self.budget.min(limit);
+        self.shutdown.set(monotonic_now() + budget);
+        let _ = self.events.send(Event::StopAskedWithin(budget));
         let Some(driver) = self.driver.as_mut() else { return Ok(()) };
         let ended = driver.await;
         self.driver = None;
@@ -99,6 +125,7 @@ pub(super) async fn start(
 ) -> Result<RunningServer> {
     let (events, inbox) = unbounded_channel();
     let (id, clock, budget) = (process_server_id(), LocalClock::start(), config.shutdown);
+    let (signs, lease) = (Signs::new(monotonic_now()), config.lease);
     let strangers = Arc::new(Strangers::new(Arc::clone(&config.kinds), info.queues.clone()));
     let (stop_pulse, shutdown, running) =
         (CancellationToken::new(), ShutdownClock::default(), Arc::new(AtomicU32::new(0)));
@@ -110,6 +137,7 @@ pub(super) async fn start(
         running: Arc::clone(&running),
         clock,
         events: events.clone(),
+        signs: signs.clone(),
         stop: stop_pulse.clone(),
     };
     pulse.beat().await?;
@@ -127,10 +155,11 @@ pub(super) async fn start(
         events: events.clone(),
         inbox,
         contexts: HashMap::new(),
-        running,
+        running: Arc::clone(&running),
+        signs: signs.clone(),
     };
     let (driver, pulse) = (Some(tokio::spawn(driver.run())), stop_pulse);
-    Ok(RunningServer { id, events, driver, pulse, shutdown, budget })
+    Ok(RunningServer { id, events, driver, pulse, shutdown, budget, signs, lease, running })
 }
 
 /// What asks the process to stop: Ctrl-C, and SIGTERM where there is such a thing. Listened for from the

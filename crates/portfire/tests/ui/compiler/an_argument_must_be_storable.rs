@@ -1,8 +1,0 @@
-use portfire::prelude::*;
-
-struct Plain;
-
-#[job]
-async fn takes_plain(plain: Plain) {}
-
-fn main() {}
