@@ -5,6 +5,7 @@ mod backoff;
 mod cron;
 mod cron_oracle;
 mod cron_words;
+mod dependency;
 mod engine;
 mod engine_end;
 mod engine_fetch;
