@@ -142,7 +142,7 @@ impl TestServer {
                 let json = result.unwrap_or_else(|| portfire_core::Json::trusted("null"));
                 json.parse().map_err(JobError::new)
             }
-            other => Err(JobError::message(text_of(&other))),
+            other => Err(JobError::message(other.explain())),
         }
     }
 
@@ -288,7 +288,7 @@ impl TestServer {
         let (facts, kind) = (claimed.facts.clone(), claimed.kind.clone());
         let ctx = self.context(claimed);
         let outcome = self.attempt_with(&ctx).await?;
-        let fault = text_of(&outcome);
+        let fault = outcome.fault().map(|fault| fault.message);
         let settlement = self.with_chance(|chance, _| settle(&facts, outcome, &mut chance.dice));
         let notes = ctx.take_notes();
         let exchange = Exchange { server: self.id, notes, settlements: vec![settlement], want: None };
@@ -296,7 +296,7 @@ impl TestServer {
         let Some(Settled::Applied(state)) = answer.settled.first().copied() else {
             return Err(Error::broken("the test's own server lost a lease"));
         };
-        Ok(RanAttempt { job: facts.lease.job, kind, attempt: facts.attempt, state, fault: fault.into() })
+        Ok(RanAttempt { job: facts.lease.job, kind, attempt: facts.attempt, state, fault })
     }
 
     fn context(&self, claimed: Claimed) -> JobContext {
@@ -320,21 +320,6 @@ impl TestServer {
     }
 }
 
-/// What an outcome says for people; empty for a success.
-fn text_of(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Succeeded(_) => String::new(),
-        Outcome::Failed(fault)
-        | Outcome::RetryAfter(fault, _)
-        | Outcome::FailedForGood(fault)
-        | Outcome::Panicked(fault)
-        | Outcome::Undecodable(fault)
-        | Outcome::Cancelled(fault) => fault.message.to_string(),
-        Outcome::TimedOut(limit) => format!("took longer than its timeout of {limit:?}"),
-        Outcome::Snoozed(_) | Outcome::Interrupted | Outcome::Crashed => outcome.as_str().to_owned(),
-    }
-}
-
 /// The attempts of a drain, in the order in which they ran.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Drained {
@@ -353,8 +338,8 @@ pub struct RanAttempt {
     pub attempt: u16,
     /// What the job became by it.
     pub state: State,
-    /// What went wrong; empty after a success.
-    pub fault: Box<str>,
+    /// What went wrong, if something did.
+    pub fault: Option<Box<str>>,
 }
 
 impl Drained {
@@ -390,6 +375,7 @@ impl Drained {
 
 impl fmt::Display for RanAttempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}, attempt {}: {} {}", self.kind, self.job, self.attempt, self.state, self.fault)
+        write!(f, "{} {}, attempt {}: {}", self.kind, self.job, self.attempt, self.state)?;
+        self.fault.iter().try_for_each(|fault| write!(f, ": {fault}"))
     }
 }
