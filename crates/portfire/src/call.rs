@@ -11,6 +11,24 @@ use crate::job::JobOptions;
 use crate::{EnqueueTarget, Job, JobError, JobHandle, Jobs};
 
 /// A call of a job that has not been made yet. Nothing happens until it is enqueued.
+///
+/// ```no_run
+/// use portfire::prelude::*;
+///
+/// #[job]
+/// async fn send(to: String) -> Result<(), JobError> {
+///     let _ = to;
+///     Ok(())
+/// }
+///
+/// # async fn example() -> portfire::Result<()> {
+/// let jobs = Jobs::connect("sqlite://jobs.db").await?;
+/// let first = send("ada".into()).queue("mail").tag("welcome").enqueue(&jobs).await?;
+/// send("bob".into()).after(1.hour()).unique("bob").enqueue(&jobs).await?;
+/// send("eve".into()).after_success_of(&first).attempts(3).enqueue(&jobs).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "a call does nothing until it is enqueued: `.enqueue(&jobs).await`"]
 pub struct Call<J> {

@@ -16,6 +16,22 @@ use crate::clock::{SystemClock, monotonic_now};
 use crate::{AttemptScope, JobError, Jobs};
 
 /// The context of one attempt. Cheap to clone.
+///
+/// ```
+/// use portfire::prelude::*;
+///
+/// #[job]
+/// async fn import(ctx: &JobContext, rows: Vec<String>) -> Result<usize, JobError> {
+///     for (done, row) in (0..).zip(&rows) {
+///         ctx.check_cancelled()?;
+///         ctx.progress(done, rows.len() as u64);
+///         if row.is_empty() {
+///             ctx.log(format_args!("row {done} is empty"));
+///         }
+///     }
+///     Ok(rows.len())
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct JobContext(Arc<Attempt>);
 

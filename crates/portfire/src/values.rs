@@ -67,6 +67,27 @@ impl fmt::Debug for Values {
 }
 
 /// The values of one attempt. Handed to factories, so that one value can be made from others.
+///
+/// ```no_run
+/// use portfire::prelude::*;
+///
+/// struct Pool;
+/// struct Session(std::sync::Arc<Pool>);
+///
+/// #[job]
+/// async fn work(#[from] session: &Session) {
+///     let Session(_pool) = session;
+/// }
+///
+/// # async fn example(jobs: &Jobs) -> portfire::Result<()> {
+/// Server::new(jobs)
+///     .provide(Pool)
+///     .provide_with(|scope| async move { Ok(Session(scope.value().await?)) })
+///     .job::<work>()
+///     .run()
+///     .await
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct AttemptScope {
     values: Arc<Values>,

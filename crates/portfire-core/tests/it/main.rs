@@ -3,7 +3,14 @@
 
 mod backoff;
 mod cron;
+mod cron_oracle;
+mod cron_words;
+mod dependency;
 mod engine;
+mod engine_end;
+mod engine_fetch;
+mod engine_flush;
+mod engine_keeper;
 mod id;
 mod job;
 mod list;

@@ -26,6 +26,7 @@ use portfire_core::{Error, JobId, Outcome, Result, ServerId};
 use super::attempt::Attempts;
 use super::registry::Runner;
 use super::signs::Signs;
+use super::strangers::Strangers;
 use crate::clock::monotonic_now;
 use crate::context::ShutdownClock;
 use crate::values::Values;
@@ -67,6 +68,7 @@ pub(super) struct Driver {
     pub(super) runners: HashMap<&'static str, Runner>,
     pub(super) values: Arc<Values>,
     pub(super) attempts: Arc<Attempts>,
+    pub(super) strangers: Arc<Strangers>,
     pub(super) shutdown: ShutdownClock,
     pub(super) clock: LocalClock,
     pub(super) events: UnboundedSender<Event>,
@@ -141,6 +143,8 @@ impl Driver {
             }
             Effect::Prune(limit) => {
                 self.call("prune", tasks, async move { storage.prune(limit).await }, Event::Pruned);
+                let (strangers, jobs) = (Arc::clone(&self.strangers), self.jobs.clone());
+                tasks.spawn(async move { strangers.look(&**jobs.storage()).await });
             }
             Effect::Run(claimed) => self.start_attempt(*claimed, tasks),
             Effect::Interrupt(job) => {

@@ -15,6 +15,7 @@ mod queues;
 mod registry;
 mod running;
 mod signs;
+mod strangers;
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
@@ -101,7 +102,7 @@ impl Server {
         }
     }
 
-    /// Teaches it a kind. Jobs of other kinds wait for a server that knows them.
+    /// Teaches it a kind. Jobs of other kinds wait for a server that knows them; its log names such kinds.
     pub fn job<J: Job>(mut self) -> Self {
         self.registry.add::<J>();
         self
@@ -183,8 +184,9 @@ impl Server {
     /// # Cancel safety
     /// If dropped, jobs that run are dropped too, and run again once the lease has ended.
     pub async fn run(self) -> Result<()> {
+        let signals = running::StopSignals::listen()?;
         let server = self.start().await?;
-        running::asked_to_stop().await?;
+        signals.first().await;
         server.stop().await
     }
 

@@ -17,6 +17,7 @@ use super::driver::{Driver, LocalClock};
 use super::pulse::Pulse;
 use super::registry::Registry;
 use super::signs::{Complaint, Signs};
+use super::strangers::Strangers;
 use crate::client::process_server_id;
 use crate::clock::{monotonic_now, system_dice};
 use crate::context::ShutdownClock;
@@ -25,6 +26,20 @@ use crate::{Jobs, Layer};
 
 /// A server that works jobs. Dropping it stops it at once: its jobs are dropped and run again once the
 /// lease has ended. Call [`stop`](Self::stop) to end well.
+///
+/// ```no_run
+/// use portfire::prelude::*;
+///
+/// #[job]
+/// async fn work() {}
+///
+/// # async fn example(done: tokio::sync::Notify) -> portfire::Result<()> {
+/// let jobs = Jobs::connect("sqlite://jobs.db").await?;
+/// let server = Server::new(&jobs).job::<work>().start().await?;
+/// done.notified().await;
+/// server.stop().await
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct RunningServer {
     id: ServerId,
@@ -54,7 +69,7 @@ impl RunningServer {
         self.running.load(std::sync::atomic::Ordering::Relaxed)
     }
 
-    /// Takes no more jobs, but finishes those it has and stays.
+    /// Takes no more jobs, but finishes those it has and stays: before a deployment, say.
     pub fn quiet(&self) {
         let _ = self.events.send(Event::QuietAsked);
     }
@@ -111,6 +126,7 @@ pub(super) async fn start(
     let (events, inbox) = unbounded_channel();
     let (id, clock, budget) = (process_server_id(), LocalClock::start(), config.shutdown);
     let (signs, lease) = (Signs::new(monotonic_now()), config.lease);
+    let strangers = Arc::new(Strangers::new(Arc::clone(&config.kinds), info.queues.clone()));
     let (stop_pulse, shutdown, running) =
         (CancellationToken::new(), ShutdownClock::default(), Arc::new(AtomicU32::new(0)));
     let pulse = Pulse {
@@ -133,6 +149,7 @@ pub(super) async fn start(
         runners: registry.runners(),
         values: Arc::new(values),
         attempts: Arc::new(Attempts { layers, abort: CancellationToken::new() }),
+        strangers,
         shutdown: shutdown.clone(),
         clock,
         events: events.clone(),
@@ -145,20 +162,38 @@ pub(super) async fn start(
     Ok(RunningServer { id, events, driver, pulse, shutdown, budget, signs, lease, running })
 }
 
-/// Returns when the process is asked to stop: Ctrl-C, or SIGTERM where there is such a thing.
-pub(super) async fn asked_to_stop() -> Result<()> {
-    let failed = |e| Error::broken("the process cannot listen for signals").caused_by(e);
+/// What asks the process to stop: Ctrl-C, and SIGTERM where there is such a thing. Listened for from the
+/// moment this is made, so that none is missed while a server starts.
+pub(super) struct StopSignals {
     #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-        tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted.map_err(failed),
-            _ = terminate.recv() => Ok(()),
-        }
+    signals: [tokio::signal::unix::Signal; 2],
+    #[cfg(windows)]
+    signals: [tokio::signal::windows::CtrlC; 1],
+}
+
+impl StopSignals {
+    pub(super) fn listen() -> Result<Self> {
+        let signals = || {
+            #[cfg(unix)]
+            {
+                use tokio::signal::unix::{SignalKind, signal};
+                Ok([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?])
+            }
+            #[cfg(windows)]
+            {
+                Ok([tokio::signal::windows::ctrl_c()?])
+            }
+        };
+        let failed = |e: std::io::Error| Error::broken("the process cannot listen for signals").caused_by(e);
+        Ok(Self { signals: signals().map_err(failed)? })
     }
-    #[cfg(not(unix))]
-    {
-        tokio::signal::ctrl_c().await.map_err(failed)
+
+    /// Returns at the first of them.
+    pub(super) async fn first(mut self) {
+        std::future::poll_fn(|cx| {
+            let asked = self.signals.iter_mut().any(|signal| signal.poll_recv(cx).is_ready());
+            if asked { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        })
+        .await;
     }
 }

@@ -7,11 +7,20 @@
 mod bed;
 #[cfg(feature = "sqlite")]
 mod client;
+#[cfg(feature = "sqlite")]
+mod first_steps;
+#[cfg(feature = "sqlite")]
+mod forms;
+#[cfg(feature = "sqlite")]
+mod hello;
 mod hosting;
 #[cfg(feature = "sqlite")]
 mod recurring;
 #[cfg(feature = "sqlite")]
 mod server;
 mod testing;
+#[cfg(feature = "sqlite")]
+mod treatment;
+mod ui;
 #[cfg(feature = "sqlite")]
 mod values;
