@@ -169,7 +169,8 @@ impl TestServer {
         loop {
             let promoted = self.jobs.storage().promote(PAGE_MAX).await?;
             let fired = self.fire().await?;
-            let ran = self.claim_and_run(&mut drained).await?;
+            let room = most.saturating_add(1).saturating_sub(drained.attempts.len());
+            let ran = self.claim_and_run(&mut drained, u32::try_from(room).unwrap_or(CLAIM_MAX)).await?;
             if promoted.count == 0 && !fired && ran == 0 {
                 return Ok(drained);
             }
@@ -211,11 +212,11 @@ impl TestServer {
     /// # Errors
     /// Misuse if stored arguments do not fit the kind any more.
     pub async fn enqueued<J: Job>(&self) -> Result<Vec<J>> {
-        let mut ids = self.ids_of(J::KIND).await?;
-        ids.reverse();
-        let all = self.jobs.storage().get(ids).await?;
-        let waiting = all.into_iter().flatten().filter(|job| !job.summary.state.is_final());
-        waiting.map(|job| job.args.parse()).collect()
+        let all = self.jobs.storage().get(self.ids_of(J::KIND).await?).await?;
+        let mut waiting: Vec<_> =
+            all.into_iter().flatten().filter(|job| !job.summary.state.is_final()).collect();
+        waiting.sort_by_key(|job| (job.summary.created_at, job.summary.id));
+        waiting.iter().map(|job| job.args.parse()).collect()
     }
 
     /// Checks that a job of this kind waits for which this is true.
@@ -268,12 +269,11 @@ impl TestServer {
         Ok(any)
     }
 
-    async fn claim_and_run(&self, drained: &mut Drained) -> Result<usize> {
-        let queues =
-            self.parts.queues.iter().map(|name| WantQueue { name: (**name).into(), limit: CLAIM_MAX });
+    async fn claim_and_run(&self, drained: &mut Drained, room: u32) -> Result<usize> {
+        let limit = room.min(CLAIM_MAX);
+        let queues = self.parts.queues.iter().map(|name| WantQueue { name: (**name).into(), limit });
         let token = self.with_chance(|chance, now| chance.ids.token(now));
-        let want =
-            Want { token, limit: CLAIM_MAX, queues: queues.collect(), kinds: Arc::clone(&self.parts.kinds) };
+        let want = Want { token, limit, queues: queues.collect(), kinds: Arc::clone(&self.parts.kinds) };
         let exchange =
             Exchange { server: self.id, notes: Vec::new(), settlements: Vec::new(), want: Some(want) };
         let claimed = self.jobs.storage().exchange(exchange).await?.claimed;
@@ -362,7 +362,10 @@ impl Drained {
     /// # Panics
     /// If nothing ran, or an attempt did not succeed; the message lists those.
     pub fn assert_all_succeeded(&self) {
-        assert!(!self.attempts.is_empty(), "nothing could run");
+        assert!(
+            !self.attempts.is_empty(),
+            "nothing could run: look whether the job is due, its kind known to the server, and its queue served"
+        );
         let others: Vec<_> = self
             .attempts
             .iter()
