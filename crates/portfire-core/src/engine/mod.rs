@@ -207,14 +207,15 @@ impl Engine {
         }
         self.advance_shutdown(now, effects);
         self.watch_lease(now, effects);
-        self.start_buffered(effects);
         if self.phase.may_claim() {
             self.keeper.step(now, effects);
         }
         if !self.running.is_empty() && self.flush.notes_due(now) {
             effects.push(Effect::CollectNotes);
         }
+        // Before the attempts are started, so that the storage works while they are.
         self.exchange(now, effects);
+        self.start_buffered(effects);
         self.stop_when_done(effects);
     }
 
