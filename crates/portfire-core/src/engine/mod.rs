@@ -228,14 +228,15 @@ impl Engine {
         }
         self.advance_shutdown(now, effects);
         self.watch_lease(now, effects);
-        self.start_buffered(effects);
         if self.phase.may_claim() {
             self.keeper.step(now, effects);
         }
+        // Before the attempts are started, so that the storage works while they are.
+        self.exchange(now, effects);
+        self.start_buffered(effects);
         if !self.running.is_empty() && self.flush.notes_due(now) {
             effects.push(Effect::CollectNotes);
         }
-        self.exchange(now, effects);
         self.stop_when_done(effects);
     }
 
