@@ -5,6 +5,9 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "a case's name is its documentation; a test may unwrap")]
 
 mod bed;
+pub mod differential;
+mod luck;
+pub mod sim;
 pub mod suite;
 
 use std::future::Future;

@@ -2,5 +2,6 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::pedantic)]
 
 mod conformance;
+mod differential;
 mod file;
 mod transactions;
