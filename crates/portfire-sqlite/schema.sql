@@ -57,7 +57,7 @@ CREATE TABLE portfire_job (
     crashes INTEGER NOT NULL,
     last_token BLOB,
     last_state TEXT
-) STRICT, WITHOUT ROWID;
+, schedule TEXT, slot_at INTEGER) STRICT, WITHOUT ROWID;
 
 CREATE TABLE portfire_log (
     job BLOB NOT NULL,
@@ -102,6 +102,21 @@ CREATE TABLE portfire_running (
 
 CREATE INDEX portfire_running_cancel ON portfire_running (server) WHERE cancel_requested = 1;
 
+CREATE TABLE portfire_schedule (
+    id TEXT NOT NULL PRIMARY KEY,
+    cron TEXT NOT NULL,
+    zone TEXT NOT NULL,
+    definition TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    next_at INTEGER,
+    problem TEXT,
+    last_slot INTEGER,
+    last_job BLOB,
+    created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX portfire_schedule_due ON portfire_schedule (next_at, id) WHERE next_at IS NOT NULL;
+
 CREATE TABLE portfire_scheduled (
     run_at INTEGER NOT NULL,
     id BLOB NOT NULL,
@@ -114,6 +129,15 @@ CREATE TABLE portfire_server (
     started_at INTEGER NOT NULL,
     lease_until INTEGER NOT NULL,
     info TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE portfire_slot (
+    schedule TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    fired_at INTEGER NOT NULL,
+    fate TEXT NOT NULL,
+    job BLOB,
+    PRIMARY KEY (schedule, at)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE portfire_tag (

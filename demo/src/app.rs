@@ -8,7 +8,7 @@ use axum::extract::{DefaultBodyLimit, FromRequestParts, Request};
 use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use lettre::message::Mailbox;
 use portfire::Jobs;
@@ -71,6 +71,7 @@ pub fn router(app: App) -> Router {
         .route("/api/import/status/{job}", get(imports::status))
         .route("/api/import/errors/{job}", get(imports::errors))
         .route("/api/users", get(users::list).post(users::create))
+        .route("/api/users/{id}", delete(users::delete))
         .route("/api/reports/{id}", get(reports::page).post(reports::generate))
         .route("/api/reports/{id}/csv", get(reports::csv))
         .fallback(async || Refusal::new(StatusCode::NOT_FOUND, Text::NoRoute))

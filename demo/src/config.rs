@@ -39,6 +39,9 @@ pub struct Config {
     #[arg(long, env = "PORTFIRE_DEMO_LEASE", default_value_t = 5, value_name = "SECONDS")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub lease: u64,
+    /// The zone in which the nightly cleanup keeps its hour.
+    #[arg(long, env = "PORTFIRE_DEMO_TIME_ZONE", default_value = "Asia/Taipei", value_name = "ZONE")]
+    pub time_zone: String,
     /// The language of the words on the terminal.
     #[arg(long, env = "PORTFIRE_DEMO_LANGUAGE", default_value = "en")]
     pub language: Language,

@@ -16,6 +16,8 @@ use crate::csv_rows::{Batch, NewUser, Place};
 #[derive(Clone, Debug)]
 pub struct Database {
     pool: SqlitePool,
+    /// The prefix of Portfire's tables in the same file.
+    prefix: Box<str>,
 }
 
 /// A stored user.
@@ -83,19 +85,27 @@ pub struct UserCount {
 
 impl Database {
     /// Opens the file that a `sqlite://` URL names, and makes the tables that are missing. Options after
-    /// a `?` are Portfire's and left to it.
+    /// a `?` are Portfire's; of them, the prefix of its tables is kept for transactions with both.
     ///
     /// # Errors
     /// If the URL is not understood or the file cannot be used.
     pub async fn open(url: &str) -> Result<Self, sqlx::Error> {
-        let url = url.split_once('?').map_or(url, |(path, _)| path);
+        let (url, options) = url.split_once('?').unwrap_or((url, ""));
+        let prefix = options.split('&').find_map(|pair| pair.strip_prefix("prefix="));
+        let prefix = prefix.unwrap_or(portfire::sqlite::DEFAULT_PREFIX).into();
         let options = SqliteConnectOptions::from_str(url)?
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .busy_timeout(Duration::from_secs(30));
         let pool = SqlitePoolOptions::new().max_connections(4).connect_with(options).await?;
         sqlx::raw_sql(include_str!("sql/schema.sql")).execute(&pool).await?;
-        Ok(Self { pool })
+        add_missing_column(&pool).await?;
+        Ok(Self { pool, prefix })
+    }
+
+    /// The prefix of Portfire's tables in the same file.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
     }
 
     /// A transaction that holds the write lock.
@@ -111,7 +121,8 @@ impl Database {
     /// # Errors
     /// What the database reports.
     pub async fn user(&self, id: i64) -> Result<Option<User>, sqlx::Error> {
-        let sql = "SELECT id, display_name, email, created_at FROM users WHERE id = ?1";
+        let sql = "SELECT id, display_name, email, created_at FROM users \
+                   WHERE id = ?1 AND deleted_at IS NULL";
         sqlx::query_as(sql).bind(id).fetch_optional(&self.pool).await
     }
 
@@ -120,10 +131,61 @@ impl Database {
     /// # Errors
     /// What the database reports.
     pub async fn users(&self, after: i64, limit: u32) -> Result<(i64, Vec<User>), sqlx::Error> {
-        let total = sqlx::query_scalar("SELECT count(*) FROM users").fetch_one(&self.pool).await?;
-        let sql = "SELECT id, display_name, email, created_at FROM users WHERE id > ?1 ORDER BY id LIMIT ?2";
+        let count = "SELECT count(*) FROM users WHERE deleted_at IS NULL";
+        let total = sqlx::query_scalar(count).fetch_one(&self.pool).await?;
+        let sql = "SELECT id, display_name, email, created_at FROM users \
+                   WHERE id > ?1 AND deleted_at IS NULL ORDER BY id LIMIT ?2";
         let users = sqlx::query_as(sql).bind(after).bind(limit).fetch_all(&self.pool).await?;
         Ok((total, users))
+    }
+
+    /// Marks a user as deleted; `false` if there is no such user. It is removed 30 days later.
+    ///
+    /// # Errors
+    /// What the database reports.
+    pub async fn delete_user(&self, id: i64) -> Result<bool, sqlx::Error> {
+        let sql = "UPDATE users SET deleted_at = CAST(unixepoch('subsec') * 1000000 AS INTEGER) \
+                   WHERE id = ?1 AND deleted_at IS NULL";
+        Ok(sqlx::query(sql).bind(id).execute(&self.pool).await?.rows_affected() == 1)
+    }
+
+    /// Removes what was marked as deleted, and what is left of imports, before `cutoff`; says how many users
+    /// went.
+    ///
+    /// # Errors
+    /// What the database reports.
+    pub async fn expire(&self, cutoff: Timestamp) -> Result<u64, sqlx::Error> {
+        // The first 48 bits of a job's id are its time in milliseconds.
+        let hex = format!("{:012x}", cutoff.as_millis());
+        let oldest = format!("{}-{}", &hex[..8], &hex[8..]);
+        let mut tx = self.begin().await?;
+        let users = sqlx::query(include_str!("sql/expire_users.sql")).bind(cutoff.as_micros());
+        let removed = users.execute(&mut *tx).await?.rows_affected();
+        for sql in [include_str!("sql/expire_imports.sql"), include_str!("sql/expire_import_errors.sql")] {
+            sqlx::query(sql).bind(&oldest).execute(&mut *tx).await?;
+        }
+        tx.commit().await?;
+        Ok(removed)
+    }
+
+    /// Those of these jobs that the administrator was not told of.
+    ///
+    /// # Errors
+    /// What the database reports.
+    pub async fn not_notified(&self, jobs: &[String]) -> Result<Vec<String>, sqlx::Error> {
+        let sql = "SELECT value FROM json_each(?1) \
+                   WHERE NOT EXISTS (SELECT 1 FROM notified_failures WHERE job_id = value)";
+        sqlx::query_scalar(sql).bind(json(&jobs)?).fetch_all(&self.pool).await
+    }
+
+    /// Notes that the administrator was told of these jobs.
+    ///
+    /// # Errors
+    /// What the database reports.
+    pub async fn notified(&self, jobs: &[String]) -> Result<(), sqlx::Error> {
+        let sql = "INSERT OR IGNORE INTO notified_failures (job_id, notified_at) \
+                   SELECT value, CAST(unixepoch('subsec') * 1000000 AS INTEGER) FROM json_each(?1)";
+        sqlx::query(sql).bind(json(&jobs)?).execute(&self.pool).await.map(drop)
     }
 
     /// How far an import is; `None` if there is no such import.
@@ -207,10 +269,17 @@ pub async fn insert_user(
     tx: &mut Transaction<'_, Sqlite>,
     user: &NewUser,
 ) -> Result<Option<User>, sqlx::Error> {
-    let sql = "INSERT INTO users (display_name, email, email_key, created_at) \
-               VALUES (?1, ?2, ?3, CAST(unixepoch('subsec') * 1000000 AS INTEGER)) \
-               ON CONFLICT DO NOTHING RETURNING id, display_name, email, created_at";
+    let sql = include_str!("sql/insert_user.sql");
     sqlx::query_as(sql).bind(&user.name).bind(&user.email).bind(&user.key).fetch_optional(&mut **tx).await
+}
+
+/// A file from before users could be deleted lacks the column.
+async fn add_missing_column(pool: &SqlitePool) -> Result<(), sqlx::Error> {
+    let sql = "SELECT count(*) FROM pragma_table_info('users') WHERE name = 'deleted_at'";
+    if sqlx::query_scalar::<_, i64>(sql).fetch_one(pool).await? == 0 {
+        sqlx::query("ALTER TABLE users ADD COLUMN deleted_at INTEGER").execute(pool).await?;
+    }
+    Ok(())
 }
 
 /// Notes that an import begins.

@@ -87,6 +87,8 @@ pub enum Text {
     BadQuery,
     /// A user that cannot be one.
     BadUser(Problem),
+    /// There is no such user.
+    NoUser,
     /// A user with this address exists.
     EmailTaken,
     /// It is our fault.
@@ -117,6 +119,7 @@ impl Text {
             Self::ReportIdIsNumber => "報表編號必須是正整數".into(),
             Self::BadQuery => "查詢參數不正確：limit 與 after 必須是非負整數".into(),
             Self::BadUser(problem) => problem_in_chinese(*problem).into(),
+            Self::NoUser => "找不到該使用者".into(),
             Self::EmailTaken => "此電子郵件已被使用".into(),
             Self::Internal => "伺服器發生錯誤，請稍後再試".into(),
         }
@@ -137,6 +140,7 @@ impl Text {
             Self::ReportIdIsNumber => "A report id is a positive whole number.".into(),
             Self::BadQuery => "Query not understood: limit and after are whole numbers, not negative.".into(),
             Self::BadUser(problem) => problem_in_english(*problem).into(),
+            Self::NoUser => "There is no such user.".into(),
             Self::EmailTaken => "This e-mail address is taken.".into(),
             Self::Internal => "Something went wrong on the server; try again later.".into(),
         }

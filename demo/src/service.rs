@@ -73,7 +73,10 @@ pub async fn run(config: Config) -> Result<(), ServiceError> {
     let jobs = Jobs::connect(&url).await?;
     data.sweep_uploads(&jobs).await?;
     let mailer = mailer(&config, &data)?;
-    let server = jobs::server(&jobs, database.clone(), data.clone(), mailer, config.lease()).start().await?;
+    jobs::put_schedules(&jobs, &config.time_zone).await?;
+    let administrator = jobs::Administrator(config.admin_email.clone(), config.language);
+    let server = jobs::server(&jobs, database.clone(), data.clone(), mailer, administrator, config.lease());
+    let server = server.start().await?;
 
     let tour = Tour::new(address, config.language);
     tour.say_address();

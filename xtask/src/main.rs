@@ -1,4 +1,4 @@
-//! The commands of this workspace: `cargo xtask check | test`.
+//! The commands of this workspace: `cargo xtask check | test | sim`.
 //!
 //! Every step says what it runs; the first that fails ends the command with exit code 1.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to its terminal")]
@@ -11,13 +11,15 @@ use std::process::{Command, ExitCode};
 const USAGE: &str = "usage: cargo xtask <command>
 
   check   format, clippy, docs, the rules of this code base, cargo-deny where it is installed
-  test    every test and every example in the documentation";
+  test    every test and every example in the documentation
+  sim     the simulator, optimized: [--seeds N] [--seed S] [--profile P] [--days D]; --seed shows the trace";
 
 fn main() -> ExitCode {
     let command = std::env::args().nth(1).unwrap_or_default();
     let done = match command.as_str() {
         "check" => check(),
         "test" => test(),
+        "sim" => sim(),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
@@ -44,6 +46,14 @@ fn check() -> Result<(), String> {
 fn test() -> Result<(), String> {
     cargo("tests", &["test", "--workspace", "--all-features"])?;
     cargo("without features", &["check", "-p", "portfire", "--no-default-features"])
+}
+
+/// The simulator takes the rest of the command line.
+fn sim() -> Result<(), String> {
+    let command = ["run", "--release", "--quiet", "-p", "portfire-testkit", "--bin", "sim", "--"];
+    let rest: Vec<_> = std::env::args().skip(2).collect();
+    let arguments: Vec<_> = command.into_iter().chain(rest.iter().map(String::as_str)).collect();
+    cargo("simulator", &arguments)
 }
 
 fn tidy() -> Result<(), String> {

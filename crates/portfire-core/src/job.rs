@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::limits::{NAME_BYTES_MAX, PARENTS_MAX, PAYLOAD_BYTES_MAX, TAGS_MAX};
-use crate::{Dependency, Error, JobId, Json, Policy, Result, Timestamp};
+use crate::{Dependency, Error, JobId, Json, Policy, Result, Slot, Timestamp};
 
 /// A job to be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct NewJob {
     pub tags: Vec<Box<str>>,
     /// While a job with this name has not ended, storing another of the same kind with it is refused.
     pub unique: Option<Box<str>>,
+    /// The slot of the schedule that made it, if one did.
+    pub slot: Option<Slot>,
 }
 
 /// When a job may run.
@@ -68,6 +70,7 @@ impl NewJob {
             after: Vec::new(),
             tags: Vec::new(),
             unique: None,
+            slot: None,
         }
     }
 
@@ -88,13 +91,14 @@ impl NewJob {
         check_name("queue", &self.queue)?;
         self.unique.iter().try_for_each(|name| check_name("unique name", name))?;
         self.tags.iter().try_for_each(|tag| check_name("tag", tag))?;
+        self.slot.iter().try_for_each(|slot| check_name("schedule id", &slot.schedule))?;
         check_count("tags", self.tags.len(), TAGS_MAX)?;
         check_count("parents", self.after.len(), PARENTS_MAX)?;
         self.policy.check()
     }
 }
 
-fn check_name(what: &str, name: &str) -> Result<()> {
+pub(crate) fn check_name(what: &str, name: &str) -> Result<()> {
     let reason = if name.is_empty() {
         "is empty".to_owned()
     } else if name.len() > NAME_BYTES_MAX {

@@ -6,9 +6,10 @@
 //!
 //! Reading order: [`Timestamp`] and [`Dice`] (the two arguments), [`JobId`] and [`Token`] (names),
 //! [`State`] (how a job moves), [`Policy`] (how it is retried and kept), [`NewJob`] (what is stored),
-//! [`Outcome`] and [`settle`] (what becomes of an attempt), [`Storage`] (what a backend does),
-//! [`engine`] (the server, without I/O).
+//! [`Outcome`] and [`settle`] (what becomes of an attempt), [`Schedule`] (what recurs), [`Storage`] (what
+//! a backend does), [`engine`] (the server, without I/O).
 
+mod cron;
 mod dependency;
 mod dice;
 pub mod engine;
@@ -21,11 +22,13 @@ pub mod limits;
 mod outcome;
 mod policy;
 mod retry;
+pub mod schedule;
 mod settle;
 mod state;
 pub mod storage;
 mod time;
 
+pub use cron::{Cron, Zone};
 pub use dependency::{Dependency, Trigger, Verdict};
 pub use dice::Dice;
 pub use error::{Error, Result};
@@ -36,6 +39,10 @@ pub use json::Json;
 pub use outcome::Outcome;
 pub use policy::{Keep, Policy, Retention};
 pub use retry::Backoff;
+pub use schedule::{
+    Firing, GRACE, LastRun, Misfire, Order, Overlap, Schedule, ScheduleView, Seen, Slot, SlotFate, SlotPlan,
+    Standing, Template,
+};
 pub use settle::{AttemptRecord, Facts, Settlement, Target, settle};
 pub use state::{Cause, Illegal, State};
 pub use storage::Storage;

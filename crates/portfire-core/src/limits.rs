@@ -21,6 +21,13 @@ pub const PARENTS_MAX: usize = 100;
 pub const LOG_LINE_BYTES_MAX: usize = 4 << 10;
 /// Most log lines kept of one attempt; later ones are dropped and counted.
 pub const LOG_LINES_MAX: u32 = 10_000;
+/// Most jobs that one late look at a schedule makes at once: [`Misfire::All`](crate::Misfire::All) allows
+/// no more, so a long outage cannot flood a queue.
+pub const CATCH_UP_MAX: u16 = 1_000;
+/// Most slots kept in the history of a schedule: more than a day of a quarter-hourly one.
+pub const SLOTS_KEPT: u32 = 100;
+/// Most due schedules planned from one look.
+pub const SCHEDULES_MAX: u32 = 100;
 /// Most jobs on one page of a list.
 pub const PAGE_MAX: u32 = 200;
 /// Most jobs a server claims in one exchange: at 100 per commit the commit is already amortised

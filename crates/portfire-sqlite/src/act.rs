@@ -148,7 +148,9 @@ pub(crate) fn promote(tx: &mut Tx<'_>, limit: u32) -> Result<Promoted> {
     tx.made_ready |= !due.is_empty();
     let next = tx.one(Op::NextDue, &[])?.map_or(Ok(None), |row| row.opt_time(0))?;
     let count = u32::try_from(due.len()).unwrap_or(u32::MAX);
-    Ok(Promoted { count, next: next.map(|at| at.since(tx.now)) })
+    let next_slot = tx.one(Op::NextSlot, &[])?.map_or(Ok(None), |row| row.opt_time(0))?;
+    let from_now = |at: Timestamp| at.since(tx.now);
+    Ok(Promoted { count, next: next.map(from_now), next_slot: next_slot.map(from_now) })
 }
 
 /// Running jobs of dead servers.

@@ -107,6 +107,8 @@ async fn insert_body<E: Executor>(
         Value::text(job.unique.as_deref()),
         Value::text(tags.as_deref()),
         Value::Int(i64::from(!job.after.is_empty())),
+        Value::text(job.slot.as_ref().map(|slot| &*slot.schedule)),
+        job.slot.as_ref().map_or(Value::Null, |slot| Value::Int(slot.at.as_micros())),
     ];
     Ok(db.execute(Op::JobInsert, &values).await? > 0)
 }

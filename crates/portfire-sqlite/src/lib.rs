@@ -16,6 +16,7 @@ mod insert;
 mod look;
 mod migrate;
 mod rows;
+mod schedules;
 mod settle;
 mod statements;
 mod storage;

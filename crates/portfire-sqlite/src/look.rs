@@ -8,7 +8,7 @@ use portfire_core::storage::{
 };
 use portfire_core::{Fault, JobId, Json, Policy, Result, State};
 
-use crate::rows::{Row, Value, info, tags};
+use crate::rows::{Row, Value, info, slot, tags};
 use crate::statements::put_prefix;
 use crate::threads::Tx;
 
@@ -42,7 +42,7 @@ impl<'t, 'c> Look<'t, 'c> {
 
     pub(crate) fn get(&self, job: JobId) -> Result<Option<JobDetails>> {
         let sql = format!(
-            "{SUMMARY}, j.args, j.policy, j.tags, j.unique_name, j.crashes FROM portfire_job AS j {REST} WHERE j.id = ?1"
+            "{SUMMARY}, j.args, j.policy, j.tags, j.unique_name, j.crashes, j.schedule, j.slot_at FROM portfire_job AS j {REST} WHERE j.id = ?1"
         );
         let rows = self.rows(&sql, &[Value::id(&job)])?;
         rows.first().map(|row| self.details(job, row)).transpose()
@@ -58,6 +58,7 @@ impl<'t, 'c> Look<'t, 'c> {
             tags: tags(row.opt_text(17)?)?,
             unique: row.opt_text(18)?.map(Into::into),
             crashes: row.small(19)?,
+            slot: slot(row, 20)?,
             cancel_requested: row.opt_int(13)? == Some(1),
             server: (!row.is_null(14)).then(|| row.server(14)).transpose()?,
             result: result.first().map(|row| row.text(0).map(Json::trusted)).transpose()?,

@@ -1,7 +1,7 @@
 //! Rows to data and back, and nothing else.
 
 use portfire_core::storage::{Claimed, ParentResult, ServerInfo};
-use portfire_core::{Error, Facts, JobId, Json, Lease, Policy, Result, ServerId, Timestamp, Token};
+use portfire_core::{Error, Facts, JobId, Json, Lease, Policy, Result, ServerId, Slot, Timestamp, Token};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 
 /// A value to be bound.
@@ -153,7 +153,14 @@ pub(crate) fn claimed(row: &Row, token: Token) -> Result<Claimed> {
         tags: tags(row.opt_text(7)?)?,
         created_at: row.time(8)?,
         parents: Vec::new(),
+        slot: slot(row, 12)?,
     })
+}
+
+/// The slot in two columns from `first` on.
+pub(crate) fn slot(row: &Row, first: usize) -> Result<Option<Slot>> {
+    let Some(schedule) = row.opt_text(first)? else { return Ok(None) };
+    Ok(Some(Slot { schedule: schedule.into(), at: row.time(first + 1)? }))
 }
 
 /// A row of `parents_of`.

@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use portfire_core::storage::{
-    Acted, Action, Answer, Beat, BeatAnswer, Exchange, Exchanged, Expired, Filter, Inserted, JobDetails,
-    Overview, Page, PageRequest, Promoted,
+    Acted, Action, Answer, Beat, BeatAnswer, Directed, DueSchedules, Exchange, Exchanged, Expired, Filter,
+    Fired, Inserted, JobDetails, Overview, Page, PageRequest, Promoted, Put, SlotView,
 };
-use portfire_core::{Clock, JobId, NewJob, Result, ServerId, Storage, Timestamp};
+use portfire_core::{
+    Clock, Firing, JobId, NewJob, Order, Result, Schedule, ScheduleView, ServerId, Storage, Timestamp,
+};
 use rusqlite::Connection;
 
 use crate::insert::{at_once, insert};
@@ -15,9 +17,9 @@ use crate::look::Look;
 use crate::rows::{Value, info_text};
 use crate::settle::{cancel_flags, exchange};
 use crate::statements::{Op, Statements};
-use crate::threads::{Mode, Thread};
+use crate::threads::{Mode, Thread, Tx};
 use crate::wake::Bell;
-use crate::{SqliteOptions, Synchronous, act, migrate, sqlite_error};
+use crate::{SqliteOptions, Synchronous, act, migrate, schedules, sqlite_error};
 
 /// How many statements a connection keeps prepared: all of ours, and the forms that lists take.
 const STATEMENTS_KEPT: usize = 128;
@@ -151,6 +153,35 @@ impl Storage for SqliteStorage {
 
     fn act(&self, jobs: Vec<JobId>, action: Action) -> Answer<'_, Vec<Acted>> {
         Box::pin(self.writer.ask(move |tx| act::act(tx, &jobs, action)))
+    }
+
+    fn put_schedules(&self, schedules: Vec<Schedule>) -> Answer<'_, Vec<Put>> {
+        Box::pin(self.writer.ask(move |tx| schedules::put(tx, &schedules)))
+    }
+
+    fn due_schedules(&self, limit: u32) -> Answer<'_, DueSchedules> {
+        Box::pin(self.reader().ask(move |tx| schedules::due(tx, limit)))
+    }
+
+    fn fire(&self, firings: Vec<Firing>) -> Answer<'_, Vec<Fired>> {
+        Box::pin(self.writer.ask(move |tx| schedules::fire(tx, &firings)))
+    }
+
+    fn direct_schedules(&self, schedules: Vec<Box<str>>, order: Order) -> Answer<'_, Vec<Directed>> {
+        Box::pin(self.writer.ask(move |tx| schedules::direct(tx, &schedules, order)))
+    }
+
+    fn get_schedules(&self, schedules: Vec<Box<str>>) -> Answer<'_, Vec<Option<ScheduleView>>> {
+        let get = move |tx: &mut Tx<'_>| schedules.iter().map(|id| schedules::get(tx, id)).collect();
+        Box::pin(self.reader().ask(get))
+    }
+
+    fn list_schedules(&self, after: Option<Box<str>>, limit: u32) -> Answer<'_, Vec<ScheduleView>> {
+        Box::pin(self.reader().ask(move |tx| schedules::list(tx, after.as_deref(), limit)))
+    }
+
+    fn slots(&self, schedule: Box<str>, before: Option<Timestamp>, limit: u32) -> Answer<'_, Vec<SlotView>> {
+        Box::pin(self.reader().ask(move |tx| schedules::slots(tx, &schedule, before, limit)))
     }
 
     fn get(&self, jobs: Vec<JobId>) -> Answer<'_, Vec<Option<JobDetails>>> {

@@ -42,7 +42,8 @@ pub(crate) struct Tx<'c> {
     connection: &'c Connection,
     statements: &'c Statements,
     pub(crate) now: Timestamp,
-    /// Set when something became ready to run: then servers are woken after the commit.
+    /// Set when something became ready to run, or servers have to look again for another reason: then they
+    /// are woken after the commit.
     pub(crate) made_ready: bool,
 }
 

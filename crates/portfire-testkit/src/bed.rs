@@ -9,8 +9,8 @@ use portfire_core::storage::{
     ServerInfo, Settled, Want, WantQueue,
 };
 use portfire_core::{
-    Clock, Dependency, Dice, IdSequence, JobId, Json, Lease, NewJob, Outcome, ServerId, Settlement, State,
-    Storage, Timestamp, Token, Trigger, VirtualClock, settle,
+    Clock, Dependency, Dice, IdSequence, JobId, Json, Lease, Misfire, NewJob, Outcome, Overlap, Schedule,
+    ServerId, Settlement, State, Storage, Template, Timestamp, Token, Trigger, VirtualClock, settle,
 };
 
 /// How long a server of a case is trusted.
@@ -161,4 +161,18 @@ pub(crate) const SUCCESS: Outcome = Outcome::Succeeded(None);
 /// A failure that no retry can mend.
 pub(crate) fn hopeless() -> Outcome {
     Outcome::FailedForGood(portfire_core::Fault::new("it is broken"))
+}
+
+/// A schedule of this id and expression in UTC that makes jobs of kind `work`.
+pub(crate) fn schedule(id: &str, cron: &str) -> Schedule {
+    let job = Template {
+        kind: "work".into(),
+        queue: "default".into(),
+        priority: 0,
+        args: Json::trusted("{}"),
+        policy: portfire_core::Policy::default(),
+        tags: Vec::new(),
+    };
+    let (misfire, overlap) = (Misfire::Once, Overlap::Allow);
+    Schedule { id: id.into(), cron: cron.into(), zone: "UTC".into(), misfire, overlap, job }
 }

@@ -101,6 +101,12 @@ cases! {
         running_again_starts_afresh a_taken_name_refuses_running_again a_set_of_wishes_is_answered_in_order
         a_time_that_has_passed_means_at_once hurrying_a_retry_keeps_its_count a_flag_ends_with_its_attempt
         a_rescheduled_end_begins_afresh;
+    recur: a_schedule_is_kept_as_put putting_again_moves_nothing_that_stays a_refused_schedule_refuses_its_set
+        a_slot_is_fired_once_though_two_plan_it no_slot_gets_a_job_after_a_change a_slot_has_its_turn_once
+        misfires_follow_the_policy overlaps_follow_the_policy a_paused_schedule_makes_nothing_up
+        removing_forgets_the_history_and_keeps_the_jobs a_person_may_run_it_now
+        a_flagged_schedule_disturbs_no_other the_history_is_bounded_and_in_pages schedules_come_in_order
+        a_promotion_names_the_next_slot a_put_schedule_wakes_a_waiter;
     look: pages_have_no_gaps_and_no_doubles filters_narrow_a_list the_overview_equals_a_recount
         pages_are_stable_while_jobs_come_and_go a_page_begins_after_a_job_that_is_gone
         every_list_has_its_order a_page_that_is_just_full_is_the_last filters_hold_in_every_state

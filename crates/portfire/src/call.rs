@@ -144,6 +144,11 @@ impl<J: Job> Call<J> {
         Ok(handle_of(id, answers.first().copied()))
     }
 
+    /// Whether [`id`](Self::id) was said.
+    pub(crate) const fn has_id(&self) -> bool {
+        self.id.is_some()
+    }
+
     /// The job in its stored form, checked. `fresh` is used unless the call has an id of its own.
     pub(crate) fn prepare(self, fresh: JobId) -> Result<NewJob> {
         let job = NewJob {

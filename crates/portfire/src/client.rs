@@ -15,14 +15,19 @@ use crate::{Call, Job, JobHandle};
 /// whichever client made them.
 static IDS: LazyLock<Mutex<IdSequence>> = LazyLock::new(|| Mutex::new(IdSequence::new(system_dice())));
 
+/// Lends the sequence.
+pub(crate) fn with_process_ids<T>(make: impl FnOnce(&mut IdSequence) -> T) -> T {
+    make(&mut IDS.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
 /// A fresh job id.
 pub(crate) fn process_id() -> JobId {
-    IDS.lock().unwrap_or_else(PoisonError::into_inner).job(SystemClock.now())
+    with_process_ids(|ids| ids.job(SystemClock.now()))
 }
 
 /// A fresh server id.
 pub(crate) fn process_server_id() -> portfire_core::ServerId {
-    IDS.lock().unwrap_or_else(PoisonError::into_inner).server(SystemClock.now())
+    with_process_ids(|ids| ids.server(SystemClock.now()))
 }
 
 /// A handle on the jobs of one storage. Cheap to clone; share it freely.

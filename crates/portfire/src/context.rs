@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use portfire_core::limits::{LOG_LINE_BYTES_MAX, LOG_LINES_MAX};
 use portfire_core::storage::{Claimed, LogLine, Note, ParentResult, Progress};
-use portfire_core::{Clock, JobId, Lease, Timestamp, Token, clean_text};
+use portfire_core::{Clock, JobId, Lease, Slot, Timestamp, Token, clean_text};
 
 use crate::clock::{SystemClock, monotonic_now};
 use crate::{AttemptScope, JobError, Jobs};
@@ -104,6 +104,12 @@ impl JobContext {
     /// The job's tags.
     pub fn tags(&self) -> &[Box<str>] {
         &self.0.claimed.tags
+    }
+
+    /// The slot of the schedule that made this job; `None` unless one did. Its time is the one that the
+    /// expression named, however late the job runs: the key of a report for a day is here.
+    pub fn slot(&self) -> Option<&Slot> {
+        self.0.claimed.slot.as_ref()
     }
 
     /// Cancelled when the attempt should stop: somebody cancelled the job, its time is up, the server

@@ -10,7 +10,9 @@ mod handle;
 mod job;
 mod job_error;
 mod layer;
+mod recurring;
 pub mod server;
+pub mod testing;
 mod transaction;
 mod values;
 
@@ -22,16 +24,19 @@ pub use handle::JobHandle;
 pub use job::{Job, JobOptions, Need};
 pub use job_error::{JobError, ResultExt};
 pub use layer::{Layer, Next};
+pub use recurring::{Recurring, ScheduleHandle};
 pub use server::{Queues, RunningServer, Server};
 pub use transaction::EnqueueTarget;
 pub use values::AttemptScope;
 
 pub use portfire_core::storage::{
-    Acted, Cursor, Filter, JobDetails, JobSummary, Overview, Page, PageRequest, ParentResult, Progress,
+    Acted, Cursor, Directed, Filter, JobDetails, JobSummary, Overview, Page, PageRequest, ParentResult,
+    Progress, Put, SlotView,
 };
 pub use portfire_core::{
-    Backoff, Error, Fault, JobId, Json, Keep, ModelStorage, Outcome, Policy, Result, Retention, ServerId,
-    State, Storage, Timestamp, Token,
+    Backoff, Cron, Error, Fault, JobId, Json, Keep, LastRun, Misfire, ModelStorage, Outcome, Overlap, Policy,
+    Result, Retention, Schedule, ScheduleView, ServerId, Slot, SlotFate, Standing, State, Storage, Timestamp,
+    Token, Zone,
 };
 pub use portfire_macros::job;
 
@@ -45,8 +50,8 @@ pub mod sqlite {
 /// What most programs need: `use portfire::prelude::*;`
 pub mod prelude {
     pub use crate::{
-        Backoff, Call, DurationExt, Job, JobContext, JobError, JobHandle, JobId, Jobs, Keep, Queues,
-        ResultExt, Retention, Server, State, job,
+        Backoff, Call, DurationExt, Job, JobContext, JobError, JobHandle, JobId, Jobs, Keep, Misfire,
+        Overlap, Queues, ResultExt, Retention, Server, State, job,
     };
 }
 

@@ -7,13 +7,16 @@
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
-use axum::Json;
+use axum::body::Body;
 use axum::extract::multipart::{Field, MultipartError, MultipartRejection};
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Multipart, Path, Query, State};
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::IntoResponse;
+use axum::{BoxError, Json};
+use futures_util::Stream;
+use portfire::sqlite::prefixed;
 use portfire::{Job, JobDetails, JobId, State as JobState};
 use serde::{Deserialize, Serialize};
 use tokio::fs::File;
@@ -21,7 +24,7 @@ use tokio::io::{AsyncWriteExt, BufWriter};
 
 use crate::app::{App, Refusal};
 use crate::csv_rows::{Problem, harmless_cell};
-use crate::database::{ImportError, insert_import};
+use crate::database::{Database, ImportError, insert_import};
 use crate::files::remove_if_there;
 use crate::i18n::{Language, Text};
 use crate::jobs::{import_users, send_import_summary};
@@ -30,8 +33,8 @@ use crate::jobs::{import_users, send_import_summary};
 const PAUSE_MAX: u64 = 1_000;
 /// How much more of a refused upload is read, so that the client gets to read the answer.
 const DRAIN_MAX: usize = 8 << 20;
-/// Rejected lines that are fetched.
-const ERRORS_MAX: u32 = 100_000;
+/// Rejected lines that are read from the database at once: some megabytes at the longest lines.
+const ERRORS_PAGE: u32 = 1_000;
 
 /// A job was accepted.
 #[derive(Debug, Serialize)]
@@ -137,10 +140,9 @@ pub async fn errors(
     if app.database.import(&id).await?.is_none() {
         return Err(no_job());
     }
-    let rows = app.database.import_errors(&id, 0, ERRORS_MAX).await?;
     let disposition = format!("attachment; filename=\"errors-{id}.csv\"");
     let headers = [(CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (CONTENT_DISPOSITION, disposition)];
-    Ok((headers, errors_csv(&rows, language)?))
+    Ok((headers, Body::from_stream(errors_csv(app.database.clone(), id, language))))
 }
 
 /// Streams the first field named `file` to its place; returns the name it had where it came from.
@@ -198,9 +200,10 @@ async fn enqueue(
 ) -> Result<(), Refusal> {
     let mut tx = app.database.begin().await?;
     insert_import(&mut tx, &id.to_string(), &name).await?;
-    let import = import_users(name.clone(), pause_ms).id(id).enqueue_in(&mut tx).await?;
+    let mut jobs = prefixed(app.database.prefix(), &mut tx);
+    let import = import_users(name.clone(), pause_ms).id(id).enqueue_in(&mut jobs).await?;
     let summary = send_import_summary(app.admin.to_string(), name, language);
-    summary.after_end_of(import).enqueue_in(&mut tx).await?;
+    summary.after_end_of(import).enqueue_in(&mut jobs).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -224,15 +227,34 @@ fn shown_name(name: &str) -> String {
     last.chars().filter(|c| !c.is_control()).skip(skipped).collect()
 }
 
-fn errors_csv(rows: &[ImportError], language: Language) -> Result<Vec<u8>, Refusal> {
+/// The rejected lines page by page, however many there are.
+fn errors_csv(
+    database: Database,
+    import: String,
+    language: Language,
+) -> impl Stream<Item = Result<Vec<u8>, BoxError>> {
+    futures_util::stream::try_unfold(Some(0), move |after: Option<i64>| {
+        let (database, import) = (database.clone(), import.clone());
+        async move {
+            let Some(after) = after else { return Ok(None) };
+            let rows = database.import_errors(&import, after, ERRORS_PAGE).await?;
+            let page = errors_page(&rows, after == 0, language)?;
+            Ok(Some((page, rows.last().map(|row| row.line))))
+        }
+    })
+}
+
+fn errors_page(rows: &[ImportError], is_first: bool, language: Language) -> Result<Vec<u8>, BoxError> {
     let mut csv = csv::Writer::from_writer(Vec::new());
-    csv.write_record(["line", "problem", "text"])?;
+    if is_first {
+        csv.write_record(["line", "problem", "text"])?;
+    }
     for row in rows {
         let problem = Problem::from_code(&row.problem);
         let problem = problem.map_or(row.problem.clone(), |problem| Text::BadUser(problem).say(language));
         csv.write_record([&*row.line.to_string(), &problem, &harmless_cell(&row.text)])?;
     }
-    Ok(csv.into_inner().map_err(csv::IntoInnerError::into_error)?)
+    Ok(csv.into_inner()?)
 }
 
 fn percent(job: &JobDetails) -> u64 {

@@ -1,11 +1,12 @@
-//! `/api/users`: create one, list many.
+//! `/api/users`: create one, list many, delete one.
 
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{Query, State};
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use portfire::sqlite::prefixed;
 use serde::{Deserialize, Serialize};
 
 use crate::app::{App, Refusal};
@@ -73,9 +74,23 @@ pub async fn create(
     let Some(user) = insert_user(&mut tx, &user).await? else {
         return Err(Refusal::new(StatusCode::CONFLICT, Text::EmailTaken));
     };
-    send_welcome_email(user.id, language).enqueue_in(&mut tx).await?;
+    let welcome = send_welcome_email(user.id, language);
+    welcome.enqueue_in(&mut prefixed(app.database.prefix(), &mut tx)).await?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(user.into())))
+}
+
+/// Marks a user as deleted. The nightly cleanup removes it 30 days later.
+///
+/// # Errors
+/// 404 if there is no such user.
+pub async fn delete(
+    State(app): State<Arc<App>>,
+    id: Result<Path<i64>, PathRejection>,
+) -> Result<StatusCode, Refusal> {
+    let no_user = || Refusal::new(StatusCode::NOT_FOUND, Text::NoUser);
+    let Path(id) = id.map_err(|_| no_user())?;
+    if app.database.delete_user(id).await? { Ok(StatusCode::NO_CONTENT) } else { Err(no_user()) }
 }
 
 /// Lists users by id, after a given one.

@@ -6,7 +6,8 @@ CREATE TABLE IF NOT EXISTS users (
     display_name TEXT    NOT NULL,
     email        TEXT    NOT NULL,
     email_key    TEXT    NOT NULL UNIQUE,  -- the address in lower case
-    created_at   INTEGER NOT NULL          -- microseconds since 1970
+    created_at   INTEGER NOT NULL,         -- microseconds since 1970
+    deleted_at   INTEGER                   -- when it was marked as deleted; removed 30 days later
 ) STRICT;
 
 -- How far each import is: written in the same transaction as the rows, so it cannot be wrong.
@@ -18,6 +19,12 @@ CREATE TABLE IF NOT EXISTS import_progress (
     imported      INTEGER NOT NULL DEFAULT 0,
     rejected      INTEGER NOT NULL DEFAULT 0,
     is_done       INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+
+-- Failed jobs that the administrator was told of.
+CREATE TABLE IF NOT EXISTS notified_failures (
+    job_id      TEXT    PRIMARY KEY,
+    notified_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS import_errors (

@@ -113,6 +113,10 @@ impl Demo {
         self.http.post(format!("{}{path}", self.address))
     }
 
+    pub(crate) fn delete(&self, path: &str) -> RequestBuilder {
+        self.http.delete(format!("{}{path}", self.address))
+    }
+
     pub(crate) fn upload(&self, name: &str, content: impl Into<Vec<u8>>) -> RequestBuilder {
         let part = Part::bytes(content.into()).file_name(name.to_owned());
         self.post("/api/import/users").multipart(Form::new().part("file", part))
@@ -166,7 +170,7 @@ fn is_over(status: &Value) -> bool {
 }
 
 /// Asks again and again until there is an answer: HTTP has no other signal. The only such place.
-async fn until<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
+pub(crate) async fn until<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
     let mut ticks = tokio::time::interval(POLL);
     let asking = async {
         loop {

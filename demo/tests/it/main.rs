@@ -6,3 +6,4 @@ mod bed;
 mod crash;
 mod hostile;
 mod service;
+mod upkeep;

@@ -1,4 +1,8 @@
-//! The part that promotes due jobs, rescues those of dead servers, and deletes old ones.
+//! The part that promotes due jobs, fires due schedules, rescues the jobs of dead servers, and deletes old
+//! ones.
+//!
+//! A promotion says when the next job and the next slot are due, so the keeper sleeps until then; it looks
+//! for due schedules only when a promotion said that there are some.
 //!
 //! Each duty has a time of its own and at most one call in flight. Every server does all of them; that
 //! two servers do the same is harmless, because every write is guarded.
@@ -6,6 +10,7 @@
 use std::time::Duration;
 
 use super::{Effect, Moment, NEVER};
+use crate::limits::SCHEDULES_MAX;
 use crate::storage::Promoted;
 
 /// Most jobs promoted or pruned in one call: a thousand short writes stay under some 20 ms.
@@ -20,6 +25,7 @@ const PRUNE_EVERY: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) struct Keeper {
     promote: Duty,
+    fire: Duty,
     sweep: Duty,
     prune: Duty,
     promote_every: Duration,
@@ -39,15 +45,28 @@ impl Duty {
         Self { at: Duration::ZERO, in_flight: false }
     }
 
+    /// Not before it is asked for.
+    const fn on_demand() -> Self {
+        Self { at: NEVER, in_flight: false }
+    }
+
     fn take(&mut self, now: Moment) -> bool {
         let due = !self.in_flight && now >= self.at;
-        self.in_flight |= due;
+        if due {
+            *self = Self { at: NEVER, in_flight: true };
+        }
         due
+    }
+
+    /// Asks for it at this moment, if not before. What is asked while a call is in flight comes after it,
+    /// because that call may have looked too early.
+    fn ask(&mut self, at: Moment) {
+        self.at = self.at.min(at);
     }
 
     fn done(&mut self, next: Moment) {
         self.in_flight = false;
-        self.at = next;
+        self.ask(next);
     }
 
     const fn next(&self) -> Moment {
@@ -60,6 +79,7 @@ impl Keeper {
     pub(super) fn new(lease: Duration, poll: Duration) -> Self {
         Self {
             promote: Duty::soon(),
+            fire: Duty::on_demand(),
             sweep: Duty::soon(),
             prune: Duty::soon(),
             promote_every: poll,
@@ -70,13 +90,16 @@ impl Keeper {
 
     /// Something changed: a job may be due earlier than was known.
     pub(super) fn hint(&mut self, now: Moment) {
-        self.promote.at = self.promote.at.min(now.max(self.hinted_at + HINTED_EVERY));
+        self.promote.ask(now.max(self.hinted_at + HINTED_EVERY));
     }
 
     pub(super) fn step(&mut self, now: Moment, effects: &mut Vec<Effect>) {
         if self.promote.take(now) {
             self.hinted_at = now;
             effects.push(Effect::Promote(BATCH));
+        }
+        if self.fire.take(now) {
+            effects.push(Effect::LookForSchedules(SCHEDULES_MAX));
         }
         if self.sweep.take(now) {
             effects.push(Effect::Sweep(SWEEP_BATCH));
@@ -87,12 +110,25 @@ impl Keeper {
     }
 
     pub(super) fn next(&self) -> Moment {
-        self.promote.next().min(self.sweep.next()).min(self.prune.next())
+        let (promote, fire) = (self.promote.next(), self.fire.next());
+        promote.min(fire).min(self.sweep.next()).min(self.prune.next())
     }
 
     pub(super) fn promoted(&mut self, now: Moment, answer: Option<Promoted>) {
-        let next = answer.and_then(|promoted| promoted.next).unwrap_or(self.promote_every);
+        let answer = answer.unwrap_or_default();
+        // A slot that is due is not waited for here: firing asks for the next promotion when it is done.
+        let next_slot = answer.next_slot.filter(|wait| !wait.is_zero());
+        let next = [answer.next, next_slot].into_iter().flatten().min().unwrap_or(self.promote_every);
         self.promote.done(now + next.min(self.promote_every));
+        if answer.next_slot == Some(Duration::ZERO) {
+            self.fire.ask(now);
+        }
+    }
+
+    /// Due schedules were fired, or there were none, or it failed: the next promotion tells what is left.
+    pub(super) fn fired(&mut self, now: Moment) {
+        self.fire.done(NEVER);
+        self.hint(now);
     }
 
     pub(super) fn swept(&mut self, now: Moment, count: Option<usize>) {

@@ -27,8 +27,9 @@ use std::time::Duration;
 pub use fetch::{QueueConfig, QueueOrder};
 pub use shutdown::Phase;
 
-use crate::storage::{Claimed, Exchanged, Expired, Note, Promoted, Settled, Want};
-use crate::{Dice, Facts, Lease, Outcome, Settlement, settle};
+use crate::schedule::{Firing, plan};
+use crate::storage::{Claimed, DueSchedules, Exchanged, Expired, Fired, Note, Promoted, Settled, Want};
+use crate::{Dice, Facts, IdSequence, Lease, Outcome, Settlement, settle};
 use fetch::Fetch;
 use flush::Flush;
 use keeper::Keeper;
@@ -88,6 +89,10 @@ pub enum Event {
     },
     /// The promotion in flight ended.
     Promoted(Option<Promoted>),
+    /// The look for due schedules in flight ended.
+    SchedulesSeen(Option<DueSchedules>),
+    /// The firing in flight ended.
+    Fired(Option<Vec<Fired>>),
     /// The sweep in flight ended.
     Swept(Option<Vec<Expired>>),
     /// The pruning in flight ended.
@@ -120,6 +125,10 @@ pub enum Effect {
     CollectNotes,
     /// Promote up to this many due jobs.
     Promote(u32),
+    /// Look for up to this many schedules that are due. Ends in `SchedulesSeen`.
+    LookForSchedules(u32),
+    /// Carry out these firings. Ends in `Fired`.
+    Fire(Vec<Firing>),
     /// Look for up to this many jobs of dead servers.
     Sweep(u32),
     /// Delete up to this many old jobs.
@@ -135,6 +144,8 @@ pub enum Effect {
 pub struct Engine {
     config: Config,
     dice: Dice,
+    /// Names the jobs that schedules make.
+    ids: IdSequence,
     phase: Shutdown,
     fetch: Fetch,
     flush: Flush,
@@ -151,8 +162,9 @@ pub struct Engine {
 
 impl Engine {
     /// An engine that has just sent its first heartbeat successfully, at moment zero.
-    pub fn new(config: Config, dice: Dice) -> Self {
+    pub fn new(config: Config, mut dice: Dice) -> Self {
         Self {
+            ids: IdSequence::new(Dice::from_seed([dice.bits(), dice.bits()])),
             phase: Shutdown::new(config.shutdown),
             fetch: Fetch::new(config.queues.clone(), config.order),
             flush: Flush::default(),
@@ -192,6 +204,11 @@ impl Engine {
                 let promoted = answer.map_or(0, |promoted| promoted.count);
                 self.keeper.promoted(now, answer);
                 self.fetch.hint_if(promoted > 0);
+            }
+            Event::SchedulesSeen(seen) => self.on_schedules_seen(now, seen),
+            Event::Fired(fired) => {
+                self.keeper.fired(now);
+                self.fetch.hint_if(fired.is_some());
             }
             Event::Swept(expired) => self.on_swept(now, expired),
             Event::Pruned(answer) => self.keeper.pruned(now, answer),
@@ -265,6 +282,19 @@ impl Engine {
             self.buffered.push_back(Box::new(claimed));
         }
         self.cancel(&answer.cancel);
+    }
+
+    /// Plans what becomes of each; the storage carries it out if nobody was faster.
+    fn on_schedules_seen(&mut self, now: Moment, seen: Option<DueSchedules>) {
+        let plan_all = |seen: DueSchedules| -> Vec<_> {
+            seen.due.iter().filter_map(|due| plan(due, seen.now, &mut self.ids)).collect()
+        };
+        let firings = seen.map(plan_all).unwrap_or_default();
+        if firings.is_empty() {
+            self.keeper.fired(now);
+        } else {
+            self.pending.push(Effect::Fire(firings));
+        }
     }
 
     fn on_swept(&mut self, now: Moment, expired: Option<Vec<Expired>>) {

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::{Progress, ServerInfo};
 use crate::limits::PAGE_MAX;
-use crate::{Error, Fault, JobId, Json, Policy, Result, ServerId, State, Timestamp, Trigger};
+use crate::{Error, Fault, JobId, Json, Policy, Result, ServerId, Slot, State, Timestamp, Trigger};
 
 /// A job in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +47,8 @@ pub struct JobDetails {
     pub tags: Vec<Box<str>>,
     /// Its unique name.
     pub unique: Option<Box<str>>,
+    /// The slot of the schedule that made it, if one did.
+    pub slot: Option<Slot>,
     /// Whether somebody wants it cancelled.
     pub cancel_requested: bool,
     /// The server that runs it now or ran it last before it ended.

@@ -29,11 +29,11 @@ use std::time::Duration;
 pub use list::{AttemptView, QueueCount, ServerView};
 pub use list::{Cursor, Filter, JobDetails, JobSummary, LogLine, Overview, Page, PageRequest, ParentView};
 pub use types::{
-    Acted, Action, Beat, BeatAnswer, Claimed, Exchange, Exchanged, Expired, Inserted, Note, ParentResult,
-    Progress, Promoted, ServerInfo, Settled, Want, WantQueue,
+    Acted, Action, Beat, BeatAnswer, Claimed, Directed, DueSchedules, Exchange, Exchanged, Expired, Fired,
+    Inserted, Note, ParentResult, Progress, Promoted, Put, ServerInfo, Settled, SlotView, Want, WantQueue,
 };
 
-use crate::{JobId, NewJob, Result, ServerId, Timestamp};
+use crate::{Firing, JobId, NewJob, Order, Result, Schedule, ScheduleView, ServerId, Timestamp};
 
 /// The future of a storage call.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
@@ -72,7 +72,7 @@ pub trait Storage: fmt::Debug + Send + Sync {
     fn wait(&self, at_most: Duration) -> Answer<'_, ()>;
 
     /// Moves up to `limit` due jobs from `scheduled` and `retrying` to `enqueued`, earliest first, and
-    /// says when the next one is due.
+    /// says when the next one is due, and when the next slot of a schedule is.
     fn promote(&self, limit: u32) -> Answer<'_, Promoted>;
 
     /// Running jobs whose server is gone: its lease has expired by the storage's clock. Read only; the
@@ -98,6 +98,36 @@ pub trait Storage: fmt::Debug + Send + Sync {
     /// its unique name again if that is free (if not, the job is [`Acted::Refused`]). Deleting removes all
     /// that belongs to the job; children that waited for it are cancelled.
     fn act(&self, jobs: Vec<JobId>, action: Action) -> Answer<'_, Vec<Acted>>;
+
+    /// Puts schedules, all or none: each is stored, replaced or left as it is by [`put`](crate::schedule::put).
+    ///
+    /// # Errors
+    /// Misuse if one is refused; then nothing is stored.
+    fn put_schedules(&self, schedules: Vec<Schedule>) -> Answer<'_, Vec<Put>>;
+
+    /// Up to `limit` schedules whose next slot has come by the storage's clock, earliest first. Read only;
+    /// the caller plans what becomes of each ([`plan`](crate::schedule::plan)) and has it fired.
+    fn due_schedules(&self, limit: u32) -> Answer<'_, DueSchedules>;
+
+    /// Carries out firings, each whole or not at all: only while the schedule is as the plan saw it, the
+    /// slots enter its history, their jobs are stored as [`insert`](Self::insert) stores them, and the
+    /// schedule stands as planned. A slot of a schedule gets at most one job: one that is in the history
+    /// already is passed over. The history keeps the latest [`SLOTS_KEPT`](crate::limits::SLOTS_KEPT).
+    fn fire(&self, firings: Vec<Firing>) -> Answer<'_, Vec<Fired>>;
+
+    /// Pauses, resumes ([`direct`](crate::schedule::direct)) or removes schedules. Once this has answered, no slot that
+    /// was planned before gets a job.
+    fn direct_schedules(&self, schedules: Vec<Box<str>>, order: Order) -> Answer<'_, Vec<Directed>>;
+
+    /// Each of these schedules; `None` where there is no such schedule.
+    fn get_schedules(&self, schedules: Vec<Box<str>>) -> Answer<'_, Vec<Option<ScheduleView>>>;
+
+    /// Up to `limit` schedules by id (in the order of its bytes), from the first one after `after` on.
+    fn list_schedules(&self, after: Option<Box<str>>, limit: u32) -> Answer<'_, Vec<ScheduleView>>;
+
+    /// Up to `limit` slots in the history of a schedule, latest first, from the first one before `before`
+    /// on. None if there is no such schedule.
+    fn slots(&self, schedule: Box<str>, before: Option<Timestamp>, limit: u32) -> Answer<'_, Vec<SlotView>>;
 
     /// Everything known of each job; `None` where there is no such job.
     fn get(&self, jobs: Vec<JobId>) -> Answer<'_, Vec<Option<JobDetails>>>;

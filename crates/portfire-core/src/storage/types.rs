@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::{Facts, JobId, Json, Lease, ServerId, Settlement, State, Timestamp, Token};
+use crate::{
+    Facts, JobId, Json, Lease, ScheduleView, ServerId, Settlement, Slot, SlotFate, State, Timestamp, Token,
+};
 
 /// What became of one inserted job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +89,8 @@ pub struct Claimed {
     pub created_at: Timestamp,
     /// What its parents came to, in the order they were named; empty for most jobs.
     pub parents: Vec<ParentResult>,
+    /// The slot of the schedule that made it, if one did.
+    pub slot: Option<Slot>,
 }
 
 /// What a parent came to, as its child sees it: a copy, so it outlives the parent.
@@ -128,6 +132,8 @@ pub struct Promoted {
     /// How long from now, by the storage's clock, until the next one is due; `None` if none waits for a
     /// time. Zero if more are due than the limit allowed.
     pub next: Option<Duration>,
+    /// How long from now, by the storage's clock, until the next slot of a schedule; zero if one is due.
+    pub next_slot: Option<Duration>,
 }
 
 /// A running job whose server is gone.
@@ -196,4 +202,59 @@ pub enum Acted {
     Refused(State),
     /// There is no such job.
     Missing,
+}
+
+/// What became of a schedule that was put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Put {
+    /// It was not known before.
+    New,
+    /// It was known otherwise, and is now as put.
+    Changed,
+    /// It was known just so; nothing changed.
+    Unchanged,
+}
+
+/// Schedules whose next slot has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DueSchedules {
+    /// The storage's clock at this glance.
+    pub now: Timestamp,
+    /// The schedules, by their next slot, then by id.
+    pub due: Vec<ScheduleView>,
+}
+
+/// What became of a firing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fired {
+    /// Carried out; these jobs were stored. A slot that had its turn before got none.
+    Applied(Vec<JobId>),
+    /// The schedule was no longer as the plan saw it: nothing was written.
+    Lost,
+}
+
+/// What became of an order to a schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Directed {
+    /// Done.
+    Done,
+    /// It was so already.
+    Unchanged,
+    /// There is no such schedule.
+    Missing,
+}
+
+/// A slot in the history of a schedule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlotView {
+    /// The instant that the expression named; for a run that a person asked for, when they did.
+    pub at: Timestamp,
+    /// When it was carried out.
+    pub fired_at: Timestamp,
+    /// What became of it.
+    pub fate: SlotFate,
+    /// Its job, if it got one.
+    pub job: Option<JobId>,
+    /// Where that job is; `None` once it has been pruned or deleted.
+    pub state: Option<State>,
 }

@@ -49,6 +49,7 @@ fn claimed(number: u8, token: Token) -> Claimed {
         tags: Vec::new(),
         created_at: Timestamp::default(),
         parents: Vec::new(),
+        slot: None,
     }
 }
 

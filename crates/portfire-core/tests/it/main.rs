@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::pedantic)]
 
 mod backoff;
+mod cron;
 mod engine;
 mod id;
 mod job;
@@ -9,6 +10,7 @@ mod list;
 mod model;
 mod names;
 mod retries;
+mod schedule;
 mod settle;
 mod settling;
 mod table;

@@ -5,17 +5,19 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
+use portfire_core::schedule::{self, plan};
 use portfire_core::storage::{
-    Action, Beat, Claimed, Exchange, Exchanged, Expired, Filter, LogLine, Note, PageRequest, Progress, ServerInfo,
+    Action, Beat, Claimed, Exchange, Exchanged, Expired, Filter, Fired, LogLine, Note, PageRequest, Progress, ServerInfo,
     Want, WantQueue,
 };
 use portfire_core::{
-    Backoff, Clock, Dependency, Dice, Fault, IdSequence, JobId, Json, Keep, NewJob, Outcome, Result, Retention,
-    ServerId, Settlement, Start, State, Storage, Timestamp, VirtualClock, settle,
+    Backoff, Clock, Dependency, Dice, Fault, Firing, IdSequence, JobId, Json, Keep, NewJob, Outcome, Policy,
+    Result, Retention, Schedule, ServerId, Settlement, Start, State, Storage, Template, Timestamp, VirtualClock,
+    settle,
 };
 
 use super::Difference;
-use super::history::{Begin, End, History, Job, Operation, SERVERS, Wish};
+use super::history::{Begin, End, History, Job, Operation, Recurs, SCHEDULES, SERVERS, Wish};
 
 /// All there is to prune or to rescue, at once: in which order a limited call goes is left to a storage.
 const ALL: u32 = 10_000;
@@ -33,6 +35,8 @@ pub(super) struct Pair {
     last: Vec<Option<Exchange>>,
     /// What each server saw expired and did not rescue at once.
     seen: Vec<Vec<Expired>>,
+    /// What was planned and is carried out later.
+    planned: Vec<Firing>,
 }
 
 /// What two storages answered, as text.
@@ -62,6 +66,7 @@ impl Pair {
             claims: Vec::new(),
             last: vec![None; SERVERS],
             seen: vec![Vec::new(); SERVERS],
+            planned: Vec::new(),
         }
     }
 
@@ -102,6 +107,15 @@ impl Pair {
             },
             Operation::Rescue(server, late) => self.rescue(*server, *late).await,
             Operation::Act(jobs, wish) => self.act(jobs, *wish).await,
+            Operation::Put(schedules) => {
+                let schedules: Vec<_> = schedules.iter().map(defined).collect();
+                text(&both!(self, storage => storage.put_schedules(schedules.clone())))
+            }
+            Operation::Direct(id, order) => {
+                text(&both!(self, storage => storage.direct_schedules(vec![(*id).into()], *order)))
+            }
+            Operation::Fire(late) => self.fire_due(*late).await,
+            Operation::Trigger(id) => self.trigger(id).await,
             Operation::Pass(time) => {
                 self.clock.advance(*time);
                 Answers::default()
@@ -150,6 +164,48 @@ impl Pair {
         self.exchange(server, exchange).await
     }
 
+    /// Plans what is due; carries it out at once, or only when due schedules are next looked for.
+    async fn fire_due(&mut self, late: bool) -> Answers {
+        let found = both!(self, storage => storage.due_schedules(100));
+        let answers = text(&found);
+        let [Ok(seen), _] = found else { return answers };
+        if answers[0] != answers[1] {
+            return answers;
+        }
+        let planned: Vec<_> = seen.due.iter().filter_map(|due| plan(due, seen.now, &mut self.ids)).collect();
+        let mut firings = std::mem::take(&mut self.planned);
+        if late {
+            self.planned = planned;
+        } else {
+            firings.extend(planned);
+        }
+        self.fire(firings).await
+    }
+
+    async fn trigger(&mut self, id: &str) -> Answers {
+        let views = both!(self, storage => storage.get_schedules(vec![id.into()]));
+        let answers = text(&views);
+        let [Ok(mut view), _] = views else { return answers };
+        match view.pop().flatten().filter(|_| answers[0] == answers[1]) {
+            Some(view) => {
+                let firing = schedule::trigger(&view, self.clock.now(), &mut self.ids);
+                self.fire(vec![firing]).await
+            }
+            None => answers,
+        }
+    }
+
+    async fn fire(&mut self, firings: Vec<Firing>) -> Answers {
+        let answers = both!(self, storage => storage.fire(firings.clone()));
+        if let Ok(fired) = &answers[0] {
+            self.jobs.extend(fired.iter().flat_map(|fired| match fired {
+                Fired::Applied(stored) => stored.clone(),
+                Fired::Lost => Vec::new(),
+            }));
+        }
+        text(&answers)
+    }
+
     async fn act(&self, jobs: &[usize], wish: Wish) -> Answers {
         let mut jobs: Vec<_> = jobs.iter().filter_map(|back| nth_back(&self.jobs, *back).copied()).collect();
         jobs.dedup();
@@ -182,6 +238,10 @@ impl Pair {
             add(differ.map_or_else(Answers::default, |(one, other)| [format!("{one:?}"), format!("{other:?}")]));
         } else {
             add(text(&details));
+        }
+        add(text(&both!(self, storage => storage.list_schedules(None, 100))));
+        for id in SCHEDULES {
+            add(text(&both!(self, storage => storage.slots(id.into(), None, 100))));
         }
         let every = std::iter::once(None).chain(State::ALL.map(Some));
         for state in every {
@@ -262,6 +322,13 @@ impl Pair {
 /// The item that many before the last; the first if there are not so many.
 fn nth_back<T>(items: &[T], back: usize) -> Option<&T> {
     items.get(items.len().saturating_sub(back + 1))
+}
+
+fn defined(recurs: &Recurs) -> Schedule {
+    let Recurs { id, cron, zone, misfire, overlap, priority } = *recurs;
+    let (kind, queue, args) = ("work".into(), "default".into(), Json::trusted("{}"));
+    let job = Template { kind, queue, priority, args, policy: Policy::default(), tags: Vec::new() };
+    Schedule { id: id.into(), cron: cron.into(), zone: zone.into(), misfire, overlap, job }
 }
 
 fn outcome(end: End) -> Outcome {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use portfire_core::Trigger;
+use portfire_core::{Misfire, Order, Overlap, Trigger};
 
 use crate::luck::Luck;
 
@@ -45,6 +45,15 @@ pub(super) enum Operation {
     Leave(usize),
     /// An operator's wish for some jobs.
     Act(Vec<usize>, Wish),
+    /// Puts schedules.
+    Put(Vec<Recurs>),
+    /// Orders something of a schedule.
+    Direct(&'static str, Order),
+    /// Fires what is due; `true`: it is only planned, and carried out at the next such operation, when it
+    /// may no longer hold.
+    Fire(bool),
+    /// A person wants a schedule to run.
+    Trigger(&'static str),
     /// Time passes.
     Pass(Duration),
     /// Everything is looked at.
@@ -66,6 +75,17 @@ pub(super) struct Job {
     /// Seconds for which it is kept; `None`: for ever.
     pub(super) keep: Option<u64>,
     pub(super) after: Vec<(usize, Trigger)>,
+}
+
+/// A schedule to be put.
+#[derive(Clone, Debug)]
+pub(super) struct Recurs {
+    pub(super) id: &'static str,
+    pub(super) cron: &'static str,
+    pub(super) zone: &'static str,
+    pub(super) misfire: Misfire,
+    pub(super) overlap: Overlap,
+    pub(super) priority: i16,
 }
 
 /// When a job may run, in seconds.
@@ -105,6 +125,8 @@ pub(super) enum Wish {
 
 /// How many servers take part.
 pub(super) const SERVERS: usize = 3;
+/// The names of schedules; their order is that of their bytes.
+pub(super) const SCHEDULES: [&str; 3] = ["a", "B", "ä"];
 /// Operations between two looks at everything.
 const LOOK_EVERY: usize = 25;
 
@@ -142,7 +164,7 @@ fn recent(luck: &mut Luck) -> usize {
 
 fn random(luck: &mut Luck) -> Operation {
     let server = index(luck, SERVERS as u64 - 1);
-    match luck.number(0, 99) {
+    match luck.number(0, 111) {
         0..=19 => Operation::Insert((0..luck.number(1, 4)).map(|_| job(luck)).collect()),
         20..=22 => Operation::InsertAgain(recent(luck)),
         23..=54 => exchange(luck, server),
@@ -153,7 +175,22 @@ fn random(luck: &mut Luck) -> Operation {
         73..=77 => Operation::Beat(server, luck.number(1, 40)),
         78 => Operation::Leave(server),
         79..=89 => act(luck),
+        90..=93 => Operation::Put((0..luck.number(1, 2)).map(|_| recurs(luck)).collect()),
+        94..=95 => Operation::Direct(*luck.pick(&SCHEDULES), *luck.pick(&[Order::Pause, Order::Resume, Order::Remove])),
+        96..=101 => Operation::Fire(luck.chance(300)),
+        102 => Operation::Trigger(*luck.pick(&SCHEDULES)),
         _ => Operation::Pass(pass(luck)),
+    }
+}
+
+fn recurs(luck: &mut Luck) -> Recurs {
+    Recurs {
+        id: *luck.pick(&SCHEDULES),
+        cron: *luck.pick(&["* * * * * *", "*/7 * * * * *", "* * * * *", "0 0 29 2 *", "0 0 31 2 *"]),
+        zone: *luck.pick(&["UTC", "Asia/Taipei", "America/New_York"]),
+        misfire: *luck.pick(&[Misfire::Skip, Misfire::Once, Misfire::All(4)]),
+        overlap: *luck.pick(&[Overlap::Allow, Overlap::Skip, Overlap::OneWaiting]),
+        priority: i16::try_from(luck.number(0, 1)).unwrap_or_default(),
     }
 }
 

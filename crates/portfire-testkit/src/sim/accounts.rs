@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use portfire_core::limits::PAGE_MAX;
 use portfire_core::storage::{
-    Acted, Action, Claimed, Exchange, Exchanged, Filter, Inserted, JobSummary, Note, PageRequest, Settled, Want,
+    Acted, Action, Claimed, Exchange, Exchanged, Filter, Fired, Inserted, JobSummary, Note, PageRequest, Settled, Want,
 };
-use portfire_core::{Clock, JobId, NewJob, ServerId, Settlement, State};
+use portfire_core::{Clock, Firing, JobId, NewJob, ServerId, Settlement, State};
 
 use super::invariants::{self, Broken, Doing, Holds, holds};
 use super::ledger::{Entry, Holder, Ledger, Stage};
@@ -33,7 +33,31 @@ impl World {
             (Call::Leave(server), _) => {
                 self.ledger.leases.remove(server);
             }
+            (Call::Put(schedules), Reply::Put(answers)) => self.ledger.put(schedules, answers),
+            (Call::Direct(names, order), Reply::Directed(answers)) => self.ledger.direct(names, *order, answers),
+            (Call::Fire(firings), Reply::Fired(answers)) => return self.enter_firings(firings, answers),
             _ => {}
+        }
+        Ok(())
+    }
+
+    fn enter_firings(&mut self, firings: &[Firing], answers: &[Fired]) -> Holds {
+        let now = self.clock.now();
+        for (firing, answer) in firings.iter().zip(answers) {
+            let Fired::Applied(stored) = answer else {
+                self.tally.lost_firings += 1;
+                continue;
+            };
+            invariants::a_firing_follows_the_definition(&self.ledger, firing, stored)?;
+            for slot in &firing.slots {
+                let job = slot.job.as_ref().filter(|job| stored.contains(&job.id));
+                invariants::a_slot_fires_at_most_once(&self.ledger, &firing.schedule, slot, job)?;
+                if self.profile.keeps_time() {
+                    invariants::no_slot_fires_early(&firing.schedule, slot, now)?;
+                }
+                self.ledger.tick(&firing.schedule, slot, job);
+                self.tally.ticks += u64::from(job.is_some());
+            }
         }
         Ok(())
     }
@@ -173,12 +197,14 @@ impl World {
 
     /// Whether nobody has anything left to do.
     pub(super) fn is_settled(&self) -> bool {
-        self.producers.iter().all(super::producers::Producer::is_done) && self.ledger.unsettled().is_none()
+        self.ledger.schedules.is_empty()
+            && self.producers.iter().all(super::producers::Producer::is_done)
+            && self.ledger.unsettled().is_none()
     }
 
     /// 6: everything due ends, once faults have stopped.
     pub(super) fn check_patience(&self, waited: std::time::Duration) -> Holds {
-        holds(6, waited < self.size.calm, || {
+        holds(6, waited < self.scenario.calm, || {
             let stuck = self.ledger.unsettled();
             format!("{waited:?} after the last fault, {stuck:?} has not ended")
         })
@@ -214,9 +240,31 @@ impl World {
                 format!("sweep: {}", dead.join(", "))
             }),
             (Call::Prune(_), Reply::Pruned(count)) if *count > 0 => self.say(|_| format!("prune: {count}")),
+            (Call::Put(schedules), _) => self.say(|_| {
+                let words = schedules.iter().map(|one| format!("{} `{}` {:?}", one.id, one.cron, one.misfire));
+                format!("put {}", words.collect::<Vec<_>>().join(", "))
+            }),
+            (Call::Direct(names, order), Reply::Directed(answers)) => {
+                self.say(|_| format!("{order:?} {}: {answers:?}", names.join(", ")));
+            }
+            (Call::Fire(firings), Reply::Fired(answers)) => self.describe_firings(firings, answers),
             (Call::Beat(beat), _) => self.say(|names| format!("{} beats", names.server(beat.server))),
             (Call::Leave(server), _) => self.say(|names| format!("{} leaves", names.server(*server))),
             _ => {}
+        }
+    }
+
+    fn describe_firings(&mut self, firings: &[Firing], answers: &[Fired]) {
+        for (firing, answer) in firings.iter().zip(answers) {
+            let answer = if matches!(answer, Fired::Lost) { "lost" } else { "applied" };
+            self.say(|names| {
+                let slots = firing.slots.iter().map(|slot| {
+                    let job = slot.job.as_ref().map(|job| names.job(job.id)).unwrap_or_default();
+                    format!(" {} {} {job}", slot.at, slot.fate)
+                });
+                let slots: String = slots.collect();
+                format!("fire {}:{slots}: {answer}", firing.schedule)
+            });
         }
     }
 
@@ -243,7 +291,9 @@ impl Doing {
             Call::Exchange(_) => Self::Exchange,
             Call::Promote(_) => Self::Promote,
             Call::Prune(_) => Self::Prune,
+            Call::Fire(_) => Self::Fire,
             Call::Sweep(_) | Call::Beat(_) | Call::Leave(_) => Self::Nothing,
+            Call::Put(_) | Call::Due(_) | Call::Direct(..) => Self::Nothing,
         }
     }
 }

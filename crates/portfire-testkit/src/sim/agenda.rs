@@ -43,6 +43,8 @@ pub(super) enum Happening {
     Produces(usize),
     /// An operator does something.
     Operates,
+    /// A schedule is edited.
+    Edits,
 }
 
 /// All that will happen.

@@ -7,10 +7,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use portfire_core::storage::{
-    Acted, Action, Answer, Beat, BeatAnswer, Exchange, Exchanged, Expired, Filter, Inserted, JobDetails,
-    Overview, Page, PageRequest, Promoted,
+    Acted, Action, Answer, Beat, BeatAnswer, Directed, DueSchedules, Exchange, Exchanged, Expired, Filter, Fired,
+    Inserted, JobDetails, Overview, Page, PageRequest, Promoted, Put, SlotView,
 };
-use portfire_core::{JobId, NewJob, ServerId, Settlement, Storage, Target, Timestamp, Token};
+use portfire_core::{
+    Firing, JobId, NewJob, Order, Schedule, ScheduleView, ServerId, Settlement, Storage, Target, Timestamp, Token,
+};
 
 use super::net::at_once;
 
@@ -25,12 +27,19 @@ pub enum Bug {
     CrashNotCounted,
     /// A job is always claimed with the token of its first claim.
     TokenReused,
+    /// Whoever finds a slot due makes a job for it.
+    SlotKeyMissing,
 }
 
 impl Bug {
     /// All bugs.
-    pub const ALL: [Self; 4] =
-        [Self::SettleByIdOnly, Self::RescueByRememberedIds, Self::CrashNotCounted, Self::TokenReused];
+    pub const ALL: [Self; 5] = [
+        Self::SettleByIdOnly,
+        Self::RescueByRememberedIds,
+        Self::CrashNotCounted,
+        Self::TokenReused,
+        Self::SlotKeyMissing,
+    ];
 }
 
 /// A storage with a bug.
@@ -52,6 +61,18 @@ impl<S: Storage> Buggy<S> {
     /// Puts the bug into this storage.
     pub const fn new(storage: S, bug: Bug) -> Self {
         Self { storage, bug, tokens: Mutex::new(Tokens { first: BTreeMap::new(), last: BTreeMap::new() }) }
+    }
+
+    /// Stores the job of a slot that was refused one.
+    fn fire_all_the_same(&self, firing: &Firing, answer: Fired) -> Fired {
+        let mut stored = if let Fired::Applied(stored) = answer { stored } else { Vec::new() };
+        for job in firing.slots.iter().filter_map(|slot| slot.job.clone()) {
+            if !stored.contains(&job.id) {
+                stored.push(job.id);
+                let _ = at_once(self.storage.insert(vec![job]));
+            }
+        }
+        Fired::Applied(stored)
     }
 
     fn spoil(&self, tokens: &Tokens, settlement: &mut Settlement) {
@@ -131,6 +152,41 @@ impl<S: Storage> Storage for Buggy<S> {
 
     fn act(&self, jobs: Vec<JobId>, action: Action) -> Answer<'_, Vec<Acted>> {
         self.storage.act(jobs, action)
+    }
+
+    fn fire(&self, firings: Vec<Firing>) -> Answer<'_, Vec<Fired>> {
+        if self.bug != Bug::SlotKeyMissing {
+            return self.storage.fire(firings);
+        }
+        let answer = at_once(self.storage.fire(firings.clone())).map(|answers| {
+            let pairs = firings.iter().zip(answers);
+            pairs.map(|(firing, answer)| self.fire_all_the_same(firing, answer)).collect()
+        });
+        Box::pin(std::future::ready(answer))
+    }
+
+    fn put_schedules(&self, schedules: Vec<Schedule>) -> Answer<'_, Vec<Put>> {
+        self.storage.put_schedules(schedules)
+    }
+
+    fn due_schedules(&self, limit: u32) -> Answer<'_, DueSchedules> {
+        self.storage.due_schedules(limit)
+    }
+
+    fn direct_schedules(&self, schedules: Vec<Box<str>>, order: Order) -> Answer<'_, Vec<Directed>> {
+        self.storage.direct_schedules(schedules, order)
+    }
+
+    fn get_schedules(&self, schedules: Vec<Box<str>>) -> Answer<'_, Vec<Option<ScheduleView>>> {
+        self.storage.get_schedules(schedules)
+    }
+
+    fn list_schedules(&self, after: Option<Box<str>>, limit: u32) -> Answer<'_, Vec<ScheduleView>> {
+        self.storage.list_schedules(after, limit)
+    }
+
+    fn slots(&self, schedule: Box<str>, before: Option<Timestamp>, limit: u32) -> Answer<'_, Vec<SlotView>> {
+        self.storage.slots(schedule, before, limit)
     }
 
     fn get(&self, jobs: Vec<JobId>) -> Answer<'_, Vec<Option<JobDetails>>> {

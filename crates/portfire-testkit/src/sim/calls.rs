@@ -14,6 +14,7 @@ use portfire_core::storage::Exchange;
 use super::agenda::Happening;
 use super::invariants::Holds;
 use super::net::{Call, Caller, Reply};
+use super::profile::Odds;
 use super::server::HostState;
 use super::world::World;
 
@@ -54,7 +55,16 @@ impl World {
     /// Sends a call, which may never arrive.
     pub(super) fn send(&mut self, caller: Caller, call: Call, deadline: Duration) {
         let odds = self.odds();
-        let fate = call.fate(&mut self.luck, &odds, deadline);
+        self.send_at(&odds, caller, call, deadline);
+    }
+
+    /// Sends a call that arrives, once.
+    pub(super) fn send_safely(&mut self, call: Call) {
+        self.send_at(&Odds::CALM, Caller::Nobody, call, Duration::from_secs(1));
+    }
+
+    fn send_at(&mut self, odds: &Odds, caller: Caller, call: Call, deadline: Duration) {
+        let fate = call.fate(&mut self.luck, odds, deadline);
         self.calls.made += 1;
         let (number, left) = (self.calls.made, fate.arrives.len() + 1);
         for arrival in fate.arrives {
@@ -83,7 +93,7 @@ impl World {
     pub(super) fn ends(&mut self, number: u64) {
         let Some(mut flight) = self.calls.under_way.remove(&number) else { return };
         let last = flight.replies.len().saturating_sub(1);
-        let which = if self.luck.chance(500) { 0 } else { last };
+        let which = if self.luck.chance(500) && !flight.call.must_not_straggle() { 0 } else { last };
         let reply = flight.replies.get(which).filter(|_| flight.is_answered).cloned();
         match flight.caller {
             Caller::Driver(life) => self.driver_heard(life, &flight.call, reply),
@@ -99,7 +109,7 @@ impl World {
     /// Tells servers that there may be work: some of them, some time later.
     fn hint(&mut self, call: &Call) {
         let changes = match call {
-            Call::Insert(_) | Call::Act(..) => true,
+            Call::Insert(_) | Call::Act(..) | Call::Fire(_) | Call::Put(_) => true,
             Call::Exchange(Exchange { settlements, .. }) => !settlements.is_empty(),
             _ => false,
         };

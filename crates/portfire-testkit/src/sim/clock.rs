@@ -9,7 +9,7 @@ use portfire_core::engine::Moment;
 use portfire_core::{Clock, Timestamp};
 
 /// 2026-01-01T00:00:00Z, when every simulation begins.
-const BEGIN: i64 = 1_767_225_600_000_000;
+pub(super) const BEGIN: i64 = 1_767_225_600_000_000;
 
 /// The storage's clock: the true time, plus however far it was stepped.
 #[derive(Debug)]

@@ -25,7 +25,8 @@ impl World {
     }
 
     fn roll_for(&mut self, life: Life, odds: &Odds) {
-        if self.luck.chance(odds.crash) {
+        let out = self.scenario.is_outage(self.agenda.now().as_secs());
+        if out || self.luck.chance(odds.crash) {
             return self.crash(life);
         }
         if self.alive(life).is_some_and(|server| server.pace != Pace::Runs) {

@@ -19,7 +19,8 @@ use std::fmt;
 
 use portfire_core::limits::CRASHES_MAX;
 use portfire_core::storage::{Claimed, Inserted, JobDetails, JobSummary, Overview, Settled, Want};
-use portfire_core::{Cause, JobId, Lease, ServerId, Settlement, State, Timestamp, Token};
+use portfire_core::schedule::SlotPlan;
+use portfire_core::{Cause, Firing, JobId, Lease, NewJob, ServerId, Settlement, SlotFate, State, Timestamp, Token};
 
 use super::ledger::{Entry, Ledger, Stage};
 
@@ -52,6 +53,7 @@ pub(super) enum Doing {
     Exchange,
     Promote,
     Prune,
+    Fire,
     /// Reads and heartbeats.
     Nothing,
 }
@@ -60,7 +62,7 @@ impl Doing {
     /// What may move jobs in such a call; inserts and deletions move children.
     const fn causes(self) -> &'static [Cause] {
         match self {
-            Self::Insert | Self::Prune => &[Cause::Released, Cause::ReleasedForLater, Cause::Cancelled],
+            Self::Insert | Self::Fire | Self::Prune => &[Cause::Released, Cause::ReleasedForLater, Cause::Cancelled],
             Self::Act => &[
                 Cause::CancelRequested,
                 Cause::RunNow,
@@ -143,9 +145,12 @@ pub(super) fn nobody_else_holds_it(ledger: &Ledger, lease: Lease, server: Server
 
 /// 3: no state is reached but by rows of the table.
 pub(super) fn every_change_is_a_row(doing: Doing, before: Option<State>, job: &JobSummary) -> Holds {
+    if before == Some(job.state) {
+        return Ok(());
+    }
     let start: &[State] = match (before, doing) {
         (Some(_), _) => before.as_slice(),
-        (None, Doing::Insert) => &[State::Awaiting, State::Scheduled, State::Enqueued],
+        (None, Doing::Insert | Doing::Fire) => &[State::Awaiting, State::Scheduled, State::Enqueued],
         (None, _) => &[],
     };
     // Settled, released and claimed again within one exchange: no path is longer.
@@ -214,6 +219,38 @@ pub(super) fn counts_are_kept(ledger: &Ledger, job: &JobDetails) -> Holds {
     holds(5, kept == counted, || {
         format!("job {} is kept with (attempts, crashes) {kept:?}; {counted:?} count", job.summary.id)
     })
+}
+
+/// 7: a slot has its turn once.
+pub(super) fn a_slot_fires_at_most_once(
+    ledger: &Ledger,
+    schedule: &str,
+    slot: &SlotPlan,
+    job: Option<&NewJob>,
+) -> Holds {
+    let before = ledger.schedules.get(schedule).and_then(|known| known.slots.get(&slot.at));
+    holds(7, job.is_none() || before.is_none(), || {
+        format!("slot {} of schedule {schedule} got job {:?} and had its turn before", slot.at, job.map(|job| job.id))
+    })
+}
+
+/// 7: a slot is not fired before its time.
+pub(super) fn no_slot_fires_early(schedule: &str, slot: &SlotPlan, now: Timestamp) -> Holds {
+    holds(7, slot.at <= now, || format!("slot {} of schedule {schedule} was fired at {now}", slot.at))
+}
+
+/// 7: nothing is made from a schedule that was removed, paused or replaced.
+pub(super) fn a_firing_follows_the_definition(ledger: &Ledger, firing: &Firing, stored: &[JobId]) -> Holds {
+    let id = &firing.schedule;
+    let Some(known) = ledger.schedules.get(id) else {
+        return holds(7, stored.is_empty(), || format!("schedule {id} was fired after it was removed"));
+    };
+    for slot in firing.slots.iter().filter(|slot| slot.fate == SlotFate::Fired) {
+        let Some(job) = slot.job.as_ref().filter(|job| stored.contains(&job.id)) else { continue };
+        holds(7, !known.is_paused, || format!("slot {} of schedule {id} was fired while it was paused", slot.at))?;
+        holds(7, Some(&job.args) == known.args.as_ref(), || format!("slot {} of schedule {id} was fired as it was before", slot.at))?;
+    }
+    Ok(())
 }
 
 /// 8: a server that stopped well holds nothing.

@@ -7,8 +7,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use portfire_core::storage::{JobSummary, Settled};
-use portfire_core::{JobId, Keep, NewJob, ServerId, Settlement, State, Timestamp, Token, Verdict};
+use portfire_core::schedule::SlotPlan;
+use portfire_core::storage::{Directed, JobSummary, Put, Settled};
+use portfire_core::{
+    JobId, Json, Keep, NewJob, Order, Schedule, ServerId, Settlement, SlotFate, State, Timestamp, Token, Verdict,
+};
 
 /// The account.
 #[derive(Debug, Default)]
@@ -16,6 +19,10 @@ pub(super) struct Ledger {
     pub(super) jobs: BTreeMap<JobId, Entry>,
     /// Until when each server was promised its lease.
     pub(super) leases: BTreeMap<ServerId, Timestamp>,
+    /// The schedules that the storage has to have.
+    pub(super) schedules: BTreeMap<Box<str>, Recurs>,
+    /// What recurred in those that were removed.
+    forgotten: Vec<Tick>,
     /// Log lines that may be there: their server held the job when it said them.
     pub(super) lines: BTreeSet<String>,
 }
@@ -43,6 +50,27 @@ pub(super) struct Entry {
     pub(super) hurried: bool,
 }
 
+/// One schedule, from the time it was put until it is removed.
+#[derive(Debug, Default)]
+pub(super) struct Recurs {
+    pub(super) is_paused: bool,
+    /// The arguments of its latest definition, by which its jobs show what they were made from.
+    pub(super) args: Option<Json>,
+    /// Each slot that has had its turn.
+    pub(super) slots: BTreeMap<Timestamp, SlotFate>,
+}
+
+/// A slot that has had its turn.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Tick {
+    /// The schedule.
+    pub schedule: Box<str>,
+    /// The slot.
+    pub at: Timestamp,
+    /// What became of it.
+    pub fate: &'static str,
+}
+
 /// What is known of a job's existence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -61,6 +89,12 @@ pub(super) struct Holder {
     pub(super) server: ServerId,
     /// Somebody wants it cancelled.
     pub(super) flagged: bool,
+}
+
+impl Recurs {
+    fn ticks(&self, name: &str) -> impl Iterator<Item = Tick> {
+        self.slots.iter().map(move |(at, fate)| Tick { schedule: name.into(), at: *at, fate: fate.as_str() })
+    }
 }
 
 impl Entry {
@@ -135,6 +169,48 @@ impl Entry {
 }
 
 impl Ledger {
+    /// Enters schedules that were put.
+    pub(super) fn put(&mut self, schedules: &[Schedule], answers: &[Put]) {
+        for (schedule, answer) in schedules.iter().zip(answers) {
+            let known = self.schedules.entry(schedule.id.clone()).or_default();
+            if *answer != Put::Unchanged {
+                known.args = Some(schedule.job.args.clone());
+            }
+        }
+    }
+
+    /// Enters an order that was carried out.
+    pub(super) fn direct(&mut self, names: &[Box<str>], order: Order, answers: &[Directed]) {
+        for (name, _) in names.iter().zip(answers).filter(|(_, answer)| **answer == Directed::Done) {
+            if order == Order::Remove {
+                if let Some(gone) = self.schedules.remove(name) {
+                    self.forgotten.extend(gone.ticks(name));
+                }
+            } else if let Some(known) = self.schedules.get_mut(name) {
+                known.is_paused = order == Order::Pause;
+            }
+        }
+    }
+
+    /// Enters a slot that has had its turn, and the job it got.
+    pub(super) fn tick(&mut self, schedule: &str, slot: &SlotPlan, job: Option<&NewJob>) {
+        if let Some(known) = self.schedules.get_mut(schedule) {
+            known.slots.entry(slot.at).or_insert(slot.fate);
+        }
+        if let Some(job) = job {
+            let entry = self.jobs.entry(job.id).or_insert_with(|| Entry::sent(job.clone()));
+            entry.stored();
+        }
+    }
+
+    /// Every slot that has had its turn, by schedule and time.
+    pub(super) fn ticks(&self) -> Vec<Tick> {
+        let known = self.schedules.iter().flat_map(|(name, known)| known.ticks(name));
+        let mut ticks: Vec<_> = self.forgotten.iter().cloned().chain(known).collect();
+        ticks.sort();
+        ticks
+    }
+
     /// The jobs that the storage has to have.
     pub(super) fn stored(&self) -> impl Iterator<Item = (&JobId, &Entry)> {
         self.jobs.iter().filter(|(_, entry)| entry.stage == Stage::Stored)

@@ -20,9 +20,11 @@ mod faults;
 mod invariants;
 mod ledger;
 mod net;
+mod planners;
 mod producers;
 mod profile;
 mod report;
+mod scenario;
 mod server;
 mod trace;
 mod world;
@@ -30,20 +32,33 @@ mod world;
 use portfire_core::{ModelStorage, Storage};
 
 pub use invariants::Broken;
+pub use ledger::Tick;
 pub use profile::Profile;
 pub use report::{Report, Tally};
+use scenario::Scenario;
+pub use scenario::{Recurring, begin};
+use world::World;
 
 /// Plays one run; only the hash of its trace is kept.
 pub fn run(seed: u64, profile: Profile) -> Report {
-    world::World::new(seed, profile, false, |model| Box::new(model)).run(seed)
+    World::new(seed, profile, Scenario::mixed(), &plain).run(seed)
 }
 
 /// Plays one run and keeps its trace.
 pub fn replay(seed: u64, profile: Profile) -> Report {
-    world::World::new(seed, profile, true, |model| Box::new(model)).run(seed)
+    World::new(seed, profile, Scenario::mixed(), &plain).traced().run(seed)
 }
 
 /// Plays one run on a storage made of the model.
-pub fn run_on(seed: u64, profile: Profile, wrap: impl FnOnce(ModelStorage) -> Box<dyn Storage>) -> Report {
-    world::World::new(seed, profile, false, wrap).run(seed)
+pub fn run_on(seed: u64, profile: Profile, wrap: &dyn Fn(ModelStorage) -> Box<dyn Storage>) -> Report {
+    World::new(seed, profile, Scenario::mixed(), wrap).run(seed)
+}
+
+/// Plays one run about schedules.
+pub fn recur(seed: u64, profile: Profile, run: Recurring) -> Report {
+    World::new(seed, profile, Scenario::recurring(run), &plain).run(seed)
+}
+
+fn plain(model: ModelStorage) -> Box<dyn Storage> {
+    Box::new(model)
 }

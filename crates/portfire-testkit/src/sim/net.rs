@@ -1,9 +1,10 @@
 //! Storage calls as things that travel: they may be slow, vanish on the way there or back, or arrive
 //! twice.
 //!
-//! A call that claims takes effect before its caller is told of a failure, or never. Later, the caller
-//! could have repeated and finished that claim, and a straggler would take jobs that nobody knows of:
-//! this is the one thing a backend has to rule out (a deadline of its own, shorter than the caller's).
+//! A call that claims takes effect before its caller hears of its end, or never; if it arrives twice, its
+//! caller hears of the second. Otherwise a straggler would take jobs for a server that does not know of
+//! them: this is the one thing a backend has to rule out (by a deadline of its own, shorter than the
+//! caller's, and by repeating inside a call only what it then answers for).
 
 use std::fmt;
 use std::future::Future;
@@ -13,9 +14,10 @@ use std::time::Duration;
 
 use portfire_core::engine::Moment;
 use portfire_core::storage::{
-    Acted, Action, Beat, BeatAnswer, Exchange, Exchanged, Expired, Inserted, Promoted,
+    Acted, Action, Beat, BeatAnswer, Directed, DueSchedules, Exchange, Exchanged, Expired, Fired, Inserted,
+    Promoted, Put,
 };
-use portfire_core::{JobId, NewJob, Result, ServerId, Storage};
+use portfire_core::{Firing, JobId, NewJob, Order, Result, Schedule, ServerId, Storage};
 
 use super::agenda::Life;
 use super::profile::Odds;
@@ -32,6 +34,10 @@ pub(super) enum Call {
     Prune(u32),
     Beat(Beat),
     Leave(ServerId),
+    Put(Vec<Schedule>),
+    Due(u32),
+    Fire(Vec<Firing>),
+    Direct(Vec<Box<str>>, Order),
 }
 
 /// What a storage answered.
@@ -45,6 +51,10 @@ pub(super) enum Reply {
     Pruned(u32),
     Beaten(BeatAnswer),
     Left,
+    Put(Vec<Put>),
+    Due(DueSchedules),
+    Fired(Vec<Fired>),
+    Directed(Vec<Directed>),
     Refused(String),
 }
 
@@ -90,8 +100,8 @@ impl fmt::Display for Reply {
 }
 
 impl Call {
-    /// Whether arriving after its caller was told of a failure could do harm.
-    const fn must_not_straggle(&self) -> bool {
+    /// Whether arriving after its caller heard of its end would do harm.
+    pub(super) const fn must_not_straggle(&self) -> bool {
         matches!(self, Self::Exchange(Exchange { want: Some(_), .. }))
     }
 
@@ -106,6 +116,10 @@ impl Call {
             Self::Prune(limit) => at_once(storage.prune(limit)).map(Reply::Pruned),
             Self::Beat(beat) => at_once(storage.beat(beat)).map(Reply::Beaten),
             Self::Leave(server) => at_once(storage.leave(server)).map(|()| Reply::Left),
+            Self::Put(schedules) => at_once(storage.put_schedules(schedules)).map(Reply::Put),
+            Self::Due(limit) => at_once(storage.due_schedules(limit)).map(Reply::Due),
+            Self::Fire(firings) => at_once(storage.fire(firings)).map(Reply::Fired),
+            Self::Direct(names, order) => at_once(storage.direct_schedules(names, order)).map(Reply::Directed),
         };
         reply.unwrap_or_else(|error| Reply::Refused(error.to_string()))
     }

@@ -128,7 +128,7 @@ impl World {
 
     /// Does something to a few jobs.
     pub(super) fn operate(&mut self) {
-        if self.play != Play::Storm {
+        if self.play != Play::Storm || !self.scenario.operators {
             return;
         }
         let pause = self.luck.millis(500, 5_000);

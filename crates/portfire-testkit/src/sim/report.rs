@@ -5,6 +5,7 @@ use std::ops::AddAssign;
 use std::time::Duration;
 
 use super::invariants::Broken;
+use super::ledger::Tick;
 use super::profile::Profile;
 
 /// What a run came to.
@@ -18,6 +19,8 @@ pub struct Report {
     pub hash: u64,
     /// How much virtual time passed.
     pub took: Duration,
+    /// Every slot of a schedule that has had its turn, by schedule and time.
+    pub slots: Vec<Tick>,
     /// What happened how often.
     pub tally: Tally,
     /// The first invariant that did not hold; `None` if all did.
@@ -99,4 +102,10 @@ tally! {
     duplicates,
     /// Sets refused because a parent was not there.
     orphans,
+    /// Changes to schedules.
+    edits,
+    /// Jobs that schedules made.
+    ticks,
+    /// Firings that came too late.
+    lost_firings,
 }

@@ -145,6 +145,9 @@ impl World {
         if !matches!(self.hosts[host].state, HostState::Down) {
             return;
         }
+        if self.scenario.is_outage(self.agenda.now().as_secs()) {
+            return self.agenda.after(Duration::from_secs(1), Happening::Starts(host));
+        }
         let (now, wall) = (self.agenda.now(), self.clock.now());
         let drift = self.odds().drift;
         let clock = LocalClock::start(now, self.luck.number(1_000 - drift, 1_000 + drift));
@@ -195,7 +198,7 @@ impl World {
             order: if weighted { QueueOrder::Weighted } else { QueueOrder::Strict },
             kinds: Arc::from(kinds),
             lease: self.lease,
-            poll: self.luck.millis(1_000, 4_000),
+            poll: self.luck.millis(self.scenario.poll.0, self.scenario.poll.1),
             shutdown: self.luck.millis(2_000, 20_000),
         }
     }
@@ -250,7 +253,7 @@ impl World {
     /// Judges what this host's server runs.
     pub(super) fn check_faith(&self, host: usize) -> Holds {
         let HostState::Up(server) = &self.hosts[host].state else { return Ok(()) };
-        if !self.profile.leases_keep_time() {
+        if !self.profile.keeps_time() {
             return Ok(());
         }
         server.trusted().try_for_each(|lease| nobody_else_holds_it(&self.ledger, lease, server.id))
@@ -294,6 +297,8 @@ impl World {
                 self.send(caller, Call::Exchange(exchange), DEADLINE);
             }
             Effect::Promote(limit) => self.send(caller, Call::Promote(limit), DEADLINE),
+            Effect::LookForSchedules(limit) => self.send(caller, Call::Due(limit), DEADLINE),
+            Effect::Fire(firings) => self.send(caller, Call::Fire(firings), DEADLINE),
             Effect::Sweep(limit) => self.send(caller, Call::Sweep(limit), DEADLINE),
             Effect::Prune(limit) => self.send(caller, Call::Prune(limit), DEADLINE),
             Effect::Run(claimed) => return self.run_attempt(life, &claimed),
@@ -316,6 +321,10 @@ impl World {
             (Call::Exchange(_), _) => Event::ExchangeFailed,
             (Call::Promote(_), Some(Reply::Promoted(answer))) => Event::Promoted(Some(answer)),
             (Call::Promote(_), _) => Event::Promoted(None),
+            (Call::Due(_), Some(Reply::Due(due))) => Event::SchedulesSeen(Some(due)),
+            (Call::Due(_), _) => Event::SchedulesSeen(None),
+            (Call::Fire(_), Some(Reply::Fired(fired))) => Event::Fired(Some(fired)),
+            (Call::Fire(_), _) => Event::Fired(None),
             (Call::Sweep(_), Some(Reply::Swept(expired))) => Event::Swept(Some(expired)),
             (Call::Sweep(_), _) => Event::Swept(None),
             (Call::Prune(_), Some(Reply::Pruned(count))) => Event::Pruned(Some(count)),

@@ -18,11 +18,17 @@ pub(super) struct Trace {
     hash: u64,
 }
 
-impl Trace {
-    /// A log that keeps its lines, or only their hash.
-    pub(super) fn new(keep: bool) -> Self {
+impl Default for Trace {
+    fn default() -> Self {
         // The offset basis of FNV-1a.
-        Self { lines: keep.then(Vec::new), line: String::new(), hash: 0xCBF2_9CE4_8422_2325 }
+        Self { lines: None, line: String::new(), hash: 0xCBF2_9CE4_8422_2325 }
+    }
+}
+
+impl Trace {
+    /// From here on its lines are kept.
+    pub(super) fn keep(&mut self) {
+        self.lines.get_or_insert_default();
     }
 
     pub(super) fn say(&mut self, now: Moment, what: fmt::Arguments<'_>) {

@@ -17,8 +17,9 @@ use super::clock::StorageClock;
 use super::invariants::{Holds, holds};
 use super::ledger::Ledger;
 use super::producers::Producer;
-use super::profile::{Odds, Profile, Size};
+use super::profile::{Odds, Profile};
 use super::report::{Report, Tally};
+use super::scenario::{LINGER, Scenario};
 use super::server::{Host, HostState};
 use super::trace::{Names, Trace};
 use crate::luck::Luck;
@@ -31,11 +32,14 @@ pub(super) enum Play {
     Closing,
 }
 
+/// Makes the storage of a world of the model.
+pub(super) type Wrap<'a> = &'a dyn Fn(ModelStorage) -> Box<dyn Storage>;
+
 /// Everything there is.
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) profile: Profile,
-    pub(super) size: Size,
+    pub(super) scenario: Scenario,
     pub(super) play: Play,
     pub(super) luck: Luck,
     pub(super) agenda: Agenda,
@@ -45,6 +49,10 @@ pub(super) struct World {
     pub(super) lease: Duration,
     pub(super) hosts: Vec<Host>,
     pub(super) producers: Vec<Producer>,
+    /// Names the jobs that a person asks schedules for.
+    pub(super) planner: IdSequence,
+    /// How many definitions of schedules have been made.
+    pub(super) definitions: u64,
     pub(super) calls: Calls,
     pub(super) ledger: Ledger,
     pub(super) trace: Trace,
@@ -54,34 +62,34 @@ pub(super) struct World {
 
 impl World {
     /// A world before anything happens, on the storage that `wrap` makes of the model.
-    pub(super) fn new(
-        seed: u64,
-        profile: Profile,
-        keep_trace: bool,
-        wrap: impl FnOnce(ModelStorage) -> Box<dyn Storage>,
-    ) -> Self {
-        let (mut luck, size, clock) = (Luck::new(seed), Size::CHECK, Arc::new(StorageClock::new()));
-        let storage = wrap(ModelStorage::new(clock.clone()));
+    pub(super) fn new(seed: u64, profile: Profile, scenario: Scenario, wrap: Wrap<'_>) -> Self {
+        let (mut luck, clock) = (Luck::new(seed), Arc::new(StorageClock::new()));
         let mut ids = || IdSequence::new(luck.dice());
-        let hosts = (0..size.hosts).map(|_| Host::new(ids())).collect();
-        let producers = (0..size.producers).map(|_| Producer::new(ids())).collect();
         Self {
-            lease: luck.millis(9_000, 20_000),
+            hosts: (0..scenario.hosts).map(|_| Host::new(ids())).collect(),
+            producers: (0..scenario.producers).map(|_| Producer::new(ids())).collect(),
+            planner: ids(),
+            lease: luck.millis(scenario.lease.0, scenario.lease.1),
+            storage: wrap(ModelStorage::new(clock.clone())),
             play: Play::Storm,
             agenda: Agenda::default(),
             calls: Calls::default(),
+            definitions: 0,
             ledger: Ledger::default(),
-            trace: Trace::new(keep_trace),
+            trace: Trace::default(),
             names: Names::default(),
             tally: Tally::default(),
             profile,
-            size,
+            scenario,
             luck,
             clock,
-            storage,
-            hosts,
-            producers,
         }
+    }
+
+    /// Keeps the trace, not only its hash.
+    pub(super) fn traced(mut self) -> Self {
+        self.trace.keep();
+        self
     }
 
     /// Plays to the end, or to the first broken invariant.
@@ -95,6 +103,7 @@ impl World {
             profile: self.profile,
             hash: self.trace.hash(),
             took: self.agenda.now(),
+            slots: self.ledger.ticks(),
             tally: self.tally,
             broken,
             trace: self.trace.into_lines(),
@@ -124,7 +133,9 @@ impl World {
             let delay = self.luck.millis(0, 2_000);
             self.agenda.after(delay, Happening::Produces(producer));
         }
+        self.put_first();
         self.agenda.after(Duration::from_secs(2), Happening::Operates);
+        self.agenda.after(Duration::from_secs(2), Happening::Edits);
     }
 
     fn happen(&mut self, what: Happening) -> Holds {
@@ -135,6 +146,7 @@ impl World {
             Happening::Starts(host) => self.start(host),
             Happening::Produces(producer) => self.produce(producer),
             Happening::Operates => self.operate(),
+            Happening::Edits => self.edit(),
             Happening::Resumes(life) => self.resume(life),
             Happening::Wakes(life) => return self.wake(life),
             Happening::Hears(life) => self.hear(life),
@@ -166,14 +178,18 @@ impl World {
 
     fn second(&mut self) -> Holds {
         self.agenda.after(Duration::from_secs(1), Happening::Second);
-        let (now, storm) = (self.agenda.now(), self.size.storm);
+        let (now, storm) = (self.agenda.now(), self.scenario.storm);
         match self.play {
             Play::Storm if now >= storm => self.calm_down(),
             Play::Storm => self.roll_faults(),
             Play::Calm if self.is_settled() => self.close(),
-            Play::Calm => return self.check_patience(now.saturating_sub(storm)),
+            Play::Calm if now >= storm + LINGER => {
+                self.remove_all();
+                return self.check_patience(now.saturating_sub(storm));
+            }
+            Play::Calm => {}
             Play::Closing => {
-                let patience = storm + self.size.calm * 2;
+                let patience = storm + self.scenario.calm * 2;
                 return holds(8, now < patience, || "a server does not stop".into());
             }
         }

@@ -10,5 +10,6 @@ pub mod line;
 pub mod look;
 pub mod notes;
 pub mod operate;
+pub mod recur;
 pub mod settle;
 pub mod unique;

@@ -4,4 +4,5 @@
 mod bugs;
 mod differential;
 mod model;
+mod recurring;
 mod sim;

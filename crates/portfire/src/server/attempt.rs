@@ -22,7 +22,7 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// What is needed to run any attempt of a server.
 #[derive(Debug)]
-pub(super) struct Attempts {
+pub(crate) struct Attempts {
     pub(super) layers: Vec<Arc<dyn Layer>>,
     /// Cancelled when the server's time to stop is over.
     pub(super) abort: CancellationToken,
@@ -30,7 +30,7 @@ pub(super) struct Attempts {
 
 impl Attempts {
     /// Runs one attempt to its outcome.
-    pub(super) async fn run(&self, runner: Runner, ctx: &JobContext, args: Json) -> Outcome {
+    pub(crate) async fn run(&self, runner: Runner, ctx: &JobContext, args: Json) -> Outcome {
         let span = tracing::info_span!(
             "job",
             id = %ctx.job_id(),

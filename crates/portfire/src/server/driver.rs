@@ -126,6 +126,13 @@ impl Driver {
             Effect::Promote(limit) => {
                 self.call("promote", tasks, async move { storage.promote(limit).await }, Event::Promoted);
             }
+            Effect::LookForSchedules(limit) => {
+                let look = async move { storage.due_schedules(limit).await };
+                self.call("due schedules", tasks, look, Event::SchedulesSeen);
+            }
+            Effect::Fire(firings) => {
+                self.call("fire", tasks, async move { storage.fire(firings).await }, Event::Fired);
+            }
             Effect::Sweep(limit) => {
                 self.call("sweep", tasks, async move { storage.expired(limit).await }, Event::Swept);
             }

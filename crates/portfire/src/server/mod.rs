@@ -15,7 +15,7 @@ mod queues;
 mod registry;
 mod running;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +24,9 @@ use portfire_core::engine::Config;
 use portfire_core::limits::{CLAIM_MAX, LEASE};
 use portfire_core::storage::ServerInfo;
 use portfire_core::{Error, Result};
+use tokio_util::sync::CancellationToken;
 
+pub(crate) use attempt::Attempts;
 pub use queues::Queues;
 pub(crate) use registry::Runner;
 pub use running::RunningServer;
@@ -206,6 +208,20 @@ impl Server {
         running::start(self.jobs, config, info, self.registry, self.values, self.layers).await
     }
 
+    /// What runs its attempts, for a test that drives them itself. Checked as at a start.
+    pub(crate) fn into_parts(self) -> Result<Parts> {
+        self.check()?;
+        let queues = self.queues.clone().unwrap_or_else(|| self.registry.default_queues());
+        queues.configs(&self.queue_slots)?;
+        Ok(Parts {
+            runners: self.registry.runners(),
+            kinds: self.registry.kinds(),
+            queues: queues.names(),
+            values: Arc::new(self.values),
+            attempts: Attempts { layers: self.layers, abort: CancellationToken::new() },
+        })
+    }
+
     fn check(&self) -> Result<()> {
         self.registry.check(&self.values)?;
         if self.slots == 0 {
@@ -233,6 +249,16 @@ impl Server {
             running: 0,
         }
     }
+}
+
+/// What runs the attempts of a server.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) runners: HashMap<&'static str, Runner>,
+    pub(crate) kinds: Arc<[Box<str>]>,
+    pub(crate) queues: Vec<Box<str>>,
+    pub(crate) values: Arc<Values>,
+    pub(crate) attempts: Attempts,
 }
 
 fn default_slots() -> u32 {

@@ -4,5 +4,7 @@
 
 mod bed;
 mod client;
+mod recurring;
 mod server;
+mod testing;
 mod values;

@@ -6,6 +6,7 @@
 
 mod look;
 mod record;
+mod schedules;
 mod world;
 
 use std::collections::BTreeMap;
@@ -16,10 +17,10 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::{
-    Acted, Action, Answer, Beat, BeatAnswer, Exchange, Exchanged, Expired, Filter, Inserted, JobDetails,
-    Overview, Page, PageRequest, Promoted, Storage,
+    Acted, Action, Answer, Beat, BeatAnswer, Directed, DueSchedules, Exchange, Exchanged, Expired, Filter,
+    Fired, Inserted, JobDetails, Overview, Page, PageRequest, Promoted, Put, SlotView, Storage,
 };
-use crate::{Clock, JobId, NewJob, Result, ServerId, Timestamp};
+use crate::{Clock, Firing, JobId, NewJob, Order, Result, Schedule, ScheduleView, ServerId, Timestamp};
 use world::World;
 
 /// Jobs in memory.
@@ -104,6 +105,34 @@ impl Storage for ModelStorage {
 
     fn act(&self, jobs: Vec<JobId>, action: Action) -> Answer<'_, Vec<Acted>> {
         self.done(|world, now| jobs.iter().map(|job| world.act(*job, action, now)).collect())
+    }
+
+    fn put_schedules(&self, schedules: Vec<Schedule>) -> Answer<'_, Vec<Put>> {
+        self.done(|world, now| world.put_schedules(schedules, now))
+    }
+
+    fn due_schedules(&self, limit: u32) -> Answer<'_, DueSchedules> {
+        self.done(|world, now| Ok(world.due_schedules(limit, now)))
+    }
+
+    fn fire(&self, firings: Vec<Firing>) -> Answer<'_, Vec<Fired>> {
+        self.done(|world, now| world.fire(firings, now))
+    }
+
+    fn direct_schedules(&self, schedules: Vec<Box<str>>, order: Order) -> Answer<'_, Vec<Directed>> {
+        self.done(|world, now| Ok(world.direct_schedules(&schedules, order, now)))
+    }
+
+    fn get_schedules(&self, schedules: Vec<Box<str>>) -> Answer<'_, Vec<Option<ScheduleView>>> {
+        self.done(|world, _| Ok(schedules.iter().map(|id| world.view(id)).collect()))
+    }
+
+    fn list_schedules(&self, after: Option<Box<str>>, limit: u32) -> Answer<'_, Vec<ScheduleView>> {
+        self.done(|world, _| Ok(world.list_schedules(after.as_deref(), limit)))
+    }
+
+    fn slots(&self, schedule: Box<str>, before: Option<Timestamp>, limit: u32) -> Answer<'_, Vec<SlotView>> {
+        self.done(|world, _| Ok(world.slots(&schedule, before, limit)))
     }
 
     fn get(&self, jobs: Vec<JobId>) -> Answer<'_, Vec<Option<JobDetails>>> {

@@ -86,6 +86,7 @@ impl Record {
             tags: self.new.tags.clone(),
             created_at: self.created_at,
             parents: self.parents.clone(),
+            slot: self.new.slot.clone(),
         }
     }
 

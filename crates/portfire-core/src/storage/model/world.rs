@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::task::Waker;
 
 use super::record::{Ended, Place, Record, cause_of, illegal};
+use super::schedules::Recurring;
 use crate::storage::{
     Acted, Action, AttemptView, Beat, BeatAnswer, Claimed, Exchange, Exchanged, Expired, Inserted, Note,
     ParentResult, Promoted, ServerInfo, Settled, Want,
@@ -18,6 +19,7 @@ use crate::{
 pub(super) struct World {
     pub(super) jobs: BTreeMap<JobId, Record>,
     pub(super) servers: BTreeMap<ServerId, Server>,
+    pub(super) schedules: BTreeMap<Box<str>, Recurring>,
     /// Counts what waiting servers may want to know of.
     pub(super) changes: u64,
     /// Who waits for the next change, by a number of their own.
@@ -34,7 +36,7 @@ pub(super) struct Server {
 
 impl World {
     /// Lets those who wait know, once the lock is free.
-    fn changed(&mut self) {
+    pub(super) fn changed(&mut self) {
         self.changes += 1;
     }
 
@@ -276,7 +278,7 @@ impl World {
         if count > 0 {
             self.changed();
         }
-        Ok(Promoted { count, next })
+        Ok(Promoted { count, next, next_slot: self.next_slot(now) })
     }
 
     pub(super) fn expired(&self, limit: u32, now: Timestamp) -> Vec<Expired> {

@@ -1,0 +1,3 @@
+-- One schedule; the columns are those of every query of schedules.
+SELECT s.id, s.cron, s.zone, s.definition, s.revision, s.next_at, s.problem, s.last_slot, s.last_job, s.created_at
+FROM portfire_schedule AS s WHERE s.id = ?1

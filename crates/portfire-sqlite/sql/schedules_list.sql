@@ -1,0 +1,3 @@
+-- A page of schedules by id.
+SELECT s.id, s.cron, s.zone, s.definition, s.revision, s.next_at, s.problem, s.last_slot, s.last_job, s.created_at
+FROM portfire_schedule AS s WHERE s.id > ?1 ORDER BY s.id LIMIT ?2
