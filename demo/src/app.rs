@@ -12,6 +12,7 @@ use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use lettre::message::Mailbox;
 use portfire::Jobs;
+use portfire::hosting::{Health, TaskQueue};
 use serde_json::json;
 
 use crate::database::Database;
@@ -28,6 +29,8 @@ pub struct App {
     pub database: Database,
     /// Where files live.
     pub data: DataDir,
+    /// Where previews of uploads are made.
+    pub previews: TaskQueue,
     /// Largest upload, in bytes.
     pub upload_max: u64,
     /// Who gets the summaries.
@@ -64,12 +67,14 @@ impl<E: std::error::Error> From<E> for Refusal {
     }
 }
 
-/// All addresses of the service.
-pub fn router(app: App) -> Router {
+/// All addresses of the service, and those that say how the host is.
+pub fn router(app: App, health: &Health) -> Router {
     Router::new()
+        .merge(health.router())
         .route("/api/import/users", post(imports::upload).layer(DefaultBodyLimit::disable()))
         .route("/api/import/status/{job}", get(imports::status))
         .route("/api/import/errors/{job}", get(imports::errors))
+        .route("/api/import/preview/{job}", get(imports::preview))
         .route("/api/users", get(users::list).post(users::create))
         .route("/api/users/{id}", delete(users::delete))
         .route("/api/reports/{id}", get(reports::page).post(reports::generate))

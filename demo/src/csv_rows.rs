@@ -166,7 +166,14 @@ impl RowReader {
     /// # Errors
     /// What the file system reports.
     pub fn open(path: &Path, at: Place) -> io::Result<Self> {
-        let mut file = File::open(path)?;
+        Self::of(File::open(path)?, at)
+    }
+
+    /// The same for a file that is open already, and may be gone from its directory.
+    ///
+    /// # Errors
+    /// What the file system reports.
+    pub fn of(mut file: File, at: Place) -> io::Result<Self> {
         let size = file.metadata()?.len();
         let begin = if at.position == 0 { Place { position: bom_length(&mut file)?, line: 1 } } else { at };
         Ok(Self { rows: rows_from(file, begin)?, begin, size })

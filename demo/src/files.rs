@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use portfire::{JobId, Jobs};
+use portfire::{JobId, Jobs, Timestamp};
 use tokio::fs;
 use tokio::io::AsyncWriteExt;
 
@@ -18,7 +18,7 @@ impl DataDir {
     /// # Errors
     /// If one cannot be made.
     pub async fn open(root: &Path) -> io::Result<Self> {
-        for name in ["uploads", "mail", "reports"] {
+        for name in ["uploads", "mail", "reports", "previews"] {
             fs::create_dir_all(root.join(name)).await?;
         }
         Ok(Self(root.to_owned()))
@@ -44,6 +44,11 @@ impl DataDir {
         self.0.join("reports").join(format!("{id}.{extension}"))
     }
 
+    /// The preview of an import.
+    pub fn preview(&self, import: JobId) -> PathBuf {
+        self.0.join("previews").join(format!("{import}.html"))
+    }
+
     /// The sample.
     pub fn sample(&self) -> PathBuf {
         self.0.join("sample.csv")
@@ -67,6 +72,26 @@ impl DataDir {
             }
         }
         Ok(())
+    }
+}
+
+impl DataDir {
+    /// Removes mail, reports and previews that were written before this; says how many.
+    ///
+    /// # Errors
+    /// What the file system reports.
+    pub async fn remove_older_than(&self, cutoff: Timestamp) -> io::Result<u64> {
+        let mut removed = 0;
+        for name in ["mail", "reports", "previews"] {
+            let mut entries = fs::read_dir(self.0.join(name)).await?;
+            while let Some(entry) = entries.next_entry().await? {
+                if Timestamp::from(entry.metadata().await?.modified()?) < cutoff {
+                    remove_if_there(&entry.path()).await?;
+                    removed += 1;
+                }
+            }
+        }
+        Ok(removed)
     }
 }
 

@@ -81,6 +81,8 @@ pub enum Text {
     NoMethod,
     /// There is no such report, or not yet.
     NoReport,
+    /// There is no such preview, or not yet.
+    NoPreview,
     /// A report is named by a number.
     ReportIdIsNumber,
     /// A query parameter cannot be understood.
@@ -116,6 +118,7 @@ impl Text {
             Self::NoRoute => "找不到該頁面".into(),
             Self::NoMethod => "此網址不支援這個方法".into(),
             Self::NoReport => "找不到該報表，可能尚未完成".into(),
+            Self::NoPreview => "找不到該預覽，可能尚未完成".into(),
             Self::ReportIdIsNumber => "報表編號必須是正整數".into(),
             Self::BadQuery => "查詢參數不正確：limit 與 after 必須是非負整數".into(),
             Self::BadUser(problem) => problem_in_chinese(*problem).into(),
@@ -137,6 +140,7 @@ impl Text {
             Self::NoRoute => "There is nothing at this address.".into(),
             Self::NoMethod => "This address does not support that method.".into(),
             Self::NoReport => "There is no such report, or it is not ready yet.".into(),
+            Self::NoPreview => "There is no such preview, or it is not ready yet.".into(),
             Self::ReportIdIsNumber => "A report id is a positive whole number.".into(),
             Self::BadQuery => "Query not understood: limit and after are whole numbers, not negative.".into(),
             Self::BadUser(problem) => problem_in_english(*problem).into(),

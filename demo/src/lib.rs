@@ -10,6 +10,7 @@
 #![allow(clippy::naive_bytecount, reason = "counting line breaks is not the hot part of an import")]
 
 pub mod app;
+pub mod cleanup;
 pub mod config;
 pub mod csv_rows;
 pub mod database;
@@ -17,6 +18,7 @@ pub mod files;
 pub mod i18n;
 pub mod jobs;
 pub mod mailer;
+pub mod preview;
 pub mod routes;
 pub mod sample;
 pub mod service;

@@ -1,22 +1,22 @@
-//! The whole service in one place: what is opened in which order, and how it ends.
+//! The whole service in one place: what is opened, what runs together, and how it ends.
 //!
-//! 1. Directories, the database, Portfire; leftovers of a killed process are removed.
-//! 2. The address is taken before anything works, so a second process fails at once.
-//! 3. The server of jobs, then HTTP; the tour runs beside them.
-//! 4. Ctrl-C or SIGTERM: HTTP finishes its requests, then the jobs drain.
+//! 1. The address is taken first, so a second process fails at once. Directories, the database, Portfire.
+//! 2. One host runs everything: leftovers of a killed process are removed, then the server of jobs, previews,
+//!    cleanup, the tour, and HTTP last.
+//! 3. Ctrl-C or SIGTERM: the reverse. HTTP finishes its requests, previews and jobs drain.
 
-use std::future::{IntoFuture, pending};
-
-use portfire::Jobs;
+use portfire::hosting::{Every, Host, TaskQueue, Web, on_start};
+use portfire::{DurationExt, JobError, Jobs};
 use tokio::net::TcpListener;
 
 use crate::app::{App, router};
+use crate::cleanup::remove_old_files;
 use crate::config::Config;
 use crate::database::Database;
 use crate::files::DataDir;
-use crate::jobs;
 use crate::mailer::Mailer;
 use crate::tour::Tour;
+use crate::{jobs, preview};
 
 /// Why the service could not start, or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -32,9 +32,6 @@ pub enum ServiceError {
     /// The data directory cannot be used.
     #[error("cannot use the data directory: {0}")]
     Data(std::io::Error),
-    /// Old uploads cannot be removed.
-    #[error("cannot remove old uploads: {0}")]
-    Sweep(#[from] crate::files::SweepError),
     /// The application's tables cannot be used.
     #[error("cannot use the database: {0}")]
     Database(#[from] sqlx::Error),
@@ -44,9 +41,6 @@ pub enum ServiceError {
     /// The URL of the mail server is not understood.
     #[error("cannot use the mail server: {0}")]
     Mail(#[from] lettre::transport::smtp::Error),
-    /// HTTP ended unexpectedly.
-    #[error("the web server failed: {0}")]
-    Http(std::io::Error),
 }
 
 fn taken_hint(cause: &std::io::Error) -> &'static str {
@@ -66,43 +60,67 @@ fn taken_hint(cause: &std::io::Error) -> &'static str {
 /// If dropped, running jobs are dropped too; the next start goes on with them.
 pub async fn run(config: Config) -> Result<(), ServiceError> {
     let listener = listen(&config.listen).await?;
-    let address = format!("http://{}", listener.local_addr().map_err(ServiceError::Http)?);
+    let address = listener.local_addr().map_err(|cause| not_listening(&config.listen, cause))?;
     let data = DataDir::open(&config.data_dir).await.map_err(ServiceError::Data)?;
     let url = config.database_url();
     let database = Database::open(&url).await?;
     let jobs = Jobs::connect(&url).await?;
-    data.sweep_uploads(&jobs).await?;
     let mailer = mailer(&config, &data)?;
     jobs::put_schedules(&jobs, &config.time_zone).await?;
     let administrator = jobs::Administrator(config.admin_email.clone(), config.language);
     let server = jobs::server(&jobs, database.clone(), data.clone(), mailer, administrator, config.lease());
-    let server = server.start().await?;
+    let previews = preview::queue();
+    let tour = Tour::new(format!("http://{address}"), config.language);
 
-    let tour = Tour::new(address, config.language);
-    tour.say_address();
-    let app = App {
-        jobs,
+    let host = Host::new();
+    let app = app(&config, &jobs, &database, &data, &previews);
+    let router = router(app, &host.health());
+    let sweeping = data.clone();
+    Ok(host
+        .provide(data.clone())
+        .service("old uploads", on_start(move |_ctx| sweep(sweeping.clone(), jobs.clone())))
+        .server(server)
+        .queue(&previews)
+        .periodic("old files", Every::delay(1.hour()).at_once(), remove_old_files)
+        .background("tour", move |ctx| {
+            let (tour, database, data) = (tour.clone(), database.clone(), data.clone());
+            async move {
+                ctx.lifetime().started().await;
+                tour.say_address();
+                if !config.no_sample
+                    && let Err(error) = tour.show(&database, &data).await
+                {
+                    tracing::warn!(error = %error, "the tour ended early");
+                }
+                Ok(())
+            }
+        })
+        .add(Web::on(listener, router))
+        .run()
+        .await?)
+}
+
+fn app(config: &Config, jobs: &Jobs, database: &Database, data: &DataDir, previews: &TaskQueue) -> App {
+    App {
+        jobs: jobs.clone(),
         database: database.clone(),
         data: data.clone(),
+        previews: previews.clone(),
         upload_max: config.upload_max,
-        admin: config.admin_email,
-    };
-    let http = axum::serve(listener, router(app)).with_graceful_shutdown(asked_to_stop());
-    let beside = async {
-        if !config.no_sample
-            && let Err(error) = tour.show(&database, &data).await
-        {
-            tracing::warn!(error = %error, "the tour ended early");
-        }
-        pending::<()>().await;
-    };
-    let served = tokio::select! { served = http.into_future() => served, () = beside => Ok(()) };
-    server.stop().await?;
-    served.map_err(ServiceError::Http)
+        admin: config.admin_email.clone(),
+    }
+}
+
+async fn sweep(data: DataDir, jobs: Jobs) -> Result<(), JobError> {
+    Ok(data.sweep_uploads(&jobs).await?)
 }
 
 async fn listen(address: &str) -> Result<TcpListener, ServiceError> {
-    TcpListener::bind(address).await.map_err(|cause| ServiceError::Listen { address: address.into(), cause })
+    TcpListener::bind(address).await.map_err(|cause| not_listening(address, cause))
+}
+
+fn not_listening(address: &str, cause: std::io::Error) -> ServiceError {
+    ServiceError::Listen { address: address.into(), cause }
 }
 
 fn mailer(config: &Config, data: &DataDir) -> Result<Mailer, ServiceError> {
@@ -110,22 +128,5 @@ fn mailer(config: &Config, data: &DataDir) -> Result<Mailer, ServiceError> {
     match &config.smtp_url {
         Some(url) => Ok(Mailer::to_smtp(url, from)?),
         None => Ok(Mailer::to_files(data.mail(), from)),
-    }
-}
-
-/// Returns when the process is asked to stop.
-async fn asked_to_stop() {
-    #[cfg(unix)]
-    let terminated = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(_) => pending().await,
-        }
-    };
-    #[cfg(not(unix))]
-    let terminated = pending::<()>();
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminated => {}
     }
 }

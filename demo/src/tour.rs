@@ -39,7 +39,7 @@ pub enum TourError {
 }
 
 /// A guide through the service at one address.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Tour {
     address: String,
     language: Language,

@@ -4,13 +4,14 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to its terminal")]
 
 mod tidy;
+mod weight;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 const USAGE: &str = "usage: cargo xtask <command>
 
-  check   format, clippy, docs, the rules of this code base, cargo-deny where it is installed
+  check   format, clippy, docs, the rules of this code base, how many crates a user builds, cargo-deny where it is installed
   test    every test and every example in the documentation
   sim     the simulator, optimized: [--seeds N] [--seed S] [--profile P] [--days D]; --seed shows the trace";
 
@@ -40,6 +41,7 @@ fn check() -> Result<(), String> {
     cargo("clippy", &clippy)?;
     cargo("documentation", &["doc", "--workspace", "--no-deps", "--all-features"])?;
     tidy()?;
+    weight::check()?;
     deny()
 }
 

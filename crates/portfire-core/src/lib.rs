@@ -6,8 +6,8 @@
 //!
 //! Reading order: [`Timestamp`] and [`Dice`] (the two arguments), [`JobId`] and [`Token`] (names),
 //! [`State`] (how a job moves), [`Policy`] (how it is retried and kept), [`NewJob`] (what is stored),
-//! [`Outcome`] and [`settle`] (what becomes of an attempt), [`Schedule`] (what recurs), [`Storage`] (what
-//! a backend does), [`engine`] (the server, without I/O).
+//! [`Outcome`] and [`settle`] (what becomes of an attempt), [`Cron`] and [`Schedule`] (what recurs, and
+//! when), [`Storage`] (what a backend does), [`engine`] (the server, without I/O).
 
 mod cron;
 mod dependency;
@@ -28,7 +28,7 @@ mod state;
 pub mod storage;
 mod time;
 
-pub use cron::{Cron, Zone};
+pub use cron::{Cron, Language, Zone};
 pub use dependency::{Dependency, Trigger, Verdict};
 pub use dice::Dice;
 pub use error::{Error, Result};

@@ -21,6 +21,10 @@ pub const PARENTS_MAX: usize = 100;
 pub const LOG_LINE_BYTES_MAX: usize = 4 << 10;
 /// Most log lines kept of one attempt; later ones are dropped and counted.
 pub const LOG_LINES_MAX: u32 = 10_000;
+/// Longest cron expression, in bytes: room for six fields with long lists.
+pub const CRON_BYTES_MAX: usize = 256;
+/// Most parts of a list in a cron expression: all values of the largest field, and a few.
+pub const CRON_PARTS_MAX: usize = 64;
 /// Most jobs that one late look at a schedule makes at once: [`Misfire::All`](crate::Misfire::All) allows
 /// no more, so a long outage cannot flood a queue.
 pub const CATCH_UP_MAX: u16 = 1_000;

@@ -2,6 +2,9 @@
 
 mod attributes;
 mod expand;
+mod faults;
+mod lifetimes;
+mod limits;
 mod signature;
 
 use proc_macro::TokenStream;
@@ -27,7 +30,8 @@ use proc_macro::TokenStream;
 ///   with serde's traits; serde's field attributes are allowed on them (`#[serde(default)] lang: String`).
 ///
 /// An `async fn` runs on the runtime; a plain `fn` on a thread for blocking work. It returns nothing, or
-/// a `Result` of any error.
+/// a `Result` of any error. Its own attributes go on working: `#[tracing::instrument]` and lints belong to
+/// its body, `#[cfg]` to all that becomes of it, `#[deprecated]` to the call.
 ///
 /// # Options
 /// | option | meaning | default |
@@ -47,15 +51,11 @@ use proc_macro::TokenStream;
 /// function with the same name that makes a call of it. A type and a function may share a name.
 #[proc_macro_attribute]
 pub fn job(attribute: TokenStream, item: TokenStream) -> TokenStream {
-    let parsed = attributes::parse(attribute.into());
-    let function = syn::parse::<syn::ItemFn>(item).and_then(signature::Function::new);
-    let expanded = match (parsed, function) {
-        (Ok(options), Ok(function)) => expand::expand(&options, &function),
-        (Err(mut first), Err(second)) => {
-            first.combine(second);
-            first.to_compile_error()
-        }
-        (Err(error), _) | (_, Err(error)) => error.to_compile_error(),
+    let (options, function) = (attributes::parse(attribute.into()), signature::Function::parse(item.into()));
+    let mut faults = faults::Faults::default();
+    let expanded = match (faults.of(options), faults.of(function)) {
+        (Some(options), Some(function)) => faults.or(expand::expand(&options, &function)),
+        _ => faults.or(proc_macro2::TokenStream::new()),
     };
-    expanded.into()
+    expanded.unwrap_or_else(|fault| fault.to_compile_error()).into()
 }

@@ -57,18 +57,22 @@ pub struct SqliteOptions {
     synchronous: Synchronous,
     busy_timeout: Duration,
     clock: Arc<dyn Clock>,
+    /// The same clock, where it is the host's and may be set.
+    host: Option<Arc<clock::HostClock>>,
 }
 
 impl SqliteOptions {
     /// This file with the defaults: prefix `portfire_`, flushed commits, 5 s of patience with other
     /// writers, the host's clock.
     pub fn new(path: impl Into<PathBuf>) -> Self {
+        let clock = Arc::new(clock::HostClock::system());
         Self {
             path: path.into(),
             prefix: DEFAULT_PREFIX.into(),
             synchronous: Synchronous::Full,
             busy_timeout: Duration::from_secs(5),
-            clock: Arc::new(clock::SystemClock),
+            clock: Arc::<clock::HostClock>::clone(&clock),
+            host: Some(clock),
         }
     }
 
@@ -99,7 +103,7 @@ impl SqliteOptions {
     /// Another clock, for tests that travel in time.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
+        (self.clock, self.host) = (clock, None);
         self
     }
 }

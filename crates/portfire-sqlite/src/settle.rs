@@ -88,7 +88,9 @@ fn settle(tx: &mut Tx<'_>, settlement: &Settlement) -> Result<Settled> {
 
 fn pass_fence(tx: &Tx<'_>, settlement: &Settlement) -> Result<Option<Held>> {
     let (job, token) = (Value::id(&settlement.lease.job), Value::Blob(settlement.lease.token.as_bytes()));
-    let row = if settlement.only_if_expired {
+    let row = if settlement.only_if_expired && !tx.may_rescue {
+        None
+    } else if settlement.only_if_expired {
         tx.one(Op::FenceExpired, &[job, token, Value::Int(tx.now.as_micros())])?
     } else {
         tx.one(Op::Fence, &[job, token])?

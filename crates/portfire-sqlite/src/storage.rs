@@ -117,7 +117,11 @@ impl Storage for SqliteStorage {
         if only_claims {
             return Box::pin(self.writer.ask_lightly(move |tx| exchange(tx, &request)));
         }
-        Box::pin(self.writer.ask(move |tx| exchange(tx, &request)))
+        let host = self.options.host.clone();
+        Box::pin(self.writer.ask(move |tx| {
+            tx.may_rescue = host.as_ref().is_none_or(|host| !host.was_just_set());
+            exchange(tx, &request)
+        }))
     }
 
     fn wait(&self, _at_most: std::time::Duration) -> Answer<'_, ()> {
@@ -130,6 +134,9 @@ impl Storage for SqliteStorage {
     }
 
     fn expired(&self, limit: u32) -> Answer<'_, Vec<Expired>> {
+        if self.options.host.as_ref().is_some_and(|host| host.was_just_set()) {
+            return Box::pin(std::future::ready(Ok(Vec::new())));
+        }
         Box::pin(self.reader().ask(move |tx| act::expired(tx, limit)))
     }
 

@@ -45,11 +45,13 @@ pub(crate) struct Tx<'c> {
     /// Set when something became ready to run, or servers have to look again for another reason: then they
     /// are woken after the commit.
     pub(crate) made_ready: bool,
+    /// Whether leases may be judged: not just after the clock was set.
+    pub(crate) may_rescue: bool,
 }
 
 impl<'c> Tx<'c> {
     pub(crate) const fn new(connection: &'c Connection, statements: &'c Statements, now: Timestamp) -> Self {
-        Self { connection, statements, now, made_ready: false }
+        Self { connection, statements, now, made_ready: false, may_rescue: true }
     }
 
     pub(crate) fn run(&self, op: Op, values: &[Value<'_>]) -> Result<u64> {

@@ -6,7 +6,7 @@
 use portfire_core::storage::Inserted;
 use portfire_core::{Clock, NewJob, Result};
 
-use crate::clock::SystemClock;
+use crate::clock::HostClock;
 use crate::insert::{at_once, insert};
 use crate::statements::{Statements, check_prefix};
 use crate::threads::Tx;
@@ -20,8 +20,8 @@ use crate::threads::Tx;
 pub fn insert_in(connection: &rusqlite::Connection, prefix: &str, jobs: &[NewJob]) -> Result<Vec<Inserted>> {
     check_prefix(prefix)?;
     let statements = Statements::with_prefix(prefix);
-    let mut tx = Tx::new(connection, &statements, SystemClock.now());
-    at_once(insert(&mut tx, SystemClock.now(), jobs))
+    let now = HostClock::system().now();
+    at_once(insert(&mut Tx::new(connection, &statements, now), now, jobs))
 }
 
 #[cfg(feature = "sqlx")]
@@ -34,7 +34,7 @@ mod with_sqlx {
     use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
     use sqlx::{Column, Row as _, TypeInfo, ValueRef};
 
-    use crate::clock::SystemClock;
+    use crate::clock::HostClock;
     use crate::insert::{Executor, insert};
     use crate::rows::{Cell, Row, Value};
     use crate::statements::{Op, Statements, check_prefix};
@@ -54,7 +54,8 @@ mod with_sqlx {
     ) -> Result<Vec<Inserted>> {
         check_prefix(prefix)?;
         let statements = Statements::with_prefix(prefix);
-        insert(&mut Sqlx { connection, statements: &statements }, SystemClock.now(), jobs).await
+        let now = HostClock::system().now();
+        insert(&mut Sqlx { connection, statements: &statements }, now, jobs).await
     }
 
     struct Sqlx<'c> {

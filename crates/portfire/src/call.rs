@@ -6,10 +6,29 @@ use portfire_core::Start;
 use portfire_core::storage::Inserted;
 use portfire_core::{Backoff, Dependency, JobId, Json, NewJob, Result, Retention, Timestamp, Trigger};
 
+use crate::hosting::{Inline, TaskHandle, TaskQueue};
 use crate::job::JobOptions;
-use crate::{EnqueueTarget, Job, JobHandle, Jobs};
+use crate::{EnqueueTarget, Job, JobError, JobHandle, Jobs};
 
 /// A call of a job that has not been made yet. Nothing happens until it is enqueued.
+///
+/// ```no_run
+/// use portfire::prelude::*;
+///
+/// #[job]
+/// async fn send(to: String) -> Result<(), JobError> {
+///     let _ = to;
+///     Ok(())
+/// }
+///
+/// # async fn example() -> portfire::Result<()> {
+/// let jobs = Jobs::connect("sqlite://jobs.db").await?;
+/// let first = send("ada".into()).queue("mail").tag("welcome").enqueue(&jobs).await?;
+/// send("bob".into()).after(1.hour()).unique("bob").enqueue(&jobs).await?;
+/// send("eve".into()).after_success_of(&first).attempts(3).enqueue(&jobs).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "a call does nothing until it is enqueued: `.enqueue(&jobs).await`"]
 pub struct Call<J> {
@@ -142,6 +161,32 @@ impl<J: Job> Call<J> {
         let id = job.id;
         let answers = transaction.insert(std::slice::from_ref(&job)).await?;
         Ok(handle_of(id, answers.first().copied()))
+    }
+
+    /// Runs the job in an in-process queue: nothing is stored, and the host's stop ends it. Attempts, timeout
+    /// and values work as on a server; the queue's own name and order take the place of queue and priority.
+    ///
+    /// # Errors
+    /// Misuse if the call needs a storage (parents, a unique name), or takes a value that neither the queue
+    /// nor its host provides; otherwise as [`TaskQueue::push`].
+    ///
+    /// # Cancel safety
+    /// If dropped, the job is not pushed.
+    pub async fn local(self, queue: &TaskQueue) -> Result<TaskHandle<J::Output>> {
+        queue.push_job::<J>(self.prepare(crate::client::process_id())?).await
+    }
+
+    /// Runs one attempt of the job here and now, and gives its result: nothing is queued, nothing retried.
+    ///
+    /// # Errors
+    /// Why the attempt did not succeed.
+    ///
+    /// # Cancel safety
+    /// If dropped, the attempt is dropped at its await.
+    pub async fn run_inline(self, values: &Inline) -> Result<J::Output, JobError> {
+        let job =
+            self.prepare(crate::client::process_id()).map_err(|error| JobError::new(error).no_retry())?;
+        values.run::<J>(job).await
     }
 
     /// Whether [`id`](Self::id) was said.

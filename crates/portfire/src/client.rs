@@ -30,6 +30,11 @@ pub(crate) fn process_server_id() -> portfire_core::ServerId {
     with_process_ids(|ids| ids.server(SystemClock.now()))
 }
 
+/// A fresh token, for an attempt that no storage handed out.
+pub(crate) fn process_token() -> portfire_core::Token {
+    with_process_ids(|ids| ids.token(SystemClock.now()))
+}
+
 /// A handle on the jobs of one storage. Cheap to clone; share it freely.
 #[derive(Clone, Debug)]
 pub struct Jobs {

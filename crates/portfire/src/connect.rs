@@ -1,4 +1,6 @@
 //! From a database URL to a storage. The scheme chooses the backend; nothing else in the program does.
+//!
+//! What is easily mistyped is answered here, before a database is asked, with what to write instead.
 
 use std::sync::Arc;
 
@@ -8,47 +10,80 @@ use portfire_core::{Error, Result, Storage};
 pub(crate) async fn open(url: &str) -> Result<Arc<dyn Storage>> {
     match url.split_once("://") {
         #[cfg(feature = "sqlite")]
-        Some(("sqlite", rest)) => sqlite(rest).await,
-        _ => Err(unknown(url)),
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("sqlite") => with_sqlite::open(rest).await,
+        Some((scheme, _)) => Err(Error::misuse(format!(
+            "no backend for the URL scheme `{scheme}`; this build knows `sqlite://path/to/file.db`"
+        ))),
+        None => Err(without_scheme(url)),
     }
 }
 
 /// The URL itself is not repeated: it may hold a password.
-fn unknown(url: &str) -> Error {
-    let scheme = url.split_once("://").map_or("(none)", |(scheme, _)| scheme);
-    Error::misuse(format!(
-        "no backend for the URL scheme `{scheme}`; this build knows `sqlite://path/to/file.db`"
-    ))
+fn without_scheme(url: &str) -> Error {
+    Error::misuse(if url.starts_with("sqlite:") {
+        "a SQLite URL has two slashes before the path, as in `sqlite://jobs.db` or `sqlite:///srv/jobs.db`"
+    } else {
+        "a database URL begins with a scheme, as in `sqlite://jobs.db`"
+    })
 }
 
 #[cfg(feature = "sqlite")]
-async fn sqlite(rest: &str) -> Result<Arc<dyn Storage>> {
-    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-    if path.is_empty() || path == ":memory:" {
-        return Err(Error::misuse(
-            "a SQLite URL names a file, as in `sqlite://jobs.db`; for jobs in memory use `ModelStorage`",
-        ));
-    }
-    let mut options = portfire_sqlite::SqliteOptions::new(path);
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        options = sqlite_option(options, pair)?;
-    }
-    Ok(Arc::new(portfire_sqlite::SqliteStorage::open(options).await?))
-}
+mod with_sqlite {
+    use std::path::Path;
+    use std::sync::Arc;
 
-#[cfg(feature = "sqlite")]
-fn sqlite_option(
-    options: portfire_sqlite::SqliteOptions,
-    pair: &str,
-) -> Result<portfire_sqlite::SqliteOptions> {
-    use portfire_sqlite::Synchronous;
-    match pair.split_once('=') {
-        Some(("synchronous", "full")) => Ok(options.synchronous(Synchronous::Full)),
-        Some(("synchronous", "normal")) => Ok(options.synchronous(Synchronous::Normal)),
-        Some(("prefix", prefix)) => options.prefix(prefix),
-        _ => Err(Error::misuse(format!(
-            "`{pair}` is not an option of a SQLite URL; there are `synchronous=full`, `synchronous=normal` \
-             and `prefix=name_`"
-        ))),
+    use portfire_core::{Error, Result, Storage};
+    use portfire_sqlite::{SqliteOptions, SqliteStorage, Synchronous};
+
+    /// Opens what follows `sqlite://`.
+    pub(super) async fn open(rest: &str) -> Result<Arc<dyn Storage>> {
+        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+        if path.is_empty() || path == ":memory:" {
+            return Err(Error::misuse(
+                "a SQLite URL names a file, as in `sqlite://jobs.db`; for jobs in memory use `ModelStorage`",
+            ));
+        }
+        let mut options = SqliteOptions::new(path);
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            options = option(options, pair)?;
+        }
+        check_place(Path::new(path))?;
+        Ok(Arc::new(SqliteStorage::open(options).await?))
+    }
+
+    fn option(options: SqliteOptions, pair: &str) -> Result<SqliteOptions> {
+        match pair.split_once('=') {
+            Some(("synchronous", "full")) => Ok(options.synchronous(Synchronous::Full)),
+            Some(("synchronous", "normal")) => Ok(options.synchronous(Synchronous::Normal)),
+            Some(("prefix", prefix)) => options.prefix(prefix),
+            _ => Err(Error::misuse(format!(
+                "`{pair}` is not an option of a SQLite URL; there are `synchronous=full`, \
+                 `synchronous=normal` and `prefix=name_`"
+            ))),
+        }
+    }
+
+    /// Where SQLite itself would only say that it cannot open the file.
+    fn check_place(path: &Path) -> Result<()> {
+        let shown = path.display();
+        let reason = match path.metadata() {
+            Ok(place) if place.is_dir() => {
+                format!("`{shown}` is a directory; name a file in it, as in `sqlite://{shown}/jobs.db`")
+            }
+            Ok(place) if place.permissions().readonly() => {
+                format!("`{shown}` is read-only; jobs are stored in it, so the program must be able to write")
+            }
+            Err(_) if !has_parent(path) => {
+                format!(
+                    "`{shown}` cannot be created, because its directory does not exist; create that first"
+                )
+            }
+            _ => return Ok(()),
+        };
+        Err(Error::misuse(reason))
+    }
+
+    fn has_parent(path: &Path) -> bool {
+        path.parent().is_none_or(|parent| parent.as_os_str().is_empty() || parent.is_dir())
     }
 }

@@ -16,13 +16,29 @@ use crate::clock::{SystemClock, monotonic_now};
 use crate::{AttemptScope, JobError, Jobs};
 
 /// The context of one attempt. Cheap to clone.
+///
+/// ```
+/// use portfire::prelude::*;
+///
+/// #[job]
+/// async fn import(ctx: &JobContext, rows: Vec<String>) -> Result<usize, JobError> {
+///     for (done, row) in (0..).zip(&rows) {
+///         ctx.check_cancelled()?;
+///         ctx.progress(done, rows.len() as u64);
+///         if row.is_empty() {
+///             ctx.log(format_args!("row {done} is empty"));
+///         }
+///     }
+///     Ok(rows.len())
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct JobContext(Arc<Attempt>);
 
 #[derive(Debug)]
 struct Attempt {
     claimed: Claimed,
-    jobs: Jobs,
+    jobs: Option<Jobs>,
     scope: AttemptScope,
     cancellation: CancellationToken,
     deadline: Option<Instant>,
@@ -39,7 +55,7 @@ impl ShutdownClock {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(deadline);
     }
 
-    fn remaining(&self) -> Option<Duration> {
+    pub(crate) fn remaining(&self) -> Option<Duration> {
         let deadline = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         deadline.map(|at| at.saturating_duration_since(monotonic_now()))
     }
@@ -56,13 +72,14 @@ struct NoteBox {
 impl JobContext {
     pub(crate) fn new(
         claimed: Claimed,
-        jobs: Jobs,
+        jobs: impl Into<Option<Jobs>>,
         scope: AttemptScope,
         cancellation: CancellationToken,
         shutdown: ShutdownClock,
     ) -> Self {
         let deadline = claimed.facts.policy.timeout.map(|limit| monotonic_now() + limit);
         let notes = NoteBox::default();
+        let jobs = jobs.into();
         Self(Arc::new(Attempt { claimed, jobs, scope, cancellation, deadline, shutdown, notes }))
     }
 
@@ -199,8 +216,14 @@ impl JobContext {
     }
 
     /// The client of this server's storage, to enqueue more.
+    ///
+    /// # Panics
+    /// If the job runs inline, or in an in-process queue that was given no storage (`hand_over_to`): then
+    /// there is none. The attempt ends as failed and says so.
     pub fn jobs(&self) -> &Jobs {
-        &self.0.jobs
+        self.0.jobs.as_ref().expect(
+            "this job runs without a storage, so it cannot enqueue; give the queue one with `.hand_over_to(&jobs)`",
+        )
     }
 
     /// Runs blocking work on a thread of its own kind. If the attempt is interrupted or times out, the

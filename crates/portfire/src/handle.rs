@@ -8,6 +8,24 @@ use portfire_core::JobId;
 use crate::Job;
 
 /// A job that is stored.
+///
+/// ```no_run
+/// use portfire::prelude::*;
+///
+/// #[job]
+/// async fn double(number: u64) -> Result<u64, JobError> {
+///     Ok(number * 2)
+/// }
+///
+/// # async fn example() -> portfire::Result<()> {
+/// let jobs = Jobs::connect("sqlite://jobs.db").await?;
+/// let handle = double(21).enqueue(&jobs).await?;
+/// let answer: Option<u64> = jobs.result(&handle).await?; // `Some(42)` once a server has run it
+/// let again = JobHandle::<double>::of(handle.id()); // by its id, as after a restart
+/// # let _ = (answer, again);
+/// # Ok(())
+/// # }
+/// ```
 pub struct JobHandle<J> {
     id: JobId,
     is_new: bool,

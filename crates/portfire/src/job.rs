@@ -147,7 +147,15 @@ impl JobOptions {
     }
 }
 
-/// A value that a handler takes from its server.
+/// A value that a handler takes from its server. `#[job]` lists one for each `#[from]`; a hand-written
+/// [`Job`] lists its own, so that a server without the value is refused when it starts.
+///
+/// ```
+/// use portfire::Need;
+///
+/// let needs = vec![Need::of::<std::net::TcpListener>()];
+/// # assert_eq!(needs.len(), 1);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Need {
     pub(crate) id: TypeId,

@@ -31,7 +31,7 @@ pub struct JobError {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Treatment {
+pub(crate) enum Treatment {
     Retry,
     RetryAfter(Duration),
     NoRetry,
@@ -83,13 +83,23 @@ impl JobError {
         &*self.cause
     }
 
+    /// How it wants to be treated.
+    pub(crate) const fn treatment(&self) -> Treatment {
+        self.treatment
+    }
+
+    /// The error and its chain of causes, as text.
+    pub(crate) fn fault(&self) -> Fault {
+        Fault::of(&*self.cause)
+    }
+
     /// Whether the policy decides about the next attempt.
     pub(crate) fn is_plain(&self) -> bool {
         self.treatment == Treatment::Retry
     }
 
     pub(crate) fn into_outcome(self) -> Outcome {
-        let fault = || Fault::of(&*self.cause);
+        let fault = || self.fault();
         match self.treatment {
             Treatment::Retry => Outcome::Failed(fault()),
             Treatment::RetryAfter(delay) => Outcome::RetryAfter(fault(), delay),

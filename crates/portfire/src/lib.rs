@@ -4,9 +4,13 @@ mod call;
 mod client;
 mod clock;
 mod connect;
+mod contain;
 mod context;
 mod duration;
+#[cfg(doctest)]
+mod guide;
 mod handle;
+pub mod hosting;
 mod job;
 mod job_error;
 mod layer;

@@ -9,6 +9,25 @@ use portfire_core::storage::Inserted;
 use portfire_core::{NewJob, Result};
 
 /// An open transaction that can take jobs.
+///
+#[cfg_attr(feature = "sqlite", doc = "```")]
+#[cfg_attr(not(feature = "sqlite"), doc = "```ignore")]
+/// use portfire::prelude::*;
+/// use portfire::sqlite::rusqlite;
+///
+/// #[job]
+/// async fn welcome(user_id: i64) {
+///     let _ = user_id;
+/// }
+///
+/// async fn sign_up(database: &mut rusqlite::Connection) -> Result<(), Box<dyn std::error::Error>> {
+///     let mut transaction = database.transaction()?;
+///     transaction.execute("INSERT INTO users (id) VALUES (7)", [])?;
+///     welcome(7).enqueue_in(&mut transaction).await?;
+///     transaction.commit()?; // both, or neither
+///     Ok(())
+/// }
+/// ```
 pub trait EnqueueTarget {
     /// Stores jobs as [`Storage::insert`](crate::Storage::insert) does, as part of this transaction.
     ///

@@ -1,6 +1,6 @@
-//! Values that handlers take from their server: shared ones, and ones made anew for each attempt.
+//! Values that handlers take from their server or host: shared ones, and ones made anew for each attempt.
 //!
-//! 1. The application gives them to the server by type: `provide`, `provide_with`.
+//! 1. The application gives them to the server, the host or a queue by type: `provide`, `provide_with`.
 //! 2. At start the server checks that every kind finds what it needs.
 //! 3. An attempt asks its [`AttemptScope`]; a factory runs at most once per attempt for a borrowed value.
 //! 4. When the attempt ends, however, the scope lets go of what it made.
@@ -43,6 +43,18 @@ impl Values {
         self.factories.insert(TypeId::of::<T>(), factory);
     }
 
+    /// These values, and what `outer` provides beyond them.
+    pub(crate) fn within(&self, outer: &Self) -> Self {
+        let mut all = outer.clone();
+        for id in self.shared.keys().chain(self.factories.keys()) {
+            all.shared.remove(id);
+            all.factories.remove(id);
+        }
+        all.shared.extend(self.shared.iter().map(|(id, value)| (*id, Arc::clone(value))));
+        all.factories.extend(self.factories.iter().map(|(id, make)| (*id, Arc::clone(make))));
+        all
+    }
+
     pub(crate) fn has(&self, id: TypeId) -> bool {
         self.shared.contains_key(&id) || self.factories.contains_key(&id)
     }
@@ -55,6 +67,27 @@ impl fmt::Debug for Values {
 }
 
 /// The values of one attempt. Handed to factories, so that one value can be made from others.
+///
+/// ```no_run
+/// use portfire::prelude::*;
+///
+/// struct Pool;
+/// struct Session(std::sync::Arc<Pool>);
+///
+/// #[job]
+/// async fn work(#[from] session: &Session) {
+///     let Session(_pool) = session;
+/// }
+///
+/// # async fn example(jobs: &Jobs) -> portfire::Result<()> {
+/// Server::new(jobs)
+///     .provide(Pool)
+///     .provide_with(|scope| async move { Ok(Session(scope.value().await?)) })
+///     .job::<work>()
+///     .run()
+///     .await
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct AttemptScope {
     values: Arc<Values>,
@@ -117,7 +150,7 @@ fn downcast<T: Send + Sync + 'static>(value: Shared) -> Result<Arc<T>, JobError>
 
 fn missing<T>() -> JobError {
     JobError::message(format!(
-        "the server provides no `{0}` of its own for an attempt; add `.provide(…)` for a shared one that \
+        "nothing provides a `{0}` of its own for an attempt; add `.provide(…)` for a shared one that \
          handlers borrow, or `.provide_with(…)` for one that they own",
         type_name::<T>()
     ))

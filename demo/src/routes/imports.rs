@@ -3,6 +3,7 @@
 //! 1. The file is streamed to disk under the id of the job to be; nothing of the client's name is used.
 //! 2. The import, its summary mail and its progress row are stored in one transaction.
 //! 3. If that fails the file is removed; if the process dies in between, the next start removes it.
+//! 4. A preview is made in this process, by the way: if there is no time for it, there is none.
 
 use std::path::Path as FilePath;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use axum::extract::multipart::{Field, MultipartError, MultipartRejection};
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Multipart, Path, Query, State};
 use axum::http::StatusCode;
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::response::IntoResponse;
 use axum::{BoxError, Json};
 use futures_util::Stream;
@@ -28,6 +29,7 @@ use crate::database::{Database, ImportError, insert_import};
 use crate::files::remove_if_there;
 use crate::i18n::{Language, Text};
 use crate::jobs::{import_users, send_import_summary};
+use crate::preview;
 
 /// The longest rest between two batches, in milliseconds.
 const PAUSE_MAX: u64 = 1_000;
@@ -96,10 +98,13 @@ pub async fn upload(
             return Err(refusal);
         }
     };
+    // Open before the import may remove it.
+    let file = File::open(app.data.upload(id)).await?.into_std().await;
     if let Err(refusal) = enqueue(&app, id, name, pause_ms, language).await {
         remove_if_there(&app.data.upload(id)).await?;
         return Err(refusal);
     }
+    preview::push(&app.previews, id, file, language);
     Ok((StatusCode::ACCEPTED, Json(Accepted::new(id, &Text::Queued, language))))
 }
 
@@ -143,6 +148,24 @@ pub async fn errors(
     let disposition = format!("attachment; filename=\"errors-{id}.csv\"");
     let headers = [(CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (CONTENT_DISPOSITION, disposition)];
     Ok((headers, Body::from_stream(errors_csv(app.database.clone(), id, language))))
+}
+
+/// The first rows of an upload as a page.
+///
+/// # Errors
+/// 404 if there is no such import, or no preview of it yet.
+pub async fn preview(
+    State(app): State<Arc<App>>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<impl IntoResponse, Refusal> {
+    let content = match tokio::fs::read(app.data.preview(import_id(id)?)).await {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(Refusal::new(StatusCode::NOT_FOUND, Text::NoPreview));
+        }
+        read => read?,
+    };
+    let policy = "default-src 'none'; style-src 'unsafe-inline'";
+    Ok(([(CONTENT_TYPE, "text/html; charset=utf-8"), (CONTENT_SECURITY_POLICY, policy)], content))
 }
 
 /// Streams the first field named `file` to its place; returns the name it had where it came from.

@@ -44,7 +44,9 @@ impl Bed {
             tokio::time::timeout(PATIENCE, output.next_line()).await.expect("the program says nothing");
         let first = first.unwrap().expect("the program ended at once");
         let address = first[first.find("http://").expect("no address in the first line")..].to_owned();
-        Demo { process, output, address, http: Client::new() }
+        // Each request on a connection of its own: the service closes those of refused uploads.
+        let http = Client::builder().pool_max_idle_per_host(0).build().unwrap();
+        Demo { process, output, address, http }
     }
 
     pub(crate) fn command(&self, options: &[&str]) -> Command {
@@ -67,6 +69,11 @@ impl Bed {
     pub(crate) fn mail_with(&self, word: &str) -> usize {
         let read = |path: &PathBuf| std::fs::read_to_string(path).unwrap();
         self.files("mail").iter().filter(|path| read(path).contains(word)).count()
+    }
+
+    /// Waits until there is no such file.
+    pub(crate) async fn wait_until_gone(&self, path: &str) {
+        until(&format!("{path} to go"), async || (!self.path().join(path).exists()).then_some(())).await;
     }
 
     /// Waits until there are as many files as this.

@@ -5,5 +5,6 @@
 mod bed;
 mod crash;
 mod hostile;
+mod hosting;
 mod service;
 mod upkeep;

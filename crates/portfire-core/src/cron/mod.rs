@@ -5,9 +5,11 @@
 //! 2. `pattern.rs` turns the fields into sets and finds matching wall-clock times.
 //! 3. `zone.rs` says what a wall clock shows, and when it is changed.
 //! 4. `occurrence.rs` joins the two: it alone knows what happens when the clock is changed.
+//! 5. `describe/` puts the fields into words.
 //!
 //! No clock is read here, and no file: the zones are compiled in.
 
+mod describe;
 mod field;
 mod occurrence;
 mod parse;
@@ -18,6 +20,7 @@ mod zone;
 use std::fmt;
 use std::str::FromStr;
 
+pub use self::describe::Language;
 use self::parse::Fields;
 use self::pattern::Pattern;
 pub use self::zone::Zone;
@@ -133,6 +136,20 @@ impl Cron {
     pub fn previous_before(&self, before: Timestamp, zone: &Zone) -> Option<Timestamp> {
         let to = before.as_micros().saturating_sub(1).div_euclid(MICROS_PER_SECOND);
         occurrence::last_to(&self.pattern, to, zone).map(timestamp)
+    }
+
+    /// The expression in words, in 24-hour time.
+    ///
+    /// ```
+    /// use portfire_core::{Cron, Language};
+    ///
+    /// let nightly = Cron::parse("0 2 * * *")?;
+    /// assert_eq!(nightly.describe(Language::English), "At 02:00, every day");
+    /// assert_eq!(nightly.describe(Language::TraditionalChinese), "每天 02:00");
+    /// # Ok::<(), portfire_core::Error>(())
+    /// ```
+    pub fn describe(&self, language: Language) -> String {
+        describe::describe(&self.fields, language)
     }
 }
 

@@ -9,11 +9,8 @@
 
 use super::field::{DayTerm, SpecialDay, SpecialWeekday, Term, Unit, WeekdayTerm};
 use super::suggest::nearest;
+use crate::limits::{CRON_BYTES_MAX, CRON_PARTS_MAX};
 
-/// Longest expression, in bytes: six fields with full lists of a dozen values each stay below it.
-const TEXT_BYTES_MAX: usize = 256;
-/// Most parts of one list: all values of the largest field, and a few.
-const LIST_MAX: usize = 64;
 /// Most digits of a number: more than any range needs, so what is out of range is named as it is.
 const DIGITS_MAX: usize = 4;
 
@@ -64,8 +61,8 @@ pub(super) fn parse(text: &str) -> Refused<Fields> {
 }
 
 fn check_text(text: &str) -> Refused<()> {
-    if text.len() > TEXT_BYTES_MAX {
-        return Err(format!("it is {} bytes long; {TEXT_BYTES_MAX} are the limit", text.len()));
+    if text.len() > CRON_BYTES_MAX {
+        return Err(format!("it is {} bytes long; {CRON_BYTES_MAX} are the limit", text.len()));
     }
     match text.chars().find(|c| *c != '\t' && !(' '..='~').contains(c)) {
         Some(strange) => Err(format!(
@@ -101,8 +98,8 @@ fn fields([second, minute, hour, day, month, weekday]: [&str; 6]) -> Refused<Fie
 /// Reads the parts of a field; what is wrong with one is said with the name of the field.
 fn list<T>(unit: Unit, field: &str, read: impl Fn(Unit, &str) -> Refused<T>) -> Refused<Vec<T>> {
     let count = field.split(',').count();
-    let terms = if count > LIST_MAX {
-        Err(format!("the list has {count} parts; {LIST_MAX} are the limit"))
+    let terms = if count > CRON_PARTS_MAX {
+        Err(format!("the list has {count} parts; {CRON_PARTS_MAX} are the limit"))
     } else {
         let optional = matches!(unit, Unit::Day | Unit::Weekday);
         let field = if optional && field == "?" { "*" } else { field };

@@ -34,7 +34,7 @@ struct MonthShape {
 }
 
 /// Hour, minute, second.
-type Clock = (u8, u8, u8);
+type TimeOfDay = (u8, u8, u8);
 
 impl Pattern {
     pub(super) fn new(fields: &Fields) -> Self {
@@ -79,12 +79,12 @@ impl Pattern {
     /// The first match from `from` (inclusive) to `until` (exclusive).
     pub(super) fn first_in(&self, from: DateTime, until: DateTime) -> Option<DateTime> {
         let (date, clock) = (from.date(), clock(from.time()));
-        let today = self.has_day(date).then(|| self.clock_at_or_after(clock)).flatten();
+        let today = self.has_day(date).then(|| self.time_at_or_after(clock)).flatten();
         let found = if let Some(clock) = today {
             at(date, clock)
         } else {
             let date = self.date_at_or_after(date.tomorrow().ok()?, until.date())?;
-            at(date, self.clock_at_or_after((0, 0, 0))?)
+            at(date, self.time_at_or_after((0, 0, 0))?)
         };
         (found < until).then_some(found)
     }
@@ -93,17 +93,17 @@ impl Pattern {
     pub(super) fn last_in(&self, from: DateTime, until: DateTime) -> Option<DateTime> {
         let newest = until.checked_sub(jiff::SignedDuration::from_secs(1)).ok()?;
         let (date, clock) = (newest.date(), clock(newest.time()));
-        let today = self.has_day(date).then(|| self.clock_at_or_before(clock)).flatten();
+        let today = self.has_day(date).then(|| self.time_at_or_before(clock)).flatten();
         let found = if let Some(clock) = today {
             at(date, clock)
         } else {
             let date = self.date_at_or_before(date.yesterday().ok()?, from.date())?;
-            at(date, self.clock_at_or_before((23, 59, 59))?)
+            at(date, self.time_at_or_before((23, 59, 59))?)
         };
         (found >= from).then_some(found)
     }
 
-    fn clock_at_or_after(&self, (hour, minute, second): Clock) -> Option<Clock> {
+    fn time_at_or_after(&self, (hour, minute, second): TimeOfDay) -> Option<TimeOfDay> {
         let (first_minute, first_second) = (self.minutes.at_or_after(0)?, self.seconds.at_or_after(0)?);
         if self.hours.has(hour) {
             if self.minutes.has(minute)
@@ -118,7 +118,7 @@ impl Pattern {
         Some((self.hours.at_or_after(hour + 1)?, first_minute, first_second))
     }
 
-    fn clock_at_or_before(&self, (hour, minute, second): Clock) -> Option<Clock> {
+    fn time_at_or_before(&self, (hour, minute, second): TimeOfDay) -> Option<TimeOfDay> {
         let (last_minute, last_second) = (self.minutes.at_or_before(59)?, self.seconds.at_or_before(59)?);
         if self.hours.has(hour) {
             if self.minutes.has(minute)
@@ -230,11 +230,11 @@ impl MonthShape {
     }
 }
 
-fn clock(time: Time) -> Clock {
+fn clock(time: Time) -> TimeOfDay {
     (time.hour().unsigned_abs(), time.minute().unsigned_abs(), time.second().unsigned_abs())
 }
 
-fn at(date: Date, (hour, minute, second): Clock) -> DateTime {
+fn at(date: Date, (hour, minute, second): TimeOfDay) -> DateTime {
     let [hour, minute, second] = [hour, minute, second].map(u8::cast_signed);
     date.at(hour, minute, second, 0)
 }

@@ -101,6 +101,8 @@ pub enum Event {
     QuietAsked,
     /// Stop.
     StopAsked,
+    /// Stop, no later than this long from now, nor later than the server's own limit.
+    StopAskedWithin(Duration),
 }
 
 /// Something to do.
@@ -213,7 +215,8 @@ impl Engine {
             Event::Swept(expired) => self.on_swept(now, expired),
             Event::Pruned(answer) => self.keeper.pruned(now, answer),
             Event::QuietAsked => self.phase.quiet(),
-            Event::StopAsked => self.phase.stop(now),
+            Event::StopAsked => self.phase.stop(now, Duration::MAX),
+            Event::StopAskedWithin(limit) => self.phase.stop(now, limit),
         }
     }
 

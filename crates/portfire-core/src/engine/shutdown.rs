@@ -57,13 +57,15 @@ impl Shutdown {
         self.phase = self.phase.max(Phase::Quiet);
     }
 
-    pub(super) fn stop(&mut self, now: Moment) {
-        if self.is_stopping() {
+    /// Stops within the budget or `limit`, whichever is shorter. Asking again can only shorten it.
+    pub(super) fn stop(&mut self, now: Moment, limit: Duration) {
+        let budget = self.budget.min(limit);
+        if self.is_stopping() && now + budget >= self.abort_at {
             return;
         }
-        self.phase = Phase::Draining;
-        self.abort_at = now + self.budget;
-        self.interrupt_at = self.abort_at.saturating_sub(NOTICE_MAX.min(self.budget / 5));
+        self.phase = self.phase.max(Phase::Draining);
+        self.abort_at = now + budget;
+        self.interrupt_at = self.abort_at.saturating_sub(NOTICE_MAX.min(budget / 5));
     }
 
     pub(super) const fn stopped(&mut self) {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use portfire_core::{Cron, Timestamp, Zone};
+use portfire_core::{Cron, Language, Timestamp, Zone};
+use proptest::prelude::*;
 
 fn cron(text: &str) -> Cron {
     Cron::parse(text).unwrap()
@@ -243,4 +244,67 @@ fn an_instant_between_seconds_is_neither_lost_nor_doubled() {
     }
     assert_eq!(every.next_after(one, &utc), Some(two));
     assert_eq!(every.previous_before(two, &utc), Some(one));
+}
+
+/// Fields that are mostly well formed, of every kind there is.
+fn expression() -> impl Strategy<Value = String> {
+    let time = "(\\*|\\*/[1-9]|[0-9]|1[0-9]|[0-9]-1[0-9](/[2-9])?|[0-9]/[2-9]|[0-9],2[0-3])";
+    let day = "(\\*|\\?|[1-9]|L|L-[1-9]|LW|1[0-9]W|[1-9]-2[0-9]/[2-9]|[1-9],2[0-9])";
+    let weekday = "(\\*|\\?|[0-7]|MON|fri#[1-5]|[0-7]L|SAT-TUE|\\*/[2-7])";
+    let month = "(\\*|[1-9]|1[0-2]|FEB|OCT-mar|\\*/[2-5])";
+    (proptest::option::of(time), time, time, day, month, weekday).prop_map(
+        |(second, minute, hour, day, month, weekday)| {
+            let fields = [second.unwrap_or_default(), minute, hour, day, month, weekday];
+            fields.join(" ").trim_start().to_owned()
+        },
+    )
+}
+
+fn any_zone() -> impl Strategy<Value = Zone> {
+    let names =
+        ["UTC", "Asia/Taipei", "America/New_York", "Australia/Lord_Howe", "Pacific/Apia", "Africa/Cairo"];
+    prop::sample::select(names.to_vec()).prop_map(zone)
+}
+
+proptest! {
+    #[test]
+    fn next_and_previous_are_neighbors(
+        text in expression(),
+        zone in any_zone(),
+        micros in -2_000_000_000_000_000_i64..4_000_000_000_000_000,
+    ) {
+        let Ok(cron) = Cron::parse(&text) else { return Ok(()) };
+        let now = Timestamp::from_micros(micros);
+        let next = cron.next_after(now, &zone).unwrap();
+        prop_assert!(next > now);
+        let previous = cron.previous_before(next, &zone).unwrap();
+        prop_assert!(previous <= now);
+        prop_assert_eq!(cron.next_after(previous, &zone), Some(next));
+        prop_assert_eq!(cron.previous_before(next.after(Duration::from_micros(1)), &zone), Some(next));
+    }
+
+    #[test]
+    fn an_expression_is_shown_as_it_was_written_and_read_back(text in expression()) {
+        let Ok(cron) = Cron::parse(&format!("\t {text} ")) else { return Ok(()) };
+        prop_assert_eq!(cron.as_str(), &text);
+        prop_assert_eq!(cron.to_string().parse::<Cron>().unwrap(), cron);
+    }
+
+    #[test]
+    fn nothing_that_can_be_parsed_is_speechless(text in expression()) {
+        let Ok(cron) = Cron::parse(&text) else { return Ok(()) };
+        prop_assert!(cron.describe(Language::English).starts_with(|c: char| c.is_ascii_uppercase()));
+        let chinese = cron.describe(Language::TraditionalChinese);
+        prop_assert!(chinese.contains(['每', ':']) && !chinese.contains("  "), "{chinese}");
+    }
+
+    #[test]
+    fn no_text_makes_it_panic(text in any::<String>(), near in "[0-9*/,LW#?A-Za-z@ -]{0,40}") {
+        for text in [text, near] {
+            if let Err(refused) = Cron::parse(&text) {
+                prop_assert!(refused.is_misuse() && refused.to_string().len() < 1_024);
+            }
+            let _ = Zone::named(&text);
+        }
+    }
 }

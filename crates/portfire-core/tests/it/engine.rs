@@ -7,13 +7,17 @@ use portfire_core::engine::{Config, Effect, Engine, Event, Phase, QueueConfig, Q
 use portfire_core::storage::{Claimed, Exchanged, Settled, Want};
 use portfire_core::{Dice, Facts, JobId, Json, Lease, Outcome, Policy, State, Timestamp, Token};
 
-const fn seconds(n: u64) -> Duration {
+pub(crate) const fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
-fn engine(slots: u32) -> Engine {
+pub(crate) fn engine(slots: u32) -> Engine {
+    Engine::new(config(slots), Dice::from_seed([1, 2]))
+}
+
+pub(crate) fn config(slots: u32) -> Config {
     let queue = QueueConfig { name: Arc::from("default"), weight: 1, slots: None };
-    let config = Config {
+    Config {
         slots,
         prefetch_max: slots * 2,
         queues: vec![queue],
@@ -22,24 +26,23 @@ fn engine(slots: u32) -> Engine {
         lease: seconds(30),
         poll: seconds(1),
         shutdown: seconds(30),
-    };
-    Engine::new(config, Dice::from_seed([1, 2]))
+    }
 }
 
-fn step(engine: &mut Engine, now: Duration) -> Vec<Effect> {
+pub(crate) fn step(engine: &mut Engine, now: Duration) -> Vec<Effect> {
     let mut effects = Vec::new();
     engine.step(now, &mut effects);
     effects
 }
 
-fn want(effects: &[Effect]) -> Option<Want> {
+pub(crate) fn want(effects: &[Effect]) -> Option<Want> {
     effects.iter().find_map(|effect| match effect {
         Effect::Exchange { want, .. } => want.clone(),
         _ => None,
     })
 }
 
-fn claimed(number: u8, token: Token) -> Claimed {
+pub(crate) fn claimed(number: u8, token: Token) -> Claimed {
     let lease = Lease { job: JobId::from_bytes([number; 16]), token };
     Claimed {
         facts: Facts { lease, attempt: 1, crashes: 0, policy: Policy::default() },
@@ -53,12 +56,12 @@ fn claimed(number: u8, token: Token) -> Claimed {
     }
 }
 
-fn answer(jobs: u8, token: Token) -> Event {
+pub(crate) fn answer(jobs: u8, token: Token) -> Event {
     let claimed = (1..=jobs).map(|number| claimed(number, token)).collect();
     Event::Exchanged(Exchanged { settled: Vec::new(), claimed, cancel: Vec::new() })
 }
 
-fn finished(job: &Claimed) -> Event {
+pub(crate) fn finished(job: &Claimed) -> Event {
     Event::Finished {
         facts: Box::new(job.facts.clone()),
         outcome: Outcome::Succeeded(None),
@@ -157,6 +160,21 @@ fn stopping_drains_then_interrupts_then_aborts_then_gives_back() {
     assert!(gives_back(&step(&mut engine, seconds(31))));
     engine.on(seconds(31), Event::Exchanged(Exchanged::default()));
     assert!(step(&mut engine, seconds(31)).iter().any(|effect| matches!(effect, Effect::Stopped)));
+}
+
+#[test]
+fn a_stop_within_less_time_interrupts_sooner_and_only_ever_sooner() {
+    let mut engine = engine(1);
+    let token = want(&step(&mut engine, seconds(0))).unwrap().token;
+    engine.on(seconds(0), answer(1, token));
+    step(&mut engine, seconds(0));
+    engine.on(seconds(1), Event::StopAskedWithin(seconds(10)));
+    engine.on(seconds(1), Event::StopAskedWithin(seconds(20)));
+    step(&mut engine, seconds(8));
+    assert_eq!(engine.phase(), Phase::Draining);
+    let interrupted = step(&mut engine, seconds(9));
+    assert!(interrupted.iter().any(|effect| matches!(effect, Effect::Interrupt(_))), "a fifth is left");
+    assert!(step(&mut engine, seconds(11)).iter().any(|effect| matches!(effect, Effect::AbortAll)));
 }
 
 #[test]

@@ -3,7 +3,13 @@
 
 mod backoff;
 mod cron;
+mod cron_oracle;
+mod cron_words;
 mod engine;
+mod engine_end;
+mod engine_fetch;
+mod engine_flush;
+mod engine_keeper;
 mod id;
 mod job;
 mod list;

@@ -1,11 +1,7 @@
 //! One attempt: layers, handler, timeout, panic, interruption. Whatever happens, it ends in an outcome.
 
-use std::any::Any;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -14,6 +10,7 @@ use tracing::Instrument;
 use portfire_core::{Fault, Json, Outcome};
 
 use super::Runner;
+use crate::contain::contain;
 use crate::{JobContext, Layer, Next};
 
 /// How long a handler may go on after its token was cancelled, before it is dropped at its next await.
@@ -23,9 +20,9 @@ const GRACE: Duration = Duration::from_secs(10);
 /// What is needed to run any attempt of a server.
 #[derive(Debug)]
 pub(crate) struct Attempts {
-    pub(super) layers: Vec<Arc<dyn Layer>>,
+    pub(crate) layers: Vec<Arc<dyn Layer>>,
     /// Cancelled when the server's time to stop is over.
-    pub(super) abort: CancellationToken,
+    pub(crate) abort: CancellationToken,
 }
 
 impl Attempts {
@@ -39,7 +36,7 @@ impl Attempts {
             attempt = ctx.attempt()
         );
         let next = Next { layers: &self.layers, runner, args };
-        let work = CatchPanic(Box::pin(next.run(ctx)));
+        let work = contain(next.run(ctx));
         let outcome = self.supervise(work, ctx).instrument(span.clone()).await;
         ctx.release_values();
         let outcome = if ctx.is_cancelled() { forgive(outcome) } else { outcome };
@@ -47,11 +44,15 @@ impl Attempts {
         outcome
     }
 
-    async fn supervise(&self, work: CatchPanic<'_>, ctx: &JobContext) -> Outcome {
+    async fn supervise(
+        &self,
+        work: impl Future<Output = Result<Outcome, Fault>>,
+        ctx: &JobContext,
+    ) -> Outcome {
         let token = ctx.cancellation();
         tokio::select! {
             biased;
-            outcome = work => outcome,
+            outcome = work => outcome.unwrap_or_else(Outcome::Panicked),
             limit = timed_out(ctx) => {
                 token.cancel();
                 Outcome::TimedOut(limit)
@@ -103,23 +104,4 @@ fn report(outcome: &Outcome) {
         }
         Outcome::Crashed => tracing::warn!("attempt crashed"),
     }
-}
-
-/// A future that ends in [`Outcome::Panicked`] instead of unwinding.
-struct CatchPanic<'a>(Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>);
-
-impl Future for CatchPanic<'_> {
-    type Output = Outcome;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
-        // Unwind safe: after a panic the future is never polled again, and only dropped.
-        catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx)))
-            .unwrap_or_else(|panic| Poll::Ready(Outcome::Panicked(Fault::new(&panic_text(&*panic)))))
-    }
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text =
-        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("the handler panicked with something that is not text").to_owned()
 }

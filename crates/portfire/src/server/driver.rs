@@ -25,6 +25,8 @@ use portfire_core::{Error, Lease, Outcome, Result, ServerId};
 
 use super::attempt::Attempts;
 use super::registry::Runner;
+use super::signs::Signs;
+use super::strangers::Strangers;
 use crate::clock::monotonic_now;
 use crate::context::ShutdownClock;
 use crate::values::Values;
@@ -66,6 +68,7 @@ pub(super) struct Driver {
     pub(super) runners: HashMap<&'static str, Runner>,
     pub(super) values: Arc<Values>,
     pub(super) attempts: Arc<Attempts>,
+    pub(super) strangers: Arc<Strangers>,
     pub(super) shutdown: ShutdownClock,
     pub(super) clock: LocalClock,
     pub(super) events: UnboundedSender<Event>,
@@ -73,6 +76,7 @@ pub(super) struct Driver {
     /// The attempts that run.
     pub(super) contexts: HashMap<Lease, JobContext>,
     pub(super) running: Arc<AtomicU32>,
+    pub(super) signs: Signs,
 }
 
 impl Driver {
@@ -90,6 +94,7 @@ impl Driver {
                 _ = self.inbox.recv_many(&mut batch, EVENTS_PER_STEP) => {}
                 () = tokio::time::sleep_until(alarm) => {}
             }
+            self.signs.turned(monotonic_now());
             self.take_in(&mut batch);
             self.engine.step(self.clock.now(), &mut effects);
             while tasks.try_join_next().is_some() {}
@@ -138,6 +143,8 @@ impl Driver {
             }
             Effect::Prune(limit) => {
                 self.call("prune", tasks, async move { storage.prune(limit).await }, Event::Pruned);
+                let (strangers, jobs) = (Arc::clone(&self.strangers), self.jobs.clone());
+                tasks.spawn(async move { strangers.look(&**jobs.storage()).await });
             }
             Effect::Run(claimed) => self.start_attempt(*claimed, tasks),
             Effect::Interrupt(lease) => {

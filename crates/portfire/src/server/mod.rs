@@ -14,6 +14,8 @@ mod pulse;
 mod queues;
 mod registry;
 mod running;
+mod signs;
+mod strangers;
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
@@ -28,8 +30,9 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use attempt::Attempts;
 pub use queues::Queues;
-pub(crate) use registry::Runner;
+pub(crate) use registry::{Runner, runner_of};
 pub use running::RunningServer;
+pub(crate) use signs::Complaint;
 
 use crate::values::Values;
 use crate::{AttemptScope, Job, JobError, Jobs, Layer};
@@ -99,7 +102,7 @@ impl Server {
         }
     }
 
-    /// Teaches it a kind. Jobs of other kinds wait for a server that knows them.
+    /// Teaches it a kind. Jobs of other kinds wait for a server that knows them; its log names such kinds.
     pub fn job<J: Job>(mut self) -> Self {
         self.registry.add::<J>();
         self
@@ -181,8 +184,9 @@ impl Server {
     /// # Cancel safety
     /// If dropped, jobs that run are dropped too, and run again once the lease has ended.
     pub async fn run(self) -> Result<()> {
+        let signals = running::StopSignals::listen()?;
         let server = self.start().await?;
-        running::asked_to_stop().await?;
+        signals.first().await;
         server.stop().await
     }
 
@@ -206,6 +210,17 @@ impl Server {
         };
         let info = self.info(&queues);
         running::start(self.jobs, config, info, self.registry, self.values, self.layers).await
+    }
+
+    /// Also provides what `outer` provides and this server does not.
+    pub(crate) fn within(mut self, outer: &Values) -> Self {
+        self.values = self.values.within(outer);
+        self
+    }
+
+    /// Its name for people, if it was given one.
+    pub(crate) fn given_name(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 
     /// What runs its attempts, for a test that drives them itself. Checked as at a start.

@@ -16,6 +16,8 @@ use portfire_core::storage::{Beat, ServerInfo};
 use portfire_core::{Error, Result, ServerId, Storage};
 
 use super::driver::LocalClock;
+use super::signs::Signs;
+use crate::clock::monotonic_now;
 
 /// The pulse of one server.
 #[derive(Clone, Debug)]
@@ -27,6 +29,7 @@ pub(super) struct Pulse {
     pub(super) running: Arc<AtomicU32>,
     pub(super) clock: LocalClock,
     pub(super) events: UnboundedSender<Event>,
+    pub(super) signs: Signs,
     pub(super) stop: CancellationToken,
 }
 
@@ -37,6 +40,7 @@ impl Pulse {
         let info = ServerInfo { running: self.running.load(Ordering::Relaxed), ..self.info.clone() };
         let beat = Beat { server: self.server, lease: self.lease, info };
         let answer = self.storage.beat(beat).await?;
+        self.signs.answered(monotonic_now());
         // The driver is gone only when the server has stopped; then nobody needs to know.
         let _ = self.events.send(Event::Beaten { sent_at, cancel: answer.cancel });
         Ok(())

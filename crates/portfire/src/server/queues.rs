@@ -6,6 +6,16 @@ use portfire_core::engine::{QueueConfig, QueueOrder};
 use portfire_core::{Error, Result};
 
 /// The queues of a server.
+///
+/// ```
+/// use portfire::Queues;
+///
+/// // `reports` only when there is nothing to do for `mail`:
+/// let strict = Queues::ordered(["mail", "reports"]);
+/// // `mail` first three times of four:
+/// let shared = Queues::weighted([("mail", 3), ("reports", 1)]);
+/// # assert_ne!(strict, shared);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Queues {
     order: QueueOrder,

@@ -16,6 +16,11 @@ use crate::{Job, JobContext, JobError, Need};
 /// Runs one attempt of a kind.
 pub(crate) type Runner = fn(JobContext, Json) -> Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
+/// What runs an attempt of this kind.
+pub(crate) fn runner_of<J: Job>() -> Runner {
+    |ctx, args| Box::pin(run::<J>(ctx, args))
+}
+
 /// The kinds a server knows.
 #[derive(Debug, Default)]
 pub(super) struct Registry {
@@ -38,7 +43,7 @@ impl Registry {
             type_name: std::any::type_name::<J>(),
             queue: J::options().queue,
             needs: J::needs(),
-            runner: |ctx, args| Box::pin(run::<J>(ctx, args)),
+            runner: runner_of::<J>(),
         });
     }
 

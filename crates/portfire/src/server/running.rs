@@ -16,6 +16,8 @@ use super::attempt::Attempts;
 use super::driver::{Driver, LocalClock};
 use super::pulse::Pulse;
 use super::registry::Registry;
+use super::signs::{Complaint, Signs};
+use super::strangers::Strangers;
 use crate::client::process_server_id;
 use crate::clock::{monotonic_now, system_dice};
 use crate::context::ShutdownClock;
@@ -24,6 +26,20 @@ use crate::{Jobs, Layer};
 
 /// A server that works jobs. Dropping it stops it at once: its jobs are dropped and run again once the
 /// lease has ended. Call [`stop`](Self::stop) to end well.
+///
+/// ```no_run
+/// use portfire::prelude::*;
+///
+/// #[job]
+/// async fn work() {}
+///
+/// # async fn example(done: tokio::sync::Notify) -> portfire::Result<()> {
+/// let jobs = Jobs::connect("sqlite://jobs.db").await?;
+/// let server = Server::new(&jobs).job::<work>().start().await?;
+/// done.notified().await;
+/// server.stop().await
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct RunningServer {
     id: ServerId,
@@ -32,6 +48,9 @@ pub struct RunningServer {
     pulse: CancellationToken,
     shutdown: ShutdownClock,
     budget: std::time::Duration,
+    signs: Signs,
+    lease: std::time::Duration,
+    running: Arc<AtomicU32>,
 }
 
 impl RunningServer {
@@ -40,7 +59,17 @@ impl RunningServer {
         self.id
     }
 
-    /// Takes no more jobs, but finishes those it has and stays.
+    /// What is wrong with its loops, if something is: one does not turn, or the storage does not answer.
+    pub(crate) fn complaint(&self) -> Option<Complaint> {
+        self.signs.complaint(monotonic_now(), self.lease)
+    }
+
+    /// How many jobs run.
+    pub(crate) fn running(&self) -> u32 {
+        self.running.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// Takes no more jobs, but finishes those it has and stays: before a deployment, say.
     pub fn quiet(&self) {
         let _ = self.events.send(Event::QuietAsked);
     }
@@ -53,9 +82,21 @@ impl RunningServer {
     ///
     /// # Cancel safety
     /// If dropped, the server stops at once, as when it is dropped itself.
-    pub async fn stop(mut self) -> Result<()> {
-        self.shutdown.set(monotonic_now() + self.budget);
-        let _ = self.events.send(Event::StopAsked);
+    pub async fn stop(self) -> Result<()> {
+        self.stop_within(std::time::Duration::MAX).await
+    }
+
+    /// The same within this long, or the server's own limit if that is shorter.
+    ///
+    /// # Errors
+    /// As [`stop`](Self::stop).
+    ///
+    /// # Cancel safety
+    /// As [`stop`](Self::stop).
+    pub async fn stop_within(mut self, limit: std::time::Duration) -> Result<()> {
+        let budget = self.budget.min(limit);
+        self.shutdown.set(monotonic_now() + budget);
+        let _ = self.events.send(Event::StopAskedWithin(budget));
         let Some(driver) = self.driver.as_mut() else { return Ok(()) };
         let ended = driver.await;
         self.driver = None;
@@ -84,6 +125,8 @@ pub(super) async fn start(
 ) -> Result<RunningServer> {
     let (events, inbox) = unbounded_channel();
     let (id, clock, budget) = (process_server_id(), LocalClock::start(), config.shutdown);
+    let (signs, lease) = (Signs::new(monotonic_now()), config.lease);
+    let strangers = Arc::new(Strangers::new(Arc::clone(&config.kinds), info.queues.clone()));
     let (stop_pulse, shutdown, running) =
         (CancellationToken::new(), ShutdownClock::default(), Arc::new(AtomicU32::new(0)));
     let pulse = Pulse {
@@ -94,6 +137,7 @@ pub(super) async fn start(
         running: Arc::clone(&running),
         clock,
         events: events.clone(),
+        signs: signs.clone(),
         stop: stop_pulse.clone(),
     };
     pulse.beat().await?;
@@ -105,31 +149,51 @@ pub(super) async fn start(
         runners: registry.runners(),
         values: Arc::new(values),
         attempts: Arc::new(Attempts { layers, abort: CancellationToken::new() }),
+        strangers,
         shutdown: shutdown.clone(),
         clock,
         events: events.clone(),
         inbox,
         contexts: HashMap::new(),
-        running,
+        running: Arc::clone(&running),
+        signs: signs.clone(),
     };
     let (driver, pulse) = (Some(tokio::spawn(driver.run())), stop_pulse);
-    Ok(RunningServer { id, events, driver, pulse, shutdown, budget })
+    Ok(RunningServer { id, events, driver, pulse, shutdown, budget, signs, lease, running })
 }
 
-/// Returns when the process is asked to stop: Ctrl-C, or SIGTERM where there is such a thing.
-pub(super) async fn asked_to_stop() -> Result<()> {
-    let failed = |e| Error::broken("the process cannot listen for signals").caused_by(e);
+/// What asks the process to stop: Ctrl-C, and SIGTERM where there is such a thing. Listened for from the
+/// moment this is made, so that none is missed while a server starts.
+pub(super) struct StopSignals {
     #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-        tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted.map_err(failed),
-            _ = terminate.recv() => Ok(()),
-        }
+    signals: [tokio::signal::unix::Signal; 2],
+    #[cfg(windows)]
+    signals: [tokio::signal::windows::CtrlC; 1],
+}
+
+impl StopSignals {
+    pub(super) fn listen() -> Result<Self> {
+        let signals = || {
+            #[cfg(unix)]
+            {
+                use tokio::signal::unix::{SignalKind, signal};
+                Ok([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?])
+            }
+            #[cfg(windows)]
+            {
+                Ok([tokio::signal::windows::ctrl_c()?])
+            }
+        };
+        let failed = |e: std::io::Error| Error::broken("the process cannot listen for signals").caused_by(e);
+        Ok(Self { signals: signals().map_err(failed)? })
     }
-    #[cfg(not(unix))]
-    {
-        tokio::signal::ctrl_c().await.map_err(failed)
+
+    /// Returns at the first of them.
+    pub(super) async fn first(mut self) {
+        std::future::poll_fn(|cx| {
+            let asked = self.signals.iter_mut().any(|signal| signal.poll_recv(cx).is_ready());
+            if asked { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        })
+        .await;
     }
 }

@@ -9,7 +9,7 @@ use portfire::sqlite::SqliteStorage;
 use portfire::{JobDetails, ModelStorage, RunningServer, Timestamp};
 
 /// Longest wait of any case: only a broken build gets near it.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 struct WallClock;

@@ -1,10 +1,26 @@
-//! The façade on real storages: every case runs on the model and on SQLite.
+//! The façade on real storages: every case runs on the model and on SQLite. Hosting needs no storage, so its
+//! cases also run without features.
 #![allow(missing_docs, clippy::unwrap_used, clippy::pedantic)]
 #![allow(clippy::disallowed_methods, reason = "tests wait in real time, in one place")]
 
+#[cfg(feature = "sqlite")]
 mod bed;
+#[cfg(feature = "sqlite")]
 mod client;
+#[cfg(feature = "sqlite")]
+mod first_steps;
+#[cfg(feature = "sqlite")]
+mod forms;
+#[cfg(feature = "sqlite")]
+mod hello;
+mod hosting;
+#[cfg(feature = "sqlite")]
 mod recurring;
+#[cfg(feature = "sqlite")]
 mod server;
 mod testing;
+#[cfg(feature = "sqlite")]
+mod treatment;
+mod ui;
+#[cfg(feature = "sqlite")]
 mod values;

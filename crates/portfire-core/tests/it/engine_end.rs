@@ -1,0 +1,96 @@
+//! How a server lets go: of a lease it may have lost, of jobs somebody cancels, of everything when it stops.
+
+use portfire_core::engine::{Effect, Engine, Event, Phase};
+use portfire_core::storage::Exchanged;
+use portfire_core::{Settlement, State, Target, Token};
+
+use crate::engine::{answer, claimed, engine, finished, seconds, step, want};
+
+/// An engine of one slot that runs job 1, and holds job 2 until the slot is free.
+fn with_one_waiting() -> (Engine, Token) {
+    let mut engine = engine(1);
+    let token = want(&step(&mut engine, seconds(0))).unwrap().token;
+    engine.on(seconds(0), answer(2, token));
+    step(&mut engine, seconds(0));
+    (engine, token)
+}
+
+fn settlements(effects: &[Effect]) -> Vec<Settlement> {
+    let sent = effects.iter().filter_map(|effect| match effect {
+        Effect::Exchange { settlements, .. } => Some(settlements.clone()),
+        _ => None,
+    });
+    sent.flatten().collect()
+}
+
+fn stops(effects: &[Effect]) -> bool {
+    effects.iter().any(|effect| matches!(effect, Effect::Stopped))
+}
+
+fn interrupts(effects: &[Effect]) -> bool {
+    effects.iter().any(|effect| matches!(effect, Effect::Interrupt(_)))
+}
+
+/// That the only thing written is job 2, given back uncharged.
+fn assert_given_back(effects: &[Effect], token: Token) {
+    let written = settlements(effects);
+    assert_eq!(written.len(), 1, "{effects:?}");
+    assert_eq!(written[0].lease, claimed(2, token).facts.lease);
+    assert!(matches!(written[0].to, Target::Again { state: State::Enqueued, attempts: 0, .. }));
+}
+
+#[test]
+fn a_lost_lease_gives_back_what_has_not_begun() {
+    let (mut engine, token) = with_one_waiting();
+    assert!(settlements(&step(&mut engine, seconds(26))).is_empty());
+    assert_given_back(&step(&mut engine, seconds(27)), token);
+}
+
+#[test]
+fn a_late_answer_to_an_old_heartbeat_does_not_shorten_trust() {
+    let (mut engine, _) = with_one_waiting();
+    engine.on(seconds(11), Event::Beaten { sent_at: seconds(10), cancel: Vec::new() });
+    engine.on(seconds(12), Event::Beaten { sent_at: seconds(5), cancel: Vec::new() });
+    assert!(!interrupts(&step(&mut engine, seconds(36))));
+    assert!(interrupts(&step(&mut engine, seconds(37))));
+}
+
+#[test]
+fn a_cancelled_job_that_has_not_begun_never_begins() {
+    let (mut engine, token) = with_one_waiting();
+    let cancel = vec![claimed(2, token).facts.lease];
+    engine.on(seconds(1), Event::Beaten { sent_at: seconds(1), cancel });
+    let effects = step(&mut engine, seconds(1));
+    assert!(!interrupts(&effects));
+    assert_given_back(&effects, token);
+    assert_eq!(settlements(&effects)[0].if_cancelled.as_ref().map(Target::state), Some(State::Cancelled));
+}
+
+#[test]
+fn it_has_not_stopped_before_everything_is_written() {
+    let mut engine = engine(1);
+    let token = want(&step(&mut engine, seconds(0))).unwrap().token;
+    engine.on(seconds(0), answer(1, token));
+    step(&mut engine, seconds(0));
+    engine.on(seconds(1), Event::StopAsked);
+    engine.on(seconds(1), finished(&claimed(1, token)));
+    assert!(!stops(&step(&mut engine, seconds(1))), "the outcome is on its way");
+    engine.on(seconds(2), Event::ExchangeFailed);
+    assert!(!stops(&step(&mut engine, seconds(2))), "and again");
+    assert!(!stops(&step(&mut engine, seconds(3))), "it is repeated now");
+    engine.on(seconds(3), Event::Exchanged(Exchanged::default()));
+    assert!(stops(&step(&mut engine, seconds(3))));
+    assert_eq!(engine.phase(), Phase::Stopped);
+    assert!(step(&mut engine, seconds(4)).is_empty());
+}
+
+#[test]
+fn asking_again_neither_revives_nor_delays_a_stop() {
+    let (mut engine, _) = with_one_waiting();
+    engine.on(seconds(1), Event::StopAsked);
+    engine.on(seconds(2), Event::QuietAsked);
+    assert_eq!(engine.phase(), Phase::Draining);
+    engine.on(seconds(20), Event::Beaten { sent_at: seconds(20), cancel: Vec::new() });
+    engine.on(seconds(20), Event::StopAsked);
+    assert!(interrupts(&step(&mut engine, seconds(26))), "five seconds before the deadline of the first");
+}

@@ -1,0 +1,122 @@
+//! When a server claims, how many, and from which queues first.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portfire_core::Dice;
+use portfire_core::engine::{Config, Effect, Engine, Event, QueueConfig, QueueOrder};
+use portfire_core::storage::{Claimed, Exchanged};
+
+use crate::engine::{answer, claimed, config, engine, finished, seconds, step, want};
+
+fn queue(name: &str, weight: u32, slots: Option<u32>) -> QueueConfig {
+    QueueConfig { name: Arc::from(name), weight, slots }
+}
+
+fn runs(effects: &[Effect]) -> usize {
+    effects.iter().filter(|effect| matches!(effect, Effect::Run(_))).count()
+}
+
+/// An engine of two slots, both busy for the second time, with a round trip in which both ended before.
+fn busy_again(prefetch_max: u32) -> Vec<Effect> {
+    let mut engine = Engine::new(Config { prefetch_max, ..config(2) }, Dice::from_seed([1, 2]));
+    let now = seconds(0);
+    let token = want(&step(&mut engine, now)).unwrap().token;
+    engine.on(now, answer(2, token));
+    step(&mut engine, now);
+    engine.on(now, finished(&claimed(1, token)));
+    engine.on(now, finished(&claimed(2, token)));
+    let token = want(&step(&mut engine, now)).unwrap().token;
+    engine.on(now, answer(2, token));
+    let effects = step(&mut engine, now);
+    assert_eq!(runs(&effects), 2);
+    effects
+}
+
+#[test]
+fn it_claims_ahead_as_many_as_ended_during_the_last_round_trip() {
+    assert_eq!(want(&busy_again(4)).unwrap().limit, 2);
+    assert_eq!(want(&busy_again(1)).unwrap().limit, 1, "no more than configured");
+    assert!(want(&busy_again(0)).is_none());
+}
+
+#[test]
+fn what_has_no_slot_waits_for_one() {
+    let mut engine = engine(1);
+    let token = want(&step(&mut engine, seconds(0))).unwrap().token;
+    engine.on(seconds(0), answer(2, token));
+    assert_eq!(runs(&step(&mut engine, seconds(0))), 1);
+    engine.on(seconds(0), finished(&claimed(1, token)));
+    assert_eq!(runs(&step(&mut engine, seconds(0))), 1);
+}
+
+#[test]
+fn a_full_claim_means_there_may_be_more_and_a_short_one_that_there_is_not() {
+    for (count, asks_again) in [(4, true), (3, false)] {
+        let mut engine = engine(4);
+        let token = want(&step(&mut engine, seconds(0))).unwrap().token;
+        engine.on(seconds(0), answer(count, token));
+        step(&mut engine, seconds(0));
+        engine.on(seconds(0), finished(&claimed(1, token)));
+        assert_eq!(want(&step(&mut engine, seconds(0))).is_some(), asks_again, "{count} of 4");
+        engine.on(seconds(0), Event::Exchanged(Exchanged::default()));
+        assert!(want(&step(&mut engine, seconds(1))).is_some(), "a poll asks in any case");
+    }
+}
+
+#[test]
+fn a_queue_at_its_limit_is_left_out_and_comes_back() {
+    let queues = vec![queue("default", 1, None), queue("narrow", 1, Some(1))];
+    let mut engine = Engine::new(Config { queues, ..config(4) }, Dice::from_seed([1, 2]));
+    let limits = |engine: &mut Engine| {
+        let want = want(&step(engine, seconds(0)))?;
+        let limits = want.queues.iter().map(|queue| (queue.name.to_string(), queue.limit));
+        Some((want.token, limits.collect::<Vec<_>>()))
+    };
+    let both = vec![("default".to_owned(), 4), ("narrow".to_owned(), 1)];
+    let (token, asked) = limits(&mut engine).unwrap();
+    assert_eq!(asked, both);
+    let job = Claimed { queue: "narrow".into(), ..claimed(1, token) };
+    engine.on(seconds(0), Event::Exchanged(Exchanged { claimed: vec![job.clone()], ..Exchanged::default() }));
+    engine.on(seconds(0), Event::Woken);
+    assert_eq!(limits(&mut engine).unwrap().1, [("default".to_owned(), 3)]);
+    engine.on(seconds(0), Event::Exchanged(Exchanged::default()));
+    assert!(limits(&mut engine).is_none(), "nothing hints at more");
+    engine.on(seconds(0), finished(&job));
+    assert_eq!(limits(&mut engine).unwrap().1, both, "its queue may have more");
+}
+
+#[test]
+fn a_strict_order_is_kept_and_a_weighted_one_is_drawn() {
+    let firsts = |order| {
+        let queues = vec![queue("heavy", 3, None), queue("light", 1, None)];
+        let mut engine = Engine::new(Config { queues, order, ..config(4) }, Dice::from_seed([1, 2]));
+        let mut heavy = 0;
+        for _ in 0..1_000 {
+            engine.on(seconds(0), Event::Woken);
+            let want = want(&step(&mut engine, seconds(0))).unwrap();
+            assert_eq!(want.queues.len(), 2, "no queue is left out");
+            heavy += u32::from(&*want.queues[0].name == "heavy");
+            engine.on(seconds(0), Event::Exchanged(Exchanged::default()));
+        }
+        heavy
+    };
+    assert_eq!(firsts(QueueOrder::Strict), 1_000);
+    // Three of four, give or take five standard deviations of 1,000 draws.
+    assert!((680..=820).contains(&firsts(QueueOrder::Weighted)));
+}
+
+#[test]
+fn a_hint_makes_it_look_at_once_and_silence_makes_it_poll() {
+    let mut engine = engine(1);
+    step(&mut engine, seconds(0));
+    engine.on(seconds(0), Event::Exchanged(Exchanged::default()));
+    let moment = Duration::from_millis(100);
+    assert!(want(&step(&mut engine, moment)).is_none());
+    engine.on(moment, Event::Woken);
+    assert!(want(&step(&mut engine, moment)).is_some());
+    engine.on(moment, Event::QuietAsked);
+    engine.on(moment, Event::Exchanged(Exchanged::default()));
+    engine.on(moment, Event::Woken);
+    assert!(want(&step(&mut engine, seconds(5))).is_none(), "a quiet server takes no more");
+}

@@ -1,0 +1,68 @@
+//! A server of durable jobs in a host.
+
+use std::sync::Arc;
+
+use portfire::ModelStorage;
+use portfire::hosting::{Host, Status};
+use portfire::prelude::*;
+use tokio::sync::Notify;
+
+#[derive(Debug)]
+struct WallClock;
+
+impl portfire_core::Clock for WallClock {
+    fn now(&self) -> portfire::Timestamp {
+        std::time::SystemTime::now().into()
+    }
+}
+
+fn jobs() -> Jobs {
+    Jobs::new(Arc::new(ModelStorage::new(Arc::new(WallClock))))
+}
+
+#[job]
+async fn greet(#[from] greeting: &String, #[from] done: &Arc<Notify>) -> Result<String, JobError> {
+    done.notify_one();
+    Ok(greeting.clone())
+}
+
+#[job]
+async fn waits(#[from] begun: &Arc<Notify>, ctx: &JobContext) -> Result<(), JobError> {
+    begun.notify_one();
+    ctx.cancellation().cancelled().await;
+    ctx.check_cancelled()
+}
+
+#[tokio::test]
+async fn a_server_takes_values_of_its_host_and_drains_at_the_stop() {
+    let (jobs, done) = (jobs(), Arc::new(Notify::new()));
+    let server = Server::new(&jobs).job::<greet>().provide("its own".to_owned());
+    let host = Host::new().provide("the host's".to_owned()).provide(done.clone()).server(server);
+    let host = host.start().await.unwrap();
+    let job = greet().enqueue(&jobs).await.unwrap();
+    done.notified().await;
+    let report = host.health().report().await;
+    assert_eq!((&*report.services[0].name, report.status), ("server", Status::Healthy));
+    assert!(host.stop().await.is_clean());
+    assert_eq!(jobs.result(&job).await.unwrap().as_deref(), Some("its own"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_finished_is_given_back_within_the_budget_of_the_host() {
+    let (jobs, begun) = (jobs(), Arc::new(Notify::new()));
+    let server = Server::new(&jobs).job::<waits>().name("worker").shutdown_timeout(1.hour());
+    let host = Host::new().provide(begun.clone()).server(server).shutdown_timeout(1.second());
+    let host = host.start().await.unwrap();
+    let job = waits().enqueue(&jobs).await.unwrap();
+    begun.notified().await;
+    let report = host.stop().await;
+    assert!(report.is_clean() && report.service("worker").is_some(), "{report}");
+    let details = jobs.get(&job).await.unwrap().unwrap();
+    assert_eq!((details.summary.state, details.summary.attempts), (State::Enqueued, 0));
+}
+
+#[tokio::test]
+async fn a_server_that_could_never_work_fails_the_start_by_name() {
+    let error = Host::new().server(Server::new(&jobs()).job::<greet>()).start().await.unwrap_err();
+    assert!(error.to_string().contains("`server`") && error.to_string().contains("provide"), "{error}");
+}

@@ -1,0 +1,98 @@
+//! Hosts that the process tests run as children and send signals to: `host_under_test <manner>`.
+#![allow(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a program under test talks and takes its time"
+)]
+
+use std::time::Duration;
+
+use portfire::hosting::{Background, Host, OnFailure, TaskQueue, on_start};
+use portfire::{DurationExt, JobError};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> portfire::Result<()> {
+    match std::env::args().nth(1).as_deref() {
+        Some("drains") => drains().await,
+        Some("overruns") => overruns().await,
+        Some("fails") => fails().await,
+        Some("blocks") => blocks().await,
+        Some("reloads") => reloads().await,
+        Some("sticks") => sticks().await,
+        manner => Err(portfire_core::Error::misuse(format!("no such manner: {manner:?}"))),
+    }
+}
+
+fn announcing(host: Host) -> Host {
+    host.service(
+        "ready",
+        on_start(|ctx| async move {
+            let lifetime = ctx.lifetime().clone();
+            tokio::spawn(async move {
+                lifetime.started().await;
+                println!("ready");
+            });
+            Ok(())
+        }),
+    )
+}
+
+/// A queue under load: a hundred tasks, some of which run when the signal comes.
+async fn drains() -> portfire::Result<()> {
+    let queue = TaskQueue::builder("work").workers(4).build();
+    for _ in 0..100 {
+        let task = queue.push(|_| async {
+            tokio::time::sleep(20.milliseconds()).await;
+            println!("done");
+            Ok(())
+        });
+        task.await?;
+    }
+    announcing(Host::new().queue(&queue)).run().await
+}
+
+/// A task that cannot be finished within the budget.
+async fn overruns() -> portfire::Result<()> {
+    let queue = TaskQueue::new("work");
+    queue.push_named("endless", |_| std::future::pending::<Result<(), JobError>>()).await?;
+    announcing(Host::new().queue(&queue).shutdown_timeout(500.milliseconds())).run().await
+}
+
+async fn fails() -> portfire::Result<()> {
+    let work = Background::new("work", |ctx| async move {
+        ctx.lifetime().started().await;
+        Err(JobError::message("no luck"))
+    });
+    announcing(Host::new().add(work.on_failure(OnFailure::StopHost))).run().await
+}
+
+/// Blocks the only thread of the runtime for ever once it is asked to stop.
+async fn blocks() -> portfire::Result<()> {
+    let host = Host::new().background("blocks", |ctx| async move {
+        ctx.cancelled().await;
+        println!("blocking");
+        loop {
+            std::thread::sleep(Duration::from_secs(60));
+        }
+    });
+    announcing(host).run().await
+}
+
+async fn reloads() -> portfire::Result<()> {
+    let host = Host::new().on_reload(|_ctx| async {
+        println!("reloaded");
+        Ok(())
+    });
+    announcing(host).run().await
+}
+
+/// Promises a sign of life and does not keep the promise.
+async fn sticks() -> portfire::Result<()> {
+    let host = Host::new().background("pump", |ctx| async move {
+        tokio::time::sleep(300.milliseconds()).await;
+        ctx.beat(1.milliseconds());
+        ctx.cancelled().await;
+        Ok(())
+    });
+    announcing(host).run().await
+}

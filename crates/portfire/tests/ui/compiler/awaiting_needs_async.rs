@@ -1,0 +1,10 @@
+use portfire::prelude::*;
+
+async fn wait() {}
+
+#[job]
+fn awaits() {
+    wait().await;
+}
+
+fn main() {}

@@ -1,0 +1,58 @@
+//! Only named files read clocks, keep time, start tasks or read the environment; everything else takes what it
+//! needs as an argument. `clippy.toml` bans the calls; this rule knows who may be excused.
+
+use super::Tree;
+
+/// The edges, each with what it does there.
+const EDGES: [&str; 11] = [
+    // reads the system's clocks, for the client and the server
+    "crates/portfire/src/clock.rs",
+    // keeps the grace of an attempt that was asked to stop
+    "crates/portfire/src/server/attempt.rs",
+    // pauses after a failed wait
+    "crates/portfire/src/server/driver.rs",
+    // keeps the heartbeat's time
+    "crates/portfire/src/server/pulse.rs",
+    // starts a server's one long task
+    "crates/portfire/src/server/running.rs",
+    // reads the host's clock, for SQLite
+    "crates/portfire-sqlite/src/clock.rs",
+    // looks at the file every few milliseconds
+    "crates/portfire-sqlite/src/wake.rs",
+    // races real tasks for one job
+    "crates/portfire-testkit/src/suite/claim.rs",
+    // an application keeps its own time
+    "demo/src/lib.rs",
+    // tests that wait in real time, in one place each
+    "crates/portfire/tests/it/main.rs",
+    "demo/tests/it/main.rs",
+];
+
+/// The file that spells the lint's name out.
+const THIS: &str = "xtask/src/tidy/edges.rs";
+
+pub(super) fn check(tree: &Tree) -> Vec<String> {
+    tree.each(".rs", |name, text| {
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let excused = code.into_iter().any(|line| line.contains("clippy::disallowed_methods"));
+        if !excused || EDGES.contains(&name) || name == THIS {
+            return Vec::new();
+        }
+        let what = "makes a call that only an edge may make; take the time, the task or the setting as an \
+                    argument, or name the file in `xtask/src/tidy/edges.rs` with its reason";
+        vec![what.to_owned()]
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EDGES, Tree, check};
+
+    #[test]
+    fn a_file_that_is_no_edge_may_not_be_excused() {
+        let text = "//! B.\n#[expect(clippy::disallowed_methods, reason = \"…\")]\nfn now() {}\n";
+        assert!(check(&Tree::of([("crates/portfire/src/call.rs", text)]))[0].contains("only an edge"));
+        assert!(check(&Tree::of([(EDGES[0], text)])).is_empty());
+        assert!(check(&Tree::of([("crates/portfire/src/call.rs", "//! B.\n")])).is_empty());
+    }
+}
