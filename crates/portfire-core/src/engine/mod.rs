@@ -7,7 +7,7 @@
 //! 4. [`Engine::wake_at`] says when to call `step` again if nothing happens before.
 //!
 //! Invariants: at most one exchange, one promotion, one sweep and one pruning are in flight; a failed
-//! exchange is repeated as it was, with the same token, until the storage answers; an outcome is never
+//! exchange is repeated, with the same token, until the storage answers; an outcome is never
 //! dropped; jobs in memory never exceed slots plus prefetch; nothing starts once the lease is not trusted
 //! or the server is stopping.
 //!

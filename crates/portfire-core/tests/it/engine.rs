@@ -81,7 +81,7 @@ fn it_claims_no_more_than_it_can_run_and_runs_what_it_claims() {
 }
 
 #[test]
-fn a_failed_exchange_is_repeated_as_it_was() {
+fn a_failed_exchange_is_repeated_and_asks_for_nothing_new() {
     let mut engine = engine(2);
     let first = want(&step(&mut engine, seconds(0))).unwrap();
     engine.on(seconds(0), Event::ExchangeFailed);
@@ -89,7 +89,10 @@ fn a_failed_exchange_is_repeated_as_it_was() {
     let later = engine.wake_at();
     assert!(later > seconds(0) && later < seconds(1));
     let repeat = want(&step(&mut engine, later)).unwrap();
-    assert_eq!((repeat.token, repeat.limit), (first.token, first.limit));
+    assert_eq!((repeat.token, repeat.limit, first.limit), (first.token, 0, 2));
+    engine.on(later, Event::Exchanged(Exchanged::default()));
+    let next = want(&step(&mut engine, later)).expect("it asks anew, because the repeat took nothing");
+    assert!(next.token != first.token && next.limit == 2);
 }
 
 #[test]
