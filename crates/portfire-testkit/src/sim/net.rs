@@ -136,7 +136,9 @@ impl Call {
         } else if kind < dropped + unanswered {
             is_answered = false;
         } else if kind < dropped + unanswered + doubled {
-            arrives.push(there + way(luck));
+            // What is repeated inside a call is repeated at once.
+            let again = if self.must_not_straggle() { luck.millis(1, 15) } else { way(luck) };
+            arrives.push(there + again);
         }
         if !is_answered && luck.chance(300) {
             ends = deadline; // The others learn of it soon, from a closed connection.
