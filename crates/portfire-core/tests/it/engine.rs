@@ -199,7 +199,8 @@ fn a_lease_that_lapsed_is_lost_though_it_has_been_renewed_since() {
     let effects = step(&mut engine, seconds(60));
     let running = claimed(1, token).facts.lease;
     assert!(effects.iter().any(|effect| matches!(effect, Effect::Interrupt(lease) if *lease == running)));
-    let returns = |effect: &Effect| matches!(effect, Effect::Exchange { settlements, .. } if settlements.len() == 1);
+    let returns =
+        |effect: &Effect| matches!(effect, Effect::Exchange { settlements, .. } if settlements.len() == 1);
     assert!(effects.iter().any(returns), "what waited for a slot is not started");
     engine.on(seconds(60), Event::Beaten { sent_at: seconds(70), cancel: Vec::new() });
     let again = step(&mut engine, seconds(70));

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use portfire_core::Misfire;
 use portfire_testkit::sim::{self, Profile, Recurring, Tally};
 
-const USAGE: &str = "usage: cargo xtask sim [--seeds N] [--seed S] [--profile storm|clocks|breeze|calm] [--days D]
+const USAGE: &str =
+    "usage: cargo xtask sim [--seeds N] [--seed S] [--profile storm|clocks|breeze|calm] [--days D]
 
   --seeds N     play seeds 0 to N-1 (default 10000); stops at the first that fails
   --seed S      play one seed and print its whole trace
@@ -80,9 +81,10 @@ fn play_days(seed: u64, days: u64) -> bool {
     let report = sim::recur(seed, Profile::Breeze, Recurring::minutely(Misfire::All(1_000), days * 24 * 60));
     println!("{report}");
     report.tally.counts().for_each(|(what, count)| println!("  {count:>12} {what}"));
-    let once = report.slots.iter().zip(1_u64..).all(|(tick, minute)| {
-        tick.fate == "fired" && tick.at.since(sim::begin()).as_secs() == minute * 60
-    });
+    let once =
+        report.slots.iter().zip(1_u64..).all(|(tick, minute)| {
+            tick.fate == "fired" && tick.at.since(sim::begin()).as_secs() == minute * 60
+        });
     let enough = report.slots.len() as u64 >= days * 24 * 60;
     println!("{} slots in {days} days, each once: {}", report.slots.len(), once && enough);
     report.broken.is_none() && once && enough

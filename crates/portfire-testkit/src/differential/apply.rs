@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use portfire_core::schedule::{self, plan};
 use portfire_core::storage::{
-    Action, Beat, Claimed, Exchange, Exchanged, Expired, Filter, Fired, LogLine, Note, PageRequest, Progress, ServerInfo,
-    Want, WantQueue,
+    Action, Beat, Claimed, Exchange, Exchanged, Expired, Filter, Fired, LogLine, Note, PageRequest, Progress,
+    ServerInfo, Want, WantQueue,
 };
 use portfire_core::{
     Backoff, Clock, Dependency, Dice, Fault, Firing, IdSequence, JobId, Json, Keep, NewJob, Outcome, Policy,
-    Result, Retention, Schedule, ServerId, Settlement, Start, State, Storage, Template, Timestamp, VirtualClock,
-    settle,
+    Result, Retention, Schedule, ServerId, Settlement, Start, State, Storage, Template, Timestamp,
+    VirtualClock, settle,
 };
 
 use super::Difference;
@@ -96,7 +96,10 @@ impl Pair {
                 let exchange = Exchange {
                     server: self.servers[*server],
                     notes: notes.iter().flat_map(|(back, number)| self.notes(*back, *number)).collect(),
-                    settlements: settlements.iter().filter_map(|(back, end)| self.settlement(*back, *end)).collect(),
+                    settlements: settlements
+                        .iter()
+                        .filter_map(|(back, end)| self.settlement(*back, *end))
+                        .collect(),
                     want: want.map(|(limit, first, odd)| self.want(limit, first, odd)),
                 };
                 self.exchange(*server, exchange).await
@@ -235,7 +238,8 @@ impl Pair {
         let details = both!(self, storage => storage.get(self.jobs.clone()));
         if let [Ok(one), Ok(other)] = &details {
             let differ = one.iter().zip(other).find(|(one, other)| one != other);
-            add(differ.map_or_else(Answers::default, |(one, other)| [format!("{one:?}"), format!("{other:?}")]));
+            add(differ
+                .map_or_else(Answers::default, |(one, other)| [format!("{one:?}"), format!("{other:?}")]));
         } else {
             add(text(&details));
         }
@@ -303,7 +307,11 @@ impl Pair {
         let Some(claimed) = nth_back(&self.claims, back) else { return Vec::new() };
         let lease = claimed.facts.lease;
         let progress = Progress { done: number, total: Some(100), message: None };
-        let line = LogLine { at: self.clock.now(), attempt: claimed.facts.attempt, text: format!("{number}").into() };
+        let line = LogLine {
+            at: self.clock.now(),
+            attempt: claimed.facts.attempt,
+            text: format!("{number}").into(),
+        };
         vec![Note::Progress(lease, progress), Note::Log(lease, line)]
     }
 

@@ -176,7 +176,10 @@ fn random(luck: &mut Luck) -> Operation {
         78 => Operation::Leave(server),
         79..=89 => act(luck),
         90..=93 => Operation::Put((0..luck.number(1, 2)).map(|_| recurs(luck)).collect()),
-        94..=95 => Operation::Direct(*luck.pick(&SCHEDULES), *luck.pick(&[Order::Pause, Order::Resume, Order::Remove])),
+        94..=95 => Operation::Direct(
+            *luck.pick(&SCHEDULES),
+            *luck.pick(&[Order::Pause, Order::Resume, Order::Remove]),
+        ),
         96..=101 => Operation::Fire(luck.chance(300)),
         102 => Operation::Trigger(*luck.pick(&SCHEDULES)),
         _ => Operation::Pass(pass(luck)),

@@ -60,7 +60,8 @@ where
         let history = History::random(seed, length);
         let found = differ(&history, &one, &other).await;
         if let Some(difference) = found {
-            let (small, difference) = shrink::shrink(history, difference, &one, &other, SHRINK_RUNS_MAX).await;
+            let (small, difference) =
+                shrink::shrink(history, difference, &one, &other, SHRINK_RUNS_MAX).await;
             panic!("seed {seed}: the storages differ\n{small}{difference}");
         }
     }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use portfire_core::limits::PAGE_MAX;
 use portfire_core::storage::{
-    Acted, Action, Claimed, Exchange, Exchanged, Filter, Fired, Inserted, JobSummary, Note, PageRequest, Settled, Want,
+    Acted, Action, Claimed, Exchange, Exchanged, Filter, Fired, Inserted, JobSummary, Note, PageRequest,
+    Settled, Want,
 };
 use portfire_core::{Clock, Firing, JobId, NewJob, ServerId, Settlement, State};
 
@@ -26,7 +27,9 @@ impl World {
                 let mut pairs = jobs.iter().zip(answers);
                 return pairs.try_for_each(|(job, answer)| self.enter_wish(*job, *action, *answer));
             }
-            (Call::Exchange(exchange), Reply::Exchanged(answer)) => return self.enter_exchange(exchange, answer),
+            (Call::Exchange(exchange), Reply::Exchanged(answer)) => {
+                return self.enter_exchange(exchange, answer);
+            }
             (Call::Beat(beat), _) => {
                 self.ledger.leases.insert(beat.server, self.clock.now().after(beat.lease));
             }
@@ -34,7 +37,9 @@ impl World {
                 self.ledger.leases.remove(server);
             }
             (Call::Put(schedules), Reply::Put(answers)) => self.ledger.put(schedules, answers),
-            (Call::Direct(names, order), Reply::Directed(answers)) => self.ledger.direct(names, *order, answers),
+            (Call::Direct(names, order), Reply::Directed(answers)) => {
+                self.ledger.direct(names, *order, answers)
+            }
             (Call::Fire(firings), Reply::Fired(answers)) => return self.enter_firings(firings, answers),
             _ => {}
         }
@@ -84,7 +89,9 @@ impl World {
         let Some(entry) = self.ledger.jobs.get_mut(&job) else { return Ok(()) };
         match (answer, action) {
             (Acted::Missing, _) => {
-                return holds(1, entry.stage != Stage::Stored, || format!("job {job} was stored and is missing"));
+                return holds(1, entry.stage != Stage::Stored, || {
+                    format!("job {job} was stored and is missing")
+                });
             }
             (Acted::Flagged, _) => {
                 let flag = entry.holder.as_mut().map(|holder| holder.flagged = true);
@@ -224,7 +231,8 @@ impl World {
     pub(super) fn describe(&mut self, call: &Call, reply: &Reply) {
         match (call, reply) {
             (Call::Insert(jobs), _) => self.say(|names| {
-                let jobs: Vec<_> = jobs.iter().map(|job| format!("{} ({})", names.job(job.id), job.kind)).collect();
+                let jobs: Vec<_> =
+                    jobs.iter().map(|job| format!("{} ({})", names.job(job.id), job.kind)).collect();
                 format!("insert {}: {reply}", jobs.join(", "))
             }),
             (Call::Act(jobs, action), _) => self.say(|names| {
@@ -241,7 +249,8 @@ impl World {
             }),
             (Call::Prune(_), Reply::Pruned(count)) if *count > 0 => self.say(|_| format!("prune: {count}")),
             (Call::Put(schedules), _) => self.say(|_| {
-                let words = schedules.iter().map(|one| format!("{} `{}` {:?}", one.id, one.cron, one.misfire));
+                let words =
+                    schedules.iter().map(|one| format!("{} `{}` {:?}", one.id, one.cron, one.misfire));
                 format!("put {}", words.collect::<Vec<_>>().join(", "))
             }),
             (Call::Direct(names, order), Reply::Directed(answers)) => {

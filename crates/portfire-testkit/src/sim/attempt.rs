@@ -75,7 +75,9 @@ impl Attempt {
     /// How it ends. A failure after it was asked to stop is taken as the stopping.
     pub(super) fn end(self) -> Ending {
         match self.ending {
-            Ending::Outcome(Outcome::Failed(_)) if self.is_interrupted => Ending::Outcome(Outcome::Interrupted),
+            Ending::Outcome(Outcome::Failed(_)) if self.is_interrupted => {
+                Ending::Outcome(Outcome::Interrupted)
+            }
             ending => ending,
         }
     }

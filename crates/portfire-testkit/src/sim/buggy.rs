@@ -7,11 +7,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use portfire_core::storage::{
-    Acted, Action, Answer, Beat, BeatAnswer, Directed, DueSchedules, Exchange, Exchanged, Expired, Filter, Fired,
-    Inserted, JobDetails, Overview, Page, PageRequest, Promoted, Put, SlotView,
+    Acted, Action, Answer, Beat, BeatAnswer, Directed, DueSchedules, Exchange, Exchanged, Expired, Filter,
+    Fired, Inserted, JobDetails, Overview, Page, PageRequest, Promoted, Put, SlotView,
 };
 use portfire_core::{
-    Firing, JobId, NewJob, Order, Schedule, ScheduleView, ServerId, Settlement, Storage, Target, Timestamp, Token,
+    Firing, JobId, NewJob, Order, Schedule, ScheduleView, ServerId, Settlement, Storage, Target, Timestamp,
+    Token,
 };
 
 use super::net::at_once;
@@ -85,7 +86,10 @@ impl<S: Storage> Buggy<S> {
                 (lease.token, settlement.only_if_expired) = (current, false);
             }
             Bug::CrashNotCounted if settlement.only_if_expired => {
-                [Some(&mut settlement.to), settlement.if_cancelled.as_mut()].into_iter().flatten().for_each(forget);
+                [Some(&mut settlement.to), settlement.if_cancelled.as_mut()]
+                    .into_iter()
+                    .flatten()
+                    .for_each(forget);
             }
             _ => {}
         }

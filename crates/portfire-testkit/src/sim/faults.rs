@@ -34,7 +34,11 @@ impl World {
         }
         if self.luck.chance(odds.pause) {
             // Half of them longer than a lease: the server wakes as a zombie.
-            let time = if self.luck.chance(500) { self.luck.millis(10, 8_000) } else { self.luck.millis(20_000, 45_000) };
+            let time = if self.luck.chance(500) {
+                self.luck.millis(10, 8_000)
+            } else {
+                self.luck.millis(20_000, 45_000)
+            };
             self.pause(life, time);
         } else if self.luck.chance(odds.deaf) {
             self.deafen(life);

@@ -18,9 +18,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use portfire_core::limits::CRASHES_MAX;
-use portfire_core::storage::{Claimed, Inserted, JobDetails, JobSummary, Overview, Settled, Want};
 use portfire_core::schedule::SlotPlan;
-use portfire_core::{Cause, Firing, JobId, Lease, NewJob, ServerId, Settlement, SlotFate, State, Timestamp, Token};
+use portfire_core::storage::{Claimed, Inserted, JobDetails, JobSummary, Overview, Settled, Want};
+use portfire_core::{
+    Cause, Firing, JobId, Lease, NewJob, ServerId, Settlement, SlotFate, State, Timestamp, Token,
+};
 
 use super::ledger::{Entry, Ledger, Stage};
 
@@ -62,7 +64,9 @@ impl Doing {
     /// What may move jobs in such a call; inserts and deletions move children.
     const fn causes(self) -> &'static [Cause] {
         match self {
-            Self::Insert | Self::Fire | Self::Prune => &[Cause::Released, Cause::ReleasedForLater, Cause::Cancelled],
+            Self::Insert | Self::Fire | Self::Prune => {
+                &[Cause::Released, Cause::ReleasedForLater, Cause::Cancelled]
+            }
             Self::Act => &[
                 Cause::CancelRequested,
                 Cause::RunNow,
@@ -140,7 +144,9 @@ pub(super) fn a_claim_takes_what_is_known(entry: &Entry, want: &Want) -> Holds {
 pub(super) fn nobody_else_holds_it(ledger: &Ledger, lease: Lease, server: ServerId) -> Holds {
     let holder = ledger.jobs.get(&lease.job).and_then(|entry| entry.holder);
     let other = holder.filter(|holder| holder.token != lease.token);
-    holds(2, other.is_none(), || format!("server {server} runs job {} in good faith, and {other:?} holds it", lease.job))
+    holds(2, other.is_none(), || {
+        format!("server {server} runs job {} in good faith, and {other:?} holds it", lease.job)
+    })
 }
 
 /// 3: no state is reached but by rows of the table.
@@ -156,7 +162,8 @@ pub(super) fn every_change_is_a_row(doing: Doing, before: Option<State>, job: &J
     // Settled, released and claimed again within one exchange: no path is longer.
     let mut reached: BTreeSet<State> = start.iter().copied().collect();
     for _ in 0..4 {
-        let next = reached.iter().flat_map(|from| doing.causes().iter().filter_map(|why| from.after(*why).ok()));
+        let next =
+            reached.iter().flat_map(|from| doing.causes().iter().filter_map(|why| from.after(*why).ok()));
         let next: Vec<_> = next.collect();
         reached.extend(next);
     }
@@ -172,7 +179,11 @@ pub(super) fn a_child_starts_after_its_parents(ledger: &Ledger, job: JobId) -> H
 }
 
 /// 4: a settlement applies exactly when its token holds the job and its condition is met.
-pub(super) fn a_stale_token_changes_nothing(settlement: &Settlement, answer: Settled, expected: Settled) -> Holds {
+pub(super) fn a_stale_token_changes_nothing(
+    settlement: &Settlement,
+    answer: Settled,
+    expected: Settled,
+) -> Holds {
     holds(4, answer == expected, || {
         format!("{settlement:?} was answered {answer:?}; the account says {expected:?}")
     })
@@ -199,10 +210,14 @@ pub(super) fn attempts_stay_within_the_policy(entry: &Entry, claimed: &Claimed) 
     let (attempt, crashes) = (facts.attempt, facts.crashes);
     holds(5, (attempt, crashes) == (entry.charged + 1, entry.crashes), || {
         let (charged, counted) = (entry.charged, entry.crashes);
-        format!("job {id} was claimed as attempt {attempt} after {crashes} crashes; {charged} and {counted} count")
+        format!(
+            "job {id} was claimed as attempt {attempt} after {crashes} crashes; {charged} and {counted} count"
+        )
     })?;
     let attempts_max = entry.new.policy.attempts_max;
-    holds(5, attempt <= attempts_max, || format!("attempt {attempt} of job {id}, which may have {attempts_max}"))?;
+    holds(5, attempt <= attempts_max, || {
+        format!("attempt {attempt} of job {id}, which may have {attempts_max}")
+    })?;
     holds(5, entry.crashes < CRASHES_MAX, || format!("job {id} runs after {crashes} crashes"))
 }
 
@@ -230,7 +245,11 @@ pub(super) fn a_slot_fires_at_most_once(
 ) -> Holds {
     let before = ledger.schedules.get(schedule).and_then(|known| known.slots.get(&slot.at));
     holds(7, job.is_none() || before.is_none(), || {
-        format!("slot {} of schedule {schedule} got job {:?} and had its turn before", slot.at, job.map(|job| job.id))
+        format!(
+            "slot {} of schedule {schedule} got job {:?} and had its turn before",
+            slot.at,
+            job.map(|job| job.id)
+        )
     })
 }
 
@@ -247,8 +266,12 @@ pub(super) fn a_firing_follows_the_definition(ledger: &Ledger, firing: &Firing, 
     };
     for slot in firing.slots.iter().filter(|slot| slot.fate == SlotFate::Fired) {
         let Some(job) = slot.job.as_ref().filter(|job| stored.contains(&job.id)) else { continue };
-        holds(7, !known.is_paused, || format!("slot {} of schedule {id} was fired while it was paused", slot.at))?;
-        holds(7, Some(&job.args) == known.args.as_ref(), || format!("slot {} of schedule {id} was fired as it was before", slot.at))?;
+        holds(7, !known.is_paused, || {
+            format!("slot {} of schedule {id} was fired while it was paused", slot.at)
+        })?;
+        holds(7, Some(&job.args) == known.args.as_ref(), || {
+            format!("slot {} of schedule {id} was fired as it was before", slot.at)
+        })?;
     }
     Ok(())
 }
@@ -256,7 +279,9 @@ pub(super) fn a_firing_follows_the_definition(ledger: &Ledger, firing: &Firing, 
 /// 8: a server that stopped well holds nothing.
 pub(super) fn a_stopped_server_leaves_nothing(ledger: &Ledger, server: ServerId) -> Holds {
     let left = ledger.stored().find(|(_, entry)| entry.holder.is_some_and(|holder| holder.server == server));
-    holds(8, left.is_none(), || format!("server {server} stopped and left {:?} running", left.map(|(id, _)| id)))
+    holds(8, left.is_none(), || {
+        format!("server {server} stopped and left {:?} running", left.map(|(id, _)| id))
+    })
 }
 
 /// 9: the overview is what one would count.
@@ -296,5 +321,7 @@ pub(super) fn a_duplicate_has_a_holder(ledger: &Ledger, entry: &Entry, holder: J
 
 /// 11: what runs is counted, whatever became of its lease.
 pub(super) fn a_server_keeps_to_its_slots(server: ServerId, slots: u32, attempts: usize) -> Holds {
-    holds(11, attempts <= slots as usize, || format!("server {server} runs {attempts} attempts in {slots} slots"))
+    holds(11, attempts <= slots as usize, || {
+        format!("server {server} runs {attempts} attempts in {slots} slots")
+    })
 }

@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use portfire_core::schedule::SlotPlan;
 use portfire_core::storage::{Directed, JobSummary, Put, Settled};
 use portfire_core::{
-    JobId, Json, Keep, NewJob, Order, Schedule, ServerId, Settlement, SlotFate, State, Timestamp, Token, Verdict,
+    JobId, Json, Keep, NewJob, Order, Schedule, ServerId, Settlement, SlotFate, State, Timestamp, Token,
+    Verdict,
 };
 
 /// The account.

@@ -119,7 +119,9 @@ impl Call {
             Self::Put(schedules) => at_once(storage.put_schedules(schedules)).map(Reply::Put),
             Self::Due(limit) => at_once(storage.due_schedules(limit)).map(Reply::Due),
             Self::Fire(firings) => at_once(storage.fire(firings)).map(Reply::Fired),
-            Self::Direct(names, order) => at_once(storage.direct_schedules(names, order)).map(Reply::Directed),
+            Self::Direct(names, order) => {
+                at_once(storage.direct_schedules(names, order)).map(Reply::Directed)
+            }
         };
         reply.unwrap_or_else(|error| Reply::Refused(error.to_string()))
     }
@@ -128,7 +130,9 @@ impl Call {
     pub(super) fn fate(&self, luck: &mut Luck, odds: &Odds, deadline: Duration) -> Fate {
         let kind = luck.number(0, 999);
         let [dropped, unanswered, doubled] = [odds.dropped, odds.unanswered, odds.doubled];
-        let way = |luck: &mut Luck| if luck.chance(odds.slow) { luck.millis(200, 9_000) } else { luck.millis(1, 15) };
+        let way = |luck: &mut Luck| {
+            if luck.chance(odds.slow) { luck.millis(200, 9_000) } else { luck.millis(1, 15) }
+        };
         let (there, back) = (way(luck), way(luck));
         let (mut arrives, mut ends, mut is_answered) = (vec![there], there + back, true);
         if kind < dropped {

@@ -18,9 +18,8 @@ use super::world::{Play, World};
 
 /// What jobs do, and how many of a dozen do it. `poison` kills its server; `rare` is known to one host
 /// only, `alien` to none.
-const KINDS: [&str; 12] = [
-    "work", "work", "work", "work", "flaky", "flaky", "flaky", "slow", "snooze", "poison", "rare", "alien",
-];
+const KINDS: [&str; 12] =
+    ["work", "work", "work", "work", "flaky", "flaky", "flaky", "slow", "snooze", "poison", "rare", "alien"];
 /// How long a caller waits for an answer.
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -133,8 +132,13 @@ impl World {
         }
         let pause = self.luck.millis(500, 5_000);
         self.agenda.after(pause, Happening::Operates);
-        let known: Vec<_> =
-            self.ledger.jobs.iter().filter(|(_, entry)| entry.stage != Stage::Sent).map(|(id, _)| *id).collect();
+        let known: Vec<_> = self
+            .ledger
+            .jobs
+            .iter()
+            .filter(|(_, entry)| entry.stage != Stage::Sent)
+            .map(|(id, _)| *id)
+            .collect();
         if known.is_empty() {
             return;
         }

@@ -115,7 +115,8 @@ impl Server {
     /// What it runs in good faith: it has had time to notice a lost lease, and nobody has asked the
     /// attempt to stop.
     pub(super) fn trusted(&self) -> impl Iterator<Item = Lease> {
-        let in_faith = self.attempts.iter().filter(|(_, attempt)| self.pace == Pace::Runs && !attempt.is_interrupted);
+        let in_faith =
+            self.attempts.iter().filter(|(_, attempt)| self.pace == Pace::Runs && !attempt.is_interrupted);
         in_faith.map(|(lease, _)| *lease)
     }
 }
@@ -409,7 +410,11 @@ impl World {
     fn end_life(&mut self, life: Life) {
         let stays_down = self.play == Play::Closing;
         self.hosts[life.host].state = if stays_down { HostState::Retired } else { HostState::Down };
-        let pause = if self.luck.chance(300) { self.luck.millis(20_000, 60_000) } else { self.luck.millis(100, 3_000) };
+        let pause = if self.luck.chance(300) {
+            self.luck.millis(20_000, 60_000)
+        } else {
+            self.luck.millis(100, 3_000)
+        };
         let pause = if self.play == Play::Storm { pause } else { Duration::from_millis(100) };
         self.agenda.after(pause, Happening::Starts(life.host));
     }
@@ -449,7 +454,9 @@ impl World {
 
     /// The driver goes on: its first turn finds whatever has come meanwhile.
     pub(super) fn wake(&mut self, life: Life) -> Holds {
-        let Some(server) = self.alive(life).filter(|server| server.pace == Pace::Wakes) else { return Ok(()) };
+        let Some(server) = self.alive(life).filter(|server| server.pace == Pace::Wakes) else {
+            return Ok(());
+        };
         server.pace = Pace::Runs;
         for what in std::mem::take(&mut server.missed) {
             self.agenda.after(Duration::ZERO, what);

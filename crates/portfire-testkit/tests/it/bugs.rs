@@ -5,9 +5,8 @@ use portfire_testkit::sim::{self, Profile};
 
 /// Plays until an invariant breaks; it has to be this one.
 fn goes_red(bug: Bug, within: u64, invariant: u8) {
-    let broken = (0..within).find_map(|seed| {
-        sim::run_on(seed, Profile::Storm, &|model| Box::new(Buggy::new(model, bug))).broken
-    });
+    let broken = (0..within)
+        .find_map(|seed| sim::run_on(seed, Profile::Storm, &|model| Box::new(Buggy::new(model, bug))).broken);
     let broken = broken.unwrap_or_else(|| panic!("{bug} was not seen in {within} seeds"));
     println!("{bug}: {broken}");
     assert_eq!(broken.invariant, invariant, "{bug}: {broken}");

@@ -53,7 +53,8 @@ fn each_minute_fires_once_though_the_clock_steps_by_ten_minutes() {
 fn an_outage_is_made_up_for_as_the_policy_says() {
     for outage in [Duration::from_secs(90 * 60), Duration::from_secs(3 * 24 * 3_600)] {
         let count = outage.as_secs() / 60;
-        for (misfire, made_up) in [(Misfire::Once, 1), (Misfire::All(60), 60), (Misfire::All(1_000), count.min(1_000))]
+        for (misfire, made_up) in
+            [(Misfire::Once, 1), (Misfire::All(60), 60), (Misfire::All(1_000), count.min(1_000))]
         {
             let (report, from, _) = after_an_outage(misfire, outage);
             let missed = report.slots.iter().filter(|tick| tick.fate == "missed").count();
@@ -71,7 +72,8 @@ fn a_skipped_outage_runs_nothing_but_what_is_still_in_its_grace() {
         let (report, _, to) = after_an_outage(Misfire::Skip, outage);
         // The servers are back at half past a minute, and find its slot within the grace.
         assert!(GRACE > Duration::from_secs(30));
-        let first = fired(&report).into_iter().find(|at| *at > sim::begin().after(Duration::from_secs(3_630)));
+        let first =
+            fired(&report).into_iter().find(|at| *at > sim::begin().after(Duration::from_secs(3_630)));
         assert_eq!(first, minutes(to).last().copied());
         let count = outage.as_secs() / 60;
         assert_eq!(fired(&report).len() as u64, report_minutes(&report) - count + 1);
