@@ -78,6 +78,7 @@ operations! {
     SchedulesList = "schedules_list",
     SettledBefore = "settled_before",
     SlotInsert = "slot_insert",
+    SlotUnended = "slot_unended",
     SlotsDelete = "slots_delete",
     SlotsList = "slots_list",
     SlotsTrim = "slots_trim",

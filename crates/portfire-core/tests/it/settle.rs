@@ -200,3 +200,26 @@ fn attempts_that_were_never_charged_do_not_underflow() {
         assert_eq!(attempts(&decide(&plain(0, 1, 0), &outcome).to), 0);
     }
 }
+
+#[test]
+fn each_outcome_of_a_job_with_attempts_left_leads_where_it_should() {
+    let (fault, delay) = (|| Fault::new("x"), Duration::from_secs(77));
+    let policy = Duration::from_secs(9);
+    let expected = [
+        (Outcome::Succeeded(None), State::Succeeded, None),
+        (Outcome::Failed(fault()), State::Retrying, Some(policy)),
+        (Outcome::TimedOut(delay), State::Retrying, Some(policy)),
+        (Outcome::Panicked(fault()), State::Retrying, Some(policy)),
+        (Outcome::Undecodable(fault()), State::Retrying, Some(policy)),
+        (Outcome::RetryAfter(fault(), delay), State::Retrying, Some(delay)),
+        (Outcome::FailedForGood(fault()), State::Failed, None),
+        (Outcome::Snoozed(delay), State::Scheduled, Some(delay)),
+        (Outcome::Cancelled(fault()), State::Cancelled, None),
+        (Outcome::Interrupted, State::Enqueued, Some(Duration::ZERO)),
+    ];
+    for (outcome, state, wait) in expected {
+        let to = decide(&plain(1, 9, 0), &outcome).to;
+        let after = if let Target::Again { after, .. } = to { Some(after) } else { None };
+        assert_eq!((to.state(), after), (state, wait), "{outcome:?}");
+    }
+}

@@ -68,3 +68,10 @@ fn words_are_read_back() {
     }
     assert!("running".parse::<State>().unwrap_err().to_string().contains("processing"));
 }
+
+#[test]
+fn everything_but_a_running_job_can_be_deleted_and_only_an_end_is_final() {
+    let all = |is: fn(State) -> bool| State::ALL.into_iter().filter(|state| is(*state)).collect::<Vec<_>>();
+    assert_eq!(all(|state| !state.is_deletable()), [State::Processing]);
+    assert_eq!(all(State::is_final), [State::Succeeded, State::Failed, State::Cancelled]);
+}

@@ -4,4 +4,5 @@
 mod conformance;
 mod differential;
 mod file;
+mod schedules;
 mod transactions;

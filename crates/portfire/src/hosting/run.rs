@@ -293,22 +293,34 @@ impl Driver {
 
     /// A call is dropped: it was too slow, or it is not wanted any more.
     fn drop_call(&mut self, part: usize, hook: Hook) {
-        for call in self.running.values().filter(|call| call.part == part && call.hook == hook) {
+        let call = self.running.iter().find(|(_, call)| call.part == part && call.hook == hook);
+        let id = call.map(|(id, call)| {
             call.abort.abort();
-        }
+            *id
+        });
         self.contexts[part].cancellation().cancel();
-        let name = self.parts[part].vitals.name();
         if hook.is_down() {
-            self.parts[part].unit.abandon();
-            let took = self.note_time(part, hook);
-            self.records[part].is_abandoned = true;
-            self.parts[part].vitals.enter(ServiceState::Abandoned);
-            let name = self.parts[part].vitals.name();
-            tracing::error!(service = name, ?took, "{} did not end in time and was dropped", hook.as_str());
+            // Whatever it still says is too late. On the way up it may say that it had started.
+            id.and_then(|id| self.running.remove(&id));
+            self.abandon(part, hook);
         } else if !self.lifetime.was_asked() {
             let fault = format!("{} did not end within the startup timeout", hook.as_str());
-            self.lifetime.fail(name, fault);
+            self.lifetime.fail(self.parts[part].vitals.name(), fault);
         }
+    }
+
+    fn abandon(&mut self, part: usize, hook: Hook) {
+        let took = self.note_time(part, hook);
+        self.records[part].is_abandoned = true;
+        let Part { vitals, unit, .. } = &self.parts[part];
+        unit.abandon();
+        vitals.enter(ServiceState::Abandoned);
+        tracing::error!(
+            service = vitals.name(),
+            ?took,
+            "{} did not end in time and was dropped",
+            hook.as_str()
+        );
     }
 
     fn take_in(&mut self, ended: Result<(task::Id, Result<(), Fault>), JoinError>) {
@@ -318,9 +330,6 @@ impl Driver {
             Err(error) => (error.id(), None),
         };
         let Some(Running { part, hook, .. }) = self.running.remove(&id) else { return };
-        if self.records[part].is_abandoned {
-            return;
-        }
         self.note_time(part, hook);
         self.plan.ended(part, hook, matches!(result, Some(Ok(()))));
         match result {

@@ -186,6 +186,18 @@ async fn a_service_that_hangs_at_stop_is_dropped_and_says_what_it_was_doing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_service_whose_first_hook_hangs_is_stopped_all_the_same_and_at_once() {
+    let diary = Diary::default();
+    let host = Host::new()
+        .service("a", Noted::new("a", &diary).but("stopping", Manner::Hangs))
+        .shutdown_timeout(10.seconds());
+    let report = host.start().await.unwrap().stop().await;
+    assert_eq!((diary.count("a stop"), diary.count("a stopped")), (1, 1));
+    // 10 s, less a sixth for each of the two that come later.
+    assert!(report.took < 7.seconds(), "{report}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failed_stop_is_reported_and_the_others_stop_all_the_same() {
     let diary = Diary::default();
     let host = Host::new()
