@@ -1,4 +1,4 @@
-//! The commands of this workspace: `cargo xtask check | test | bench`.
+//! The commands of this workspace: `cargo xtask check | test | sim | bench`.
 //!
 //! Every step says what it runs; the first that fails ends the command with exit code 1.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to its terminal")]
@@ -13,6 +13,7 @@ const USAGE: &str = "usage: cargo xtask <command>
 
   check   format, clippy, docs, the rules of this code base, how many crates a user builds, cargo-deny where it is installed
   test    every test and every example in the documentation
+  sim     the simulator, optimized: [--seeds N] [--seed S] [--profile P] [--days D]; --seed shows the trace
   bench   Portfire beside the bare statements of the same work: [filter…] [--quick] [--runs N]";
 
 fn main() -> ExitCode {
@@ -20,7 +21,8 @@ fn main() -> ExitCode {
     let done = match command.as_str() {
         "check" => check(),
         "test" => test(),
-        "bench" => bench(),
+        "bench" => optimized("benchmark", &["-p", "bench"]),
+        "sim" => optimized("simulator", &["-p", "portfire-testkit", "--bin", "sim"]),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
@@ -50,12 +52,12 @@ fn test() -> Result<(), String> {
     cargo("without features", &["check", "-p", "portfire", "--no-default-features"])
 }
 
-/// Whatever follows is for the benchmark's own command line.
-fn bench() -> Result<(), String> {
-    let mut arguments = ["run", "--quiet", "--release", "-p", "bench", "--"].map(String::from).to_vec();
-    arguments.extend(std::env::args().skip(2));
-    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-    cargo("benchmark", &arguments)
+/// An optimized program of the workspace; whatever follows on the command line is for it.
+fn optimized(step: &str, program: &[&str]) -> Result<(), String> {
+    let rest: Vec<_> = std::env::args().skip(2).collect();
+    let command = ["run", "--quiet", "--release"].into_iter().chain(program.iter().copied()).chain(["--"]);
+    let arguments: Vec<_> = command.chain(rest.iter().map(String::as_str)).collect();
+    cargo(step, &arguments)
 }
 
 fn tidy() -> Result<(), String> {

@@ -5,6 +5,9 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "a case's name is its documentation; a test may unwrap")]
 
 mod bed;
+pub mod differential;
+mod luck;
+pub mod sim;
 pub mod suite;
 
 use std::future::Future;
@@ -63,7 +66,8 @@ cases! {
         queues_are_taken_in_the_order_asked unknown_kinds_wait a_repeat_answers_the_same
         an_unknown_or_expired_server_gets_nothing concurrent_claims_take_each_job_once
         a_repeat_keeps_the_order_of_the_queues zero_is_a_limit hostile_kinds_and_queues_are_claimed
-        a_promoted_job_stands_where_its_time_puts_it a_claim_carries_all_that_a_handler_needs;
+        a_promoted_job_stands_where_its_time_puts_it a_claim_carries_all_that_a_handler_needs
+        a_repeat_without_a_limit_left_takes_nothing_new;
     settle: success_keeps_the_result a_stale_token_changes_nothing a_zombie_cannot_settle_its_successor
         a_repeat_is_answered_as_it_was a_failure_is_retried_when_due snoozing_and_giving_back_are_free
         attempts_end notes_need_the_lease;

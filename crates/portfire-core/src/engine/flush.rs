@@ -1,8 +1,10 @@
 //! Gathers what has to be written. At most one exchange is in flight, so batches form by themselves
 //! under load, and an idle system pays no delay.
 //!
-//! An exchange whose answer is lost is sent again as it was: settlements are repeatable by their token,
-//! and the claim by its own. Nothing that was gathered is dropped before the storage has answered.
+//! An exchange whose answer is lost is sent again: settlements are repeatable by their token, and the
+//! claim by its own. The repeat asks for what that claim took and for nothing new, because what it took may
+//! have been rescued meanwhile, and no token may fence two claims of one job. Nothing that was gathered is
+//! dropped before the storage has answered.
 
 use std::time::Duration;
 
@@ -156,7 +158,8 @@ impl Flush {
     pub(super) fn failed(&mut self, now: Moment) {
         let doubled = RETRY_FIRST.saturating_mul(1 << self.failures.min(10));
         self.failures += 1;
-        if let Some(Sent { request }) = self.in_flight.take() {
+        if let Some(Sent { mut request }) = self.in_flight.take() {
+            request.want.iter_mut().for_each(|want| want.limit = 0);
             self.repeat = Some((request, now + doubled.min(RETRY_LONGEST)));
         }
     }

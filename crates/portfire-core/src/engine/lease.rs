@@ -12,29 +12,34 @@ use super::{Moment, NEVER};
 pub(super) struct LeaseWatch {
     trust: Duration,
     until: Moment,
+    /// Trust has ended, and that has been said.
     lost: bool,
+    /// Trust had ended when it was renewed, and that has not been said.
+    lapsed: bool,
 }
 
 impl LeaseWatch {
     /// One tenth of the lease is margin: 3 s of 30 s.
     pub(super) fn new(lease: Duration) -> Self {
         let trust = lease.saturating_sub(lease / 10);
-        Self { trust, until: trust, lost: false }
+        Self { trust, until: trust, lost: false, lapsed: false }
     }
 
+    /// A process that stood still may hear of its next heartbeat before it has looked at its clock: the
+    /// time between was not covered, and others may have rescued its jobs.
     pub(super) fn renewed(&mut self, sent_at: Moment) {
+        self.lapsed |= sent_at >= self.until;
         self.until = self.until.max(sent_at + self.trust);
-        self.lost = false;
     }
 
     pub(super) fn is_trusted(&self, now: Moment) -> bool {
         now < self.until
     }
 
-    /// Whether trust ended since the last question.
+    /// Whether trust ended since the last question, though it may have been renewed.
     pub(super) fn just_lost(&mut self, now: Moment) -> bool {
         let lost = !self.is_trusted(now);
-        let just = lost && !self.lost;
+        let just = (lost || std::mem::take(&mut self.lapsed)) && !self.lost;
         self.lost = lost;
         just
     }

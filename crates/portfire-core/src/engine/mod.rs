@@ -7,7 +7,7 @@
 //! 4. [`Engine::wake_at`] says when to call `step` again if nothing happens before.
 //!
 //! Invariants: at most one exchange, one promotion, one sweep and one pruning are in flight; a failed
-//! exchange is repeated as it was, with the same token, until the storage answers; an outcome is never
+//! exchange is repeated, with the same token, until the storage answers; an outcome is never
 //! dropped; jobs in memory never exceed slots plus prefetch; nothing starts once the lease is not trusted
 //! or the server is stopping.
 //!
@@ -29,7 +29,7 @@ pub use shutdown::Phase;
 
 use crate::schedule::{Firing, plan};
 use crate::storage::{Claimed, DueSchedules, Exchanged, Expired, Fired, Note, Promoted, Settled, Want};
-use crate::{Dice, Facts, IdSequence, JobId, Lease, Outcome, Settlement, settle};
+use crate::{Dice, Facts, IdSequence, Lease, Outcome, Settlement, settle};
 use fetch::Fetch;
 use flush::Flush;
 use keeper::Keeper;
@@ -119,8 +119,8 @@ pub enum Effect {
     },
     /// Start this attempt. Ends in `Finished`.
     Run(Box<Claimed>),
-    /// Ask this attempt to stop, through its token.
-    Interrupt(JobId),
+    /// Ask this attempt to stop, through its cancellation token.
+    Interrupt(Lease),
     /// Drop all attempts that still run. Each ends in `Finished`.
     AbortAll,
     /// Collect what running attempts said. Ends in `Noted` if there is anything.
@@ -155,8 +155,9 @@ pub struct Engine {
     keeper: Keeper,
     /// Claimed and waiting for a slot.
     buffered: VecDeque<Box<Claimed>>,
-    /// Running, with the index of the queue each came from.
-    running: BTreeMap<JobId, usize>,
+    /// Running, with the index of the queue each came from. By lease: a server that lost a job may claim
+    /// it again while the attempt it was asked to stop still runs.
+    running: BTreeMap<Lease, usize>,
     /// Said at the next step.
     pending: Vec<Effect>,
 }
@@ -264,7 +265,7 @@ impl Engine {
     }
 
     fn on_finished(&mut self, facts: &Facts, outcome: Outcome, notes: Vec<Note>) {
-        if let Some(queue) = self.running.remove(&facts.lease.job) {
+        if let Some(queue) = self.running.remove(&facts.lease) {
             self.fetch.released(queue);
         }
         self.flush.note(notes);
@@ -311,23 +312,23 @@ impl Engine {
 
     fn cancel(&mut self, leases: &[Lease]) {
         for lease in leases {
-            if self.running.contains_key(&lease.job) {
-                self.pending.push(Effect::Interrupt(lease.job));
+            if self.running.contains_key(lease) {
+                self.pending.push(Effect::Interrupt(*lease));
             }
         }
         // A job that has not started yet is settled without starting; its flag makes it cancelled.
-        let asked = |job: JobId| leases.iter().any(|lease| lease.job == job);
         let (stopped, kept): (VecDeque<_>, _) =
-            self.buffered.drain(..).partition(|claimed| asked(claimed.facts.lease.job));
+            self.buffered.drain(..).partition(|claimed| leases.contains(&claimed.facts.lease));
         self.buffered = kept;
         self.give_back(stopped);
     }
 
     fn watch_lease(&mut self, now: Moment, effects: &mut Vec<Effect>) {
-        if self.lease.just_lost(now) {
-            effects.extend(self.running.keys().map(|job| Effect::Interrupt(*job)));
+        let just_lost = self.lease.just_lost(now);
+        if just_lost {
+            effects.extend(self.running.keys().map(|lease| Effect::Interrupt(*lease)));
         }
-        if !self.lease.is_trusted(now) || self.phase.is_stopping() {
+        if just_lost || !self.lease.is_trusted(now) || self.phase.is_stopping() {
             let buffered = std::mem::take(&mut self.buffered);
             self.give_back(buffered);
         }
@@ -336,7 +337,7 @@ impl Engine {
     fn advance_shutdown(&mut self, now: Moment, effects: &mut Vec<Effect>) {
         match self.phase.advance(now) {
             Some(Phase::Interrupting) => {
-                effects.extend(self.running.keys().map(|job| Effect::Interrupt(*job)));
+                effects.extend(self.running.keys().map(|lease| Effect::Interrupt(*lease)));
             }
             Some(Phase::Aborting) => effects.push(Effect::AbortAll),
             _ => {}
@@ -354,7 +355,7 @@ impl Engine {
         let slots = usize::try_from(self.config.slots).unwrap_or(usize::MAX);
         while self.running.len() < slots {
             let Some(claimed) = self.buffered.pop_front() else { break };
-            self.running.insert(claimed.facts.lease.job, self.fetch.index_of(&claimed.queue));
+            self.running.insert(claimed.facts.lease, self.fetch.index_of(&claimed.queue));
             effects.push(Effect::Run(claimed));
         }
     }

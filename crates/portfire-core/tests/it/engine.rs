@@ -81,7 +81,7 @@ fn it_claims_no_more_than_it_can_run_and_runs_what_it_claims() {
 }
 
 #[test]
-fn a_failed_exchange_is_repeated_as_it_was() {
+fn a_failed_exchange_is_repeated_and_asks_for_nothing_new() {
     let mut engine = engine(2);
     let first = want(&step(&mut engine, seconds(0))).unwrap();
     engine.on(seconds(0), Event::ExchangeFailed);
@@ -89,7 +89,10 @@ fn a_failed_exchange_is_repeated_as_it_was() {
     let later = engine.wake_at();
     assert!(later > seconds(0) && later < seconds(1));
     let repeat = want(&step(&mut engine, later)).unwrap();
-    assert_eq!((repeat.token, repeat.limit), (first.token, first.limit));
+    assert_eq!((repeat.token, repeat.limit, first.limit), (first.token, 0, 2));
+    engine.on(later, Event::Exchanged(Exchanged::default()));
+    let next = want(&step(&mut engine, later)).expect("it asks anew, because the repeat took nothing");
+    assert!(next.token != first.token && next.limit == 2);
 }
 
 #[test]
@@ -182,4 +185,45 @@ fn it_never_wakes_in_the_past_while_it_waits_for_answers() {
     let mut engine = engine(1);
     step(&mut engine, seconds(0));
     assert!(engine.wake_at() > seconds(0), "everything is in flight: only the lease is left to watch");
+}
+
+/// A process that stood still: the heartbeat's thread wakes first, and its beat is answered before the
+/// engine has looked at the time.
+#[test]
+fn a_lease_that_lapsed_is_lost_though_it_has_been_renewed_since() {
+    let mut engine = engine(1);
+    let token = want(&step(&mut engine, seconds(0))).unwrap().token;
+    engine.on(seconds(0), answer(2, token));
+    step(&mut engine, seconds(0));
+    engine.on(seconds(60), Event::Beaten { sent_at: seconds(60), cancel: Vec::new() });
+    let effects = step(&mut engine, seconds(60));
+    let running = claimed(1, token).facts.lease;
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Interrupt(lease) if *lease == running)));
+    let returns =
+        |effect: &Effect| matches!(effect, Effect::Exchange { settlements, .. } if settlements.len() == 1);
+    assert!(effects.iter().any(returns), "what waited for a slot is not started");
+    engine.on(seconds(60), Event::Beaten { sent_at: seconds(70), cancel: Vec::new() });
+    let again = step(&mut engine, seconds(70));
+    assert!(!again.iter().any(|effect| matches!(effect, Effect::Interrupt(_))), "it is said once");
+}
+
+/// A server whose job was rescued claims it again while its own first attempt has not stopped yet.
+#[test]
+fn two_attempts_of_one_job_fill_two_slots() {
+    let mut engine = engine(2);
+    let first = want(&step(&mut engine, seconds(0))).unwrap().token;
+    engine.on(seconds(0), answer(1, first));
+    step(&mut engine, seconds(0));
+    engine.on(seconds(1), Event::Woken);
+    let second = want(&step(&mut engine, seconds(1))).unwrap().token;
+    engine.on(seconds(1), answer(1, second));
+    step(&mut engine, seconds(1));
+    assert_eq!(engine.running(), 2);
+    engine.on(seconds(2), finished(&claimed(1, first)));
+    assert_eq!(engine.running(), 1, "the second attempt still runs");
+    let cancel = vec![claimed(1, first).facts.lease, claimed(1, second).facts.lease];
+    engine.on(seconds(2), Event::Beaten { sent_at: seconds(2), cancel });
+    let interrupted = step(&mut engine, seconds(2));
+    let interrupts = |effect: &&Effect| matches!(effect, Effect::Interrupt(_));
+    assert_eq!(interrupted.iter().filter(interrupts).count(), 1);
 }

@@ -103,5 +103,5 @@ fn a_hint_asks_for_cancel_requests_while_something_runs() {
     let lease = claimed(1, token).facts.lease;
     engine.on(seconds(0), Event::Exchanged(Exchanged { cancel: vec![lease], ..Exchanged::default() }));
     let effects = step(&mut engine, seconds(0));
-    assert!(effects.iter().any(|effect| matches!(effect, Effect::Interrupt(job) if *job == lease.job)));
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Interrupt(asked) if *asked == lease)));
 }

@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::pedantic)]
 
 mod conformance;
+mod differential;
 mod file;
 mod schedules;
 mod transactions;

@@ -185,3 +185,20 @@ pub async fn a_claim_carries_all_that_a_handler_needs(bed: Arc<Bed>) {
     assert_eq!((claimed.facts.policy, claimed.args, claimed.tags), (job.policy, job.args, job.tags));
     assert_eq!((&*claimed.queue, claimed.created_at, claimed.parents), ("mail", created_at, Vec::new()));
 }
+
+/// As a server asks whose claim was not answered: what it took is its own, and nothing new comes with it.
+pub async fn a_repeat_without_a_limit_left_takes_nothing_new(bed: Arc<Bed>) {
+    let server = bed.server().await;
+    let job = bed.insert_plain().await;
+    let mut want = bed.want(5);
+    let first = bed.exchange(server, Vec::new(), Some(want.clone())).await.claimed;
+    bed.insert_plain().await;
+    want.limit = 0;
+    assert_eq!(bed.exchange(server, Vec::new(), Some(want.clone())).await.claimed, first);
+    bed.advance(LEASE);
+    let rescuer = bed.server().await;
+    bed.rescue(rescuer).await;
+    bed.beat(server).await;
+    assert!(bed.exchange(server, Vec::new(), Some(want)).await.claimed.is_empty());
+    assert_eq!(bed.state(job).await, State::Enqueued);
+}

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use portfire_core::engine::{Effect, Engine, Event, Moment};
 use portfire_core::storage::{Claimed, Exchange};
-use portfire_core::{Error, JobId, Outcome, Result, ServerId};
+use portfire_core::{Error, Lease, Outcome, Result, ServerId};
 
 use super::attempt::Attempts;
 use super::registry::Runner;
@@ -74,7 +74,7 @@ pub(super) struct Driver {
     pub(super) events: UnboundedSender<Event>,
     pub(super) inbox: UnboundedReceiver<Event>,
     /// The attempts that run.
-    pub(super) contexts: HashMap<JobId, JobContext>,
+    pub(super) contexts: HashMap<Lease, JobContext>,
     pub(super) running: Arc<AtomicU32>,
     pub(super) signs: Signs,
 }
@@ -113,7 +113,7 @@ impl Driver {
         let now = self.clock.now();
         for event in batch.drain(..) {
             if let Event::Finished { facts, .. } = &event {
-                self.contexts.remove(&facts.lease.job);
+                self.contexts.remove(&facts.lease);
             }
             self.engine.on(now, event);
         }
@@ -147,8 +147,8 @@ impl Driver {
                 tasks.spawn(async move { strangers.look(&**jobs.storage()).await });
             }
             Effect::Run(claimed) => self.start_attempt(*claimed, tasks),
-            Effect::Interrupt(job) => {
-                if let Some(ctx) = self.contexts.get(&job) {
+            Effect::Interrupt(lease) => {
+                if let Some(ctx) = self.contexts.get(&lease) {
                     ctx.cancellation().cancel();
                 }
             }
@@ -191,7 +191,7 @@ impl Driver {
         let scope = AttemptScope::new(Arc::clone(&self.values));
         let token = CancellationToken::new();
         let ctx = JobContext::new(claimed, self.jobs.clone(), scope, token, self.shutdown.clone());
-        self.contexts.insert(ctx.job_id(), ctx.clone());
+        self.contexts.insert(facts.lease, ctx.clone());
         let (attempts, events) = (Arc::clone(&self.attempts), self.events.clone());
         tasks.spawn(async move {
             let outcome = attempts.run(runner, &ctx, args).await;

@@ -34,21 +34,20 @@ impl World {
     }
 
     pub(super) fn list(&self, filter: &Filter, page: &PageRequest) -> Page {
+        let place = |job: JobSummary| (Cursor::of(&job), job);
         let mut jobs: Vec<_> = self
             .jobs
             .values()
             .filter(|job| job.matches(filter))
-            .map(Record::summary)
-            .filter(|job| {
-                page.after.as_ref().is_none_or(|after| comes_after(filter.state, after, &Cursor::of(job)))
-            })
+            .map(|job| place(job.summary()))
+            .filter(|(at, _)| page.after.as_ref().is_none_or(|after| comes_after(filter.state, after, at)))
             .collect();
-        jobs.sort_by(|a, b| compare(filter.state, &Cursor::of(a), &Cursor::of(b)));
+        jobs.sort_by(|(a, _), (b, _)| compare(filter.state, a, b));
         let limit = page.bounded_limit() as usize;
         let more = jobs.len() > limit;
         jobs.truncate(limit);
-        let next = jobs.last().filter(|_| more).map(Cursor::of);
-        Page { jobs, next }
+        let next = jobs.last().filter(|_| more).map(|(at, _)| at.clone());
+        Page { jobs: jobs.into_iter().map(|(_, job)| job).collect(), next }
     }
 
     pub(super) fn overview(&self) -> Overview {
