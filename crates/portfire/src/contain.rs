@@ -23,6 +23,12 @@ pub(crate) async fn caught<T>(future: impl Future<Output = Result<T, JobError>>)
     }
 }
 
+/// The same for a call that does not wait.
+pub(crate) fn contain_call<T>(call: impl FnOnce() -> T) -> Result<T, Fault> {
+    // Unwind safe: what the call leaves half done is the caller's own, and it is not called again.
+    catch_unwind(AssertUnwindSafe(call)).map_err(|panic| Fault::new(panic_text(&*panic)))
+}
+
 /// See [`contain`].
 pub(crate) struct Contained<F>(Pin<Box<F>>);
 

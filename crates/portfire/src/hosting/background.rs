@@ -3,15 +3,16 @@
 //! 1. Started in a task of its own, so it never holds up the start of others.
 //! 2. When it fails or panics, [`Supervision`] decides: again after a while, the end of the host, or nothing.
 //! 3. When it ends well before it was asked to, that is seen in the health report, and [`OnEnd`] decides.
-//! 4. At stop its token is cancelled and its end awaited; after its time it is dropped.
+//! 4. At stop its token is cancelled and its end awaited; after its time it is dropped. A panic on the way
+//!    makes the end of the host unclean; an error does not.
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use portfire_core::Dice;
+use portfire_core::{Dice, Fault};
 
 use super::host::Part;
 use super::metrics;
@@ -22,7 +23,7 @@ use super::task::OwnTask;
 use super::vitals::{ServiceState, Vitals};
 use crate::JobError;
 use crate::clock::{monotonic_now, system_dice};
-use crate::contain::caught;
+use crate::contain::contain;
 use crate::job_error::Treatment;
 
 type Working = Pin<Box<dyn Future<Output = Result<(), JobError>> + Send>>;
@@ -88,10 +89,15 @@ impl fmt::Debug for Background {
 impl From<Background> for Part {
     fn from(background: Background) -> Self {
         let Background { name, work, on_failure, on_end } = background;
-        let supervised =
-            Supervised { work, on_end, supervision: Supervision::new(on_failure), dice: system_dice() };
-        let supervised = Mutex::new(Some(supervised));
-        Self::new(name, "background", BackgroundUnit { supervised, task: OwnTask::default() })
+        let late_panic = Arc::new(OnceLock::new());
+        let supervised = Mutex::new(Some(Supervised {
+            work,
+            on_end,
+            supervision: Supervision::new(on_failure),
+            dice: system_dice(),
+            late_panic: Arc::clone(&late_panic),
+        }));
+        Self::new(name, "background", BackgroundUnit { supervised, task: OwnTask::default(), late_panic })
     }
 }
 
@@ -99,6 +105,7 @@ struct BackgroundUnit {
     /// Taken by the task when it begins.
     supervised: Mutex<Option<Supervised>>,
     task: OwnTask,
+    late_panic: Arc<OnceLock<Fault>>,
 }
 
 impl Unit for BackgroundUnit {
@@ -116,7 +123,12 @@ impl Unit for BackgroundUnit {
                         self.task.begin(supervised.run(ctx.clone()));
                     }
                 }
-                Hook::Stop => self.task.end().await,
+                Hook::Stop => {
+                    self.task.end().await;
+                    if let Some(panic) = self.late_panic.get() {
+                        return Err(JobError::message(&panic.message));
+                    }
+                }
                 _ => {}
             }
             Ok(())
@@ -134,6 +146,8 @@ struct Supervised {
     on_end: OnEnd,
     supervision: Supervision,
     dice: Dice,
+    /// What it panicked with after it was asked to stop.
+    late_panic: Arc<OnceLock<Fault>>,
 }
 
 /// What follows one run.
@@ -147,7 +161,7 @@ impl Supervised {
         loop {
             let began = monotonic_now();
             let run = ctx.for_run();
-            let result = caught(async { (self.work)(run.clone()).await }).await;
+            let result = self.run_once(&ctx, run.clone()).await;
             run.release_values();
             if ctx.is_cancelled() {
                 return report_end(&ctx, result);
@@ -163,6 +177,29 @@ impl Supervised {
                 After::Over => return,
             }
         }
+    }
+
+    /// One run to its end. Once it has lasted long enough, the failures before it are over.
+    async fn run_once(&self, ctx: &ServiceContext, run: ServiceContext) -> Result<(), JobError> {
+        let mut work = contain(async { (self.work)(run).await });
+        let result = match self.supervision.forgiven_after() {
+            None => work.await,
+            Some(long) => {
+                if let Ok(result) = tokio::time::timeout(long, &mut work).await {
+                    result
+                } else {
+                    ctx.vitals().recovered();
+                    work.await
+                }
+            }
+        };
+        result.unwrap_or_else(|panic| {
+            let text = format!("it panicked: {}", panic.message);
+            if ctx.is_cancelled() {
+                let _ = self.late_panic.set(Fault::new(&text));
+            }
+            Err(JobError::message(text))
+        })
     }
 
     /// What follows a run that ended by itself.
@@ -202,6 +239,7 @@ impl Supervised {
 
     fn finish(&self, ctx: &ServiceContext, why: &str) -> After {
         tracing::info!(why, "service finished before the host");
+        ctx.vitals().recovered();
         ctx.vitals().enter(ServiceState::Finished);
         if self.on_end == OnEnd::StopHost {
             ctx.lifetime().stop();
@@ -210,7 +248,8 @@ impl Supervised {
     }
 }
 
-/// An error that came after the service was asked to stop is said, and held against nobody.
+/// An error that came after the service was asked to stop is said, and held against nobody: most are the
+/// request itself on its way out. A panic never is, and fails the stop.
 fn report_end(ctx: &ServiceContext, result: Result<(), JobError>) {
     let vitals: &Vitals = ctx.vitals();
     if let Err(error) = result {

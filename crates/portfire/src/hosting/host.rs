@@ -171,7 +171,7 @@ impl Host {
         self
     }
 
-    /// Adds a check to the health report: a partner's address, a disk. It may take 2 s.
+    /// Adds a check to the health report: a partner's address, a disk. It may take 0.8 s.
     pub fn check<F, R>(self, name: impl Into<Box<str>>, check: F) -> Self
     where
         F: Fn() -> R + Send + Sync + 'static,

@@ -214,6 +214,10 @@ impl ServiceContext {
         self.clock.now()
     }
 
+    pub(super) const fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
     /// The same for one run or tick: with values and a cancellation token of its own, which also ends with
     /// this one's.
     pub(super) fn for_run(&self) -> Self {

@@ -153,6 +153,14 @@ impl Supervision {
         self.in_a_row
     }
 
+    /// How long a run must last to make up for the failures before it; `None` if no run follows a failure.
+    pub(super) const fn forgiven_after(&self) -> Option<Duration> {
+        match &self.on_failure {
+            OnFailure::Restart(restart) => Some(restart.forgiven_after),
+            OnFailure::StopHost | OnFailure::LeaveDead => None,
+        }
+    }
+
     /// Decides about a run that lasted this long and failed. The error may know better than the policy: when
     /// to come back, or that it is no use.
     pub(super) fn ended(&mut self, ran_for: Duration, error: &JobError, dice: &mut Dice) -> Verdict {

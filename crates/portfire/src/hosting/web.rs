@@ -2,8 +2,9 @@
 //!
 //! 1. The address is taken before any service starts, so that a second process fails at once.
 //! 2. Connections are served once every service has started; until then they wait in the system's queue.
-//! 3. At stop no connection is taken any more, requests that run are finished, and after its time the rest is
-//!    dropped.
+//! 3. At stop no connection is taken any more, requests that run are finished, and after its time the handlers
+//!    that still run are dropped. A body that is being streamed, or a connection that a handler took over, is
+//!    the handler's own to end: [`Lifetime::stopping`](super::Lifetime::stopping) says when.
 
 use std::fmt;
 use std::future::Future;
@@ -12,7 +13,9 @@ use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 
 use axum::Router;
+use axum::extract::Request;
 use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
@@ -82,6 +85,7 @@ impl From<Web> for Part {
             bound: Mutex::new(None),
             router,
             close: CancellationToken::new(),
+            drop: CancellationToken::new(),
             task: OwnTask::default(),
         };
         Self::new(name, "web", unit)
@@ -93,6 +97,9 @@ struct WebUnit {
     bound: Mutex<Option<TcpListener>>,
     router: Router,
     close: CancellationToken,
+    /// Cancelled when requests that still run are dropped: each connection is a task of its own, which the
+    /// server's task does not take along.
+    drop: CancellationToken,
     task: OwnTask,
 }
 
@@ -112,11 +119,25 @@ impl WebUnit {
         Ok(())
     }
 
+    /// The router, whose handlers are dropped when the token says so.
+    fn droppable(&self) -> Router {
+        let dropped = self.drop.clone();
+        self.router.clone().layer(middleware::from_fn(move |request: Request, next: Next| {
+            let dropped = dropped.clone();
+            async move {
+                tokio::select! {
+                    answer = next.run(request) => answer,
+                    () = dropped.cancelled() => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+                }
+            }
+        }))
+    }
+
     fn serve(&self, ctx: &ServiceContext) {
         let Some(listener) = self.bound.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
         let address = listener.local_addr().ok();
         let (service, closed) =
-            (self.router.clone().into_make_service_with_connect_info::<SocketAddr>(), self.close.clone());
+            (self.droppable().into_make_service_with_connect_info::<SocketAddr>(), self.close.clone());
         let server = axum::serve(listener, service).with_graceful_shutdown(closed.cancelled_owned());
         let (lifetime, name) = (ctx.lifetime().clone(), ctx.name().to_owned());
         self.task.begin(async move {
@@ -159,12 +180,17 @@ impl Unit for WebUnit {
     }
 
     fn abandon(&self) {
+        self.close.cancel();
+        self.drop.cancel();
         self.task.abandon();
     }
 }
 
 impl Health {
-    /// `/livez`, `/readyz` and `/healthz`: 200 if it is so and 503 if not, with the whole report as JSON.
+    /// `/livez`, `/readyz` and `/healthz`: 200 if it is so and 503 if not, as JSON.
+    ///
+    /// `/livez` names what is stuck, and asks none of the application's checks: a partner that is down is no
+    /// reason to restart the process. The others answer with the whole report, within a second.
     ///
     /// Point a liveness probe at `/livez`, a readiness probe at `/readyz`, and look at `/healthz` yourself. The
     /// report names services and what went wrong with them: keep it away from strangers.
@@ -172,19 +198,25 @@ impl Health {
         let answer = |health: Self, is_so: fn(&HealthReport) -> bool| {
             move || async move {
                 let report = health.report().await;
-                respond(is_so(&report), &report)
+                respond(is_so(&report), serde_json::to_string(&report).unwrap_or_default())
             }
         };
+        let health = self.clone();
         Router::new()
-            .route("/livez", get(answer(self.clone(), |report| report.is_live)))
+            .route("/livez", get(move || async move { liveness(&health) }))
             .route("/readyz", get(answer(self.clone(), |report| report.is_ready)))
             .route("/healthz", get(answer(self.clone(), |report| report.status < Status::Unhealthy)))
     }
 }
 
-fn respond(is_so: bool, report: &HealthReport) -> Response {
+fn liveness(health: &Health) -> Response {
+    let stuck = health.stuck();
+    let is_live = stuck.is_empty();
+    respond(is_live, serde_json::json!({ "is_live": is_live, "stuck": stuck }).to_string())
+}
+
+fn respond(is_so: bool, json: String) -> Response {
     let status = if is_so { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let json = serde_json::to_string(report).unwrap_or_default();
     let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
     (status, headers, json).into_response()
 }

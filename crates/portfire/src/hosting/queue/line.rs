@@ -1,9 +1,10 @@
 //! The line of a queue: who waits, who comes next, who gives way when it is full. Pure.
 //!
-//! Invariants: at most `capacity` wait (those that come back after a failed attempt were accepted before and
-//! are not turned away); order of arrival; once closed nothing enters but what comes back.
+//! Invariants: at most `capacity` wait, besides those that come back after a failed attempt: they were accepted
+//! before, are not turned away, and take nobody's place; order of arrival; once closed nothing enters but what
+//! comes back.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::TaskId;
 use crate::hosting::plan::Moment;
@@ -40,13 +41,22 @@ pub(super) struct Line<T> {
     waiting: VecDeque<(TaskId, T)>,
     /// Those that may not run before a moment.
     later: BTreeMap<(Moment, TaskId), T>,
+    /// Those of them that came back.
+    returned: BTreeSet<TaskId>,
     /// When what is still to come is no longer waited for; `None` while the line is open.
     closed_until: Option<Moment>,
 }
 
 impl<T> Line<T> {
     pub(super) const fn new(capacity: usize, when_full: WhenFull) -> Self {
-        Self { capacity, when_full, waiting: VecDeque::new(), later: BTreeMap::new(), closed_until: None }
+        Self {
+            capacity,
+            when_full,
+            waiting: VecDeque::new(),
+            later: BTreeMap::new(),
+            returned: BTreeSet::new(),
+            closed_until: None,
+        }
     }
 
     pub(super) fn waiting(&self) -> usize {
@@ -57,22 +67,29 @@ impl<T> Line<T> {
         if self.closed_until.is_some() {
             return Offer::Closed(task);
         }
-        if self.waiting() < self.capacity {
+        if self.waiting() - self.returned.len() < self.capacity {
             self.waiting.push_back((id, task));
             return Offer::Taken;
         }
-        let displaced = match self.when_full {
-            WhenFull::Wait | WhenFull::Reject => None,
-            WhenFull::DropOldest => self.waiting.pop_front(),
-            WhenFull::DropNewest => self.waiting.pop_back(),
-        };
-        match displaced {
+        match self.displace() {
             Some((gone, was)) => {
                 self.waiting.push_back((id, task));
                 Offer::Displaced(gone, was)
             }
             None => Offer::Full(task),
         }
+    }
+
+    /// Takes out the one that gives way to another, if one does.
+    fn displace(&mut self) -> Option<(TaskId, T)> {
+        let later = self.later.keys().map(|(_, id)| *id).filter(|id| !self.returned.contains(id));
+        let ids = self.waiting.iter().map(|(id, _)| *id).chain(later);
+        let gone = match self.when_full {
+            WhenFull::Wait | WhenFull::Reject => None,
+            WhenFull::DropOldest => ids.min(),
+            WhenFull::DropNewest => ids.max(),
+        }?;
+        self.remove(gone).map(|task| (gone, task))
     }
 
     /// Moves a task that was just taken in to those that wait for their time.
@@ -87,12 +104,15 @@ impl<T> Line<T> {
     /// A task that was accepted before comes back for its next attempt.
     pub(super) fn come_back(&mut self, id: TaskId, task: T, at: Moment) {
         self.later.insert((at, id), task);
+        self.returned.insert(id);
     }
 
     /// The next task to run.
     pub(super) fn take(&mut self, now: Moment) -> Option<(TaskId, T)> {
         if self.later.first_key_value().is_some_and(|((due, _), _)| *due <= now) {
-            return self.later.pop_first().map(|((_, id), task)| (id, task));
+            let ((_, id), task) = self.later.pop_first()?;
+            self.returned.remove(&id);
+            return Some((id, task));
         }
         self.waiting.pop_front()
     }
@@ -108,6 +128,7 @@ impl<T> Line<T> {
             return self.waiting.remove(index).map(|(_, task)| task);
         }
         let key = *self.later.keys().find(|(_, later)| *later == id)?;
+        self.returned.remove(&id);
         self.later.remove(&key)
     }
 
@@ -124,6 +145,7 @@ impl<T> Line<T> {
 
     /// Takes everything out, in the order in which it would have run.
     pub(super) fn clear(&mut self) -> Vec<(TaskId, T)> {
+        self.returned.clear();
         let later = std::mem::take(&mut self.later).into_iter().map(|((_, id), task)| (id, task));
         self.waiting.drain(..).chain(later).collect()
     }
@@ -160,6 +182,29 @@ mod tests {
         let mut line = full(WhenFull::DropNewest);
         assert_eq!(line.offer(TaskId(3), 'c'), Offer::Displaced(TaskId(2), 'b'));
         assert_eq!(order(line), "ac");
+    }
+
+    #[test]
+    fn those_that_come_back_take_nobodys_place() {
+        for when_full in [WhenFull::Wait, WhenFull::Reject, WhenFull::DropOldest, WhenFull::DropNewest] {
+            let mut line = Line::new(1, when_full);
+            line.come_back(TaskId(1), 'a', NOW);
+            assert_eq!((line.offer(TaskId(2), 'b'), line.waiting()), (Offer::Taken, 2), "{when_full:?}");
+            assert!(!matches!(line.offer(TaskId(3), 'c'), Offer::Taken | Offer::Displaced(TaskId(1), _)));
+            assert_eq!(line.remove(TaskId(1)), Some('a'));
+            assert_ne!(line.offer(TaskId(4), 'd'), Offer::Taken, "{when_full:?}");
+        }
+    }
+
+    #[test]
+    fn one_that_waits_for_its_time_gives_way_too() {
+        for (when_full, gone) in [(WhenFull::DropOldest, TaskId(1)), (WhenFull::DropNewest, TaskId(2))] {
+            let mut line = full(when_full);
+            line.postpone(TaskId(1), Duration::from_secs(1));
+            line.postpone(TaskId(2), Duration::from_secs(9));
+            assert!(matches!(line.offer(TaskId(3), 'c'), Offer::Displaced(id, _) if id == gone));
+            assert_eq!(line.waiting(), 2);
+        }
     }
 
     #[test]

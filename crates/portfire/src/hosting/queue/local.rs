@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use portfire_core::storage::Claimed;
 use portfire_core::{
-    Clock, Error, Facts, Fault, Json, Lease, NewJob, Outcome, Result, Start, State, Target, settle,
+    Clock, Error, Facts, Fault, Json, Lease, NewJob, Outcome, Result, Start, State, Target, Timestamp, settle,
 };
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -31,7 +31,9 @@ impl TaskQueue {
         if let Some(values) = self.shared().values.get() {
             check_needs::<J>(values, self.name())?;
         }
-        let delay = job.start.instant(SystemClock.now()).since(SystemClock.now());
+        let now = self.shared().wall_now();
+        let job = appointed(job, now);
+        let delay = job.start.instant(now).since(now);
         let name = Some(format!("{} {}", job.kind, job.id).into());
         let (sender, result) = oneshot::channel();
         let work = Work::Job(Box::new(LocalJob::new::<J>(job, sender)));
@@ -52,6 +54,15 @@ fn check_local(job: &NewJob) -> Result<()> {
         "job `{}` cannot {what} in an in-process queue: that needs a storage; use `.enqueue(&jobs)`",
         job.kind
     )))
+}
+
+/// The job with an instant in place of a delay, so that a storage that gets it later does not count anew.
+fn appointed(job: NewJob, now: Timestamp) -> NewJob {
+    let start = match job.start {
+        Start::After(_) => Start::At(job.start.instant(now)),
+        start => start,
+    };
+    NewJob { start, ..job }
 }
 
 fn check_needs<J: Job>(values: &Values, queue: &str) -> Result<()> {
@@ -96,9 +107,15 @@ impl LocalJob {
         Self { job, runner: runner_of::<J>(), attempt: 1, deliver: Box::new(deliver) }
     }
 
-    /// As it would be stored now.
+    /// As it would be stored: it may not run earlier than here. Its attempts begin anew, as those made here
+    /// are known to no storage.
     pub(super) fn stored(&self) -> NewJob {
-        NewJob { start: Start::Now, ..self.job.clone() }
+        self.job.clone()
+    }
+
+    /// When its next attempt may begin.
+    pub(super) fn postpone(&mut self, until: Timestamp) {
+        self.job.start = Start::At(until);
     }
 
     pub(super) async fn run(

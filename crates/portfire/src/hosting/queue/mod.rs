@@ -20,7 +20,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use portfire_core::{Error, Fault, Result};
+use portfire_core::{Clock, Error, Fault, Result, Timestamp};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 
@@ -29,7 +29,8 @@ use super::metrics;
 use super::plan::Moment;
 use super::report::Leftover;
 use super::vitals::Look;
-use crate::clock::monotonic_now;
+use crate::clock::{SystemClock, monotonic_now};
+use crate::contain::contain_call;
 use crate::values::Values;
 use crate::{AttemptScope, JobError, Jobs};
 use line::{Line, Offer};
@@ -125,14 +126,15 @@ impl TaskQueueBuilder {
         self
     }
 
-    /// Called with each task that is dropped.
+    /// Called with each task that is dropped. A panic in it is logged, and goes no further.
     pub fn on_drop(mut self, report: impl Fn(&DroppedTask) + Send + Sync + 'static) -> Self {
         self.on_drop = Some(Arc::new(report));
         self
     }
 
-    /// Where job calls that are left at the end of a shutdown are stored, so that they run durably. They can
-    /// also enqueue there while they run here.
+    /// Where job calls that are left at the end of a shutdown are stored, so that they run durably: not
+    /// earlier than they would have here, and with all their attempts before them again. They can also
+    /// enqueue there while they run here.
     pub fn hand_over_to(mut self, jobs: &Jobs) -> Self {
         self.hand_over_to = Some(jobs.clone());
         self
@@ -154,6 +156,7 @@ impl TaskQueueBuilder {
             when_full: self.when_full,
             own_values: self.values,
             values: OnceLock::new(),
+            clock: OnceLock::new(),
             on_drop: self.on_drop,
             storage: self.hand_over_to,
             arrived: Notify::new(),
@@ -309,6 +312,8 @@ struct Shared {
     own_values: Values,
     /// Its own values and the host's, once the host has started.
     values: OnceLock<Arc<Values>>,
+    /// The host's, once it has started; until then the system's.
+    clock: OnceLock<Arc<dyn Clock>>,
     on_drop: Option<OnDrop>,
     storage: Option<Jobs>,
     inner: Mutex<Inner>,
@@ -333,6 +338,10 @@ impl Shared {
 
     fn now(&self) -> Moment {
         self.began.elapsed()
+    }
+
+    fn wall_now(&self) -> Timestamp {
+        self.clock.get().map_or_else(|| SystemClock.now(), |clock| clock.now())
     }
 
     async fn place(&self) -> Result<Place> {
@@ -378,8 +387,13 @@ impl Shared {
 
     /// Takes a cancelled task out, if it still waits.
     fn take_out(&self, id: TaskId) {
-        let entry = self.lock().line.remove(id);
+        let mut inner = self.lock();
+        let entry = inner.line.remove(id);
+        metrics::waiting(&self.name, inner.line.waiting());
+        drop(inner);
         if let Some(entry) = entry {
+            // It may have been the last that a closed line waited for.
+            self.arrived.notify_waiters();
             let failure =
                 TaskFailure::new(TaskState::Cancelled, Fault::new("it was cancelled before it ran"));
             self.ended(&entry.cell, &failure);
@@ -394,8 +408,10 @@ impl Shared {
     fn dropped(&self, cell: &TaskCell, reason: &'static str) {
         self.ended(cell, &TaskFailure::new(TaskState::Dropped, Fault::new(reason)));
         tracing::warn!(queue = &*self.name, task = %cell.id, name = &*cell.name, reason, "task dropped");
-        if let Some(report) = &self.on_drop {
-            report(&DroppedTask { id: cell.id, name: cell.name.clone(), reason });
+        let Some(report) = &self.on_drop else { return };
+        let task = DroppedTask { id: cell.id, name: cell.name.clone(), reason };
+        if let Err(panic) = contain_call(|| report(&task)) {
+            tracing::error!(queue = &*self.name, task = %task.id, panic = %panic.message, "`on_drop` panicked");
         }
     }
 

@@ -155,6 +155,7 @@ impl QueueUnit {
     fn start(&self, ctx: &ServiceContext) {
         let values = Arc::new(self.queue.own_values.within(ctx.values()));
         let values = Arc::clone(self.queue.values.get_or_init(|| values));
+        let _ = self.queue.clock.set(Arc::clone(ctx.clock()));
         let worker = Worker {
             queue: Arc::clone(&self.queue),
             name: Arc::from(&*self.queue.name),
@@ -381,7 +382,8 @@ impl Worker {
             After::Succeeded => self.succeeded(cell),
             After::Failed(fault) => self.failed(cell, fault),
             After::Undone => {}
-            After::Again(job, wait) => {
+            After::Again(mut job, wait) => {
+                job.postpone(self.queue.wall_now().after(wait));
                 cell.enter(TaskState::Retrying);
                 let mut inner = self.queue.lock();
                 if let Some(running) = inner.running.remove(&cell.id) {

@@ -75,6 +75,39 @@ async fn a_failed_service_is_restarted_after_a_growing_while() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_that_lasts_or_ends_well_makes_up_for_the_failures_before_it() {
+    let diary = Diary::default();
+    let restart = Restart::new().backoff(Backoff::Fixed(1.second())).forgiven_after(1.minute());
+    let ends = Arc::new(AtomicU32::new(0));
+    let host = Host::new().add(Background::new("lasts", fails(1, &diary)).on_failure(restart)).background(
+        "ends",
+        move |_| {
+            let run = ends.fetch_add(1, SeqCst);
+            async move { if run == 0 { Err(JobError::message("no luck")) } else { Ok(()) } }
+        },
+    );
+    let host = TestHost::start(host).await.unwrap();
+    host.advance(59.seconds()).await;
+    assert_eq!(health_of(&host, "lasts").await.status, Status::Degraded);
+    let ended = health_of(&host, "ends").await;
+    assert_eq!((ended.state, ended.status), (ServiceState::Finished, Status::Healthy));
+    host.advance(2.seconds()).await;
+    let lasting = health_of(&host, "lasts").await;
+    assert_eq!((lasting.status, lasting.problem, lasting.failures), (Status::Healthy, None, 1));
+    assert!(host.stop().await.is_clean());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_after_the_request_to_stop_is_a_failure() {
+    let host = Host::new().background("work", |ctx| async move {
+        ctx.cancelled().await;
+        if true { panic!("boom") } else { Ok(()) }
+    });
+    let report = TestHost::start(host).await.unwrap().stop().await;
+    assert!(!report.is_clean() && report.to_string().contains("boom"), "{report}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn panics_are_failures() {
     let runs = Arc::new(AtomicU32::new(0));
     let seen = runs.clone();

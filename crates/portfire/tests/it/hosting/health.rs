@@ -39,7 +39,8 @@ async fn the_health_addresses_answer_with_the_whole_report() {
         })
         .check("disk", || async { Ok(()) });
     let (host, address) = served(host).await;
-    for path in ["/livez", "/readyz", "/healthz"] {
+    assert_eq!(request(address, "/livez").await, (200, r#"{"is_live":true,"stuck":[]}"#.to_owned()));
+    for path in ["/readyz", "/healthz"] {
         let (status, body) = request(address, path).await;
         let report: serde_json::Value = serde_json::from_str(&body).unwrap();
         assert_eq!((status, &report["status"]), (200, &serde_json::json!("healthy")), "{path}: {body}");
@@ -61,6 +62,27 @@ async fn what_is_wrong_is_named_and_only_the_right_address_says_no() {
     assert_eq!(request(address, "/readyz").await.0, 503);
     let (status, body) = request(address, "/healthz").await;
     assert!(status == 503 && body.contains("no luck") && body.contains("no answer"), "{body}");
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn a_check_that_hangs_does_not_keep_the_liveness_waiting() {
+    let diary = super::Diary::default();
+    let notes = diary.clone();
+    let host = Host::new().check("partner", move || {
+        notes.note("asked");
+        std::future::pending()
+    });
+    let (host, address) = served(host).await;
+    assert_eq!((request(address, "/livez").await.0, diary.count("asked")), (200, 0));
+    host.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_is_there_before_a_probe_gives_up() {
+    let host = Host::new().check("partner", std::future::pending).start().await.unwrap();
+    let report = tokio::time::timeout(1.second(), host.health().report()).await.unwrap();
+    assert!(report.checks[0].problem.as_ref().unwrap().contains("no answer"), "{report:?}");
     host.stop().await;
 }
 
@@ -89,6 +111,27 @@ async fn readiness_goes_false_before_connections_close_and_requests_are_finished
     assert!(report.is_clean(), "{report}");
     assert_eq!(slow.await.unwrap(), (200, "slow".to_owned()));
     assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
+}
+
+#[tokio::test]
+async fn a_request_that_hangs_is_dropped_with_the_web_server() {
+    let (diary, begun) = (super::Diary::default(), std::sync::Arc::new(tokio::sync::Notify::new()));
+    let (notes, begin) = (diary.clone(), begun.clone());
+    let hangs = get(move || async move {
+        let _guard = super::Guard(notes, "dropped");
+        begin.notify_one();
+        std::future::pending::<()>().await;
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = Router::new().route("/hangs", hangs);
+    let host = Host::new().add(Web::on(listener, router)).shutdown_timeout(100.milliseconds());
+    let host = host.start().await.unwrap();
+    let request = tokio::spawn(request(address, "/hangs"));
+    begun.notified().await;
+    let report = host.stop().await;
+    assert!(!report.is_clean(), "{report}");
+    assert_eq!((request.await.unwrap().0, diary.count("dropped")), (503, 1));
 }
 
 #[tokio::test]

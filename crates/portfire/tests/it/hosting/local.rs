@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use portfire::hosting::testing::TestHost;
-use portfire::hosting::{Fate, Host, Inline, TaskQueue};
+use portfire::hosting::{Fate, Host, Inline, TaskQueue, TaskState, WhenFull};
 use portfire::prelude::*;
 use portfire::{Filter, ModelStorage, PageRequest};
 
@@ -149,6 +149,57 @@ async fn what_is_left_is_handed_over_to_durable_storage() {
     assert_eq!(kinds, ["fails_twice", "waits", "waits"]);
     assert!(runs.await.unwrap_err().is_handed_over());
     assert!(next.await.unwrap_err().is_handed_over() && later.await.unwrap_err().is_handed_over());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_handed_over_keeps_the_time_before_which_it_may_not_run() {
+    let jobs = storage();
+    let queue = TaskQueue::builder("work").hand_over_to(&jobs).build();
+    let host = TestHost::start(Host::new().queue(&queue).shutdown_timeout(10.seconds())).await.unwrap();
+    // 2026-01-01T00:00:00Z, where a test begins.
+    let began = portfire::Timestamp::from_micros(1_767_225_600_000_000);
+    let at = began.after(2.days());
+    let delayed = waits().after(1.day()).local(&queue).await.unwrap();
+    let appointed = waits().at(at).local(&queue).await.unwrap();
+    let retried = fails_twice().local(&queue).await.unwrap();
+    host.advance(1.second()).await;
+    assert_eq!(retried.state(), TaskState::Retrying);
+    assert!(host.stop().await.is_clean());
+    let page = jobs.list(Filter::default(), PageRequest::default()).await.unwrap();
+    let mut due: Vec<_> = page.jobs.iter().map(|job| (job.run_at, &*job.kind, job.attempts)).collect();
+    due.sort();
+    let minute = began.after(1.minute());
+    assert_eq!(due, [(minute, "fails_twice", 0), (began.after(1.day()), "waits", 0), (at, "waits", 0)]);
+    assert!(delayed.await.unwrap_err().is_handed_over() && appointed.await.unwrap_err().is_handed_over());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_waits_for_its_next_attempt_takes_nobodys_place() {
+    for when_full in [WhenFull::Wait, WhenFull::Reject] {
+        let queue = TaskQueue::builder("work").capacity(1).when_full(when_full).build();
+        let host = TestHost::start(Host::new().queue(&queue)).await.unwrap();
+        let retried = fails_twice().local(&queue).await.unwrap();
+        host.advance(1.second()).await;
+        assert_eq!((retried.state(), queue.waiting()), (TaskState::Retrying, 1));
+        let other = queue.push(|_| async { Ok("meanwhile") }).await.unwrap();
+        assert_eq!(other.await.unwrap(), "meanwhile", "{when_full:?}");
+        assert_eq!(retried.await.unwrap(), 3);
+        assert!(host.stop().await.is_clean());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopping_queue_does_not_wait_for_what_was_cancelled() {
+    let queue = TaskQueue::new("work");
+    let host = TestHost::start(Host::new().queue(&queue)).await.unwrap();
+    let begin = tokio::time::Instant::now();
+    let later = waits().after(20.seconds()).local(&queue).await.unwrap();
+    let lifetime = host.lifetime().clone();
+    lifetime.stop();
+    tokio::time::sleep(1.second()).await;
+    later.cancel();
+    assert!(host.stop().await.is_clean());
+    assert!(begin.elapsed() < 2.seconds(), "{:?}", begin.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

@@ -88,6 +88,19 @@ async fn the_oldest_gives_way_by_option_and_the_drop_is_reported() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_report_of_drops_that_panics_harms_nobody() {
+    let on_drop = |task: &DroppedTask| assert!(task.id.get() == 0, "boom");
+    let queue =
+        TaskQueue::builder("work").capacity(1).when_full(WhenFull::DropOldest).on_drop(on_drop).build();
+    let old = queue.push(|_| async { Ok(()) }).await.unwrap();
+    let new = queue.push(|_| async { Ok(7) }).await.unwrap();
+    assert!(old.await.unwrap_err().is_dropped());
+    let host = TestHost::start(Host::new().queue(&queue)).await.unwrap();
+    assert_eq!(new.await.unwrap(), 7);
+    assert!(host.stop().await.is_clean());
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_newest_gives_way_by_option_and_its_pusher_hears_of_it() {
     let bed = Bed::new(WhenFull::DropNewest);
     let host = bed.filled().await;
