@@ -168,24 +168,23 @@ impl Database {
         Ok(removed)
     }
 
-    /// Those of these jobs that the administrator was not told of.
+    /// Up to when the administrator was told of failures.
     ///
     /// # Errors
     /// What the database reports.
-    pub async fn not_notified(&self, jobs: &[String]) -> Result<Vec<String>, sqlx::Error> {
-        let sql = "SELECT value FROM json_each(?1) \
-                   WHERE NOT EXISTS (SELECT 1 FROM notified_failures WHERE job_id = value)";
-        sqlx::query_scalar(sql).bind(json(&jobs)?).fetch_all(&self.pool).await
+    pub async fn notified_until(&self) -> Result<Timestamp, sqlx::Error> {
+        let until = sqlx::query_scalar("SELECT failures_until FROM notifications").fetch_optional(&self.pool);
+        Ok(until.await?.map_or_else(Timestamp::default, Timestamp::from_micros))
     }
 
-    /// Notes that the administrator was told of these jobs.
+    /// Notes that the administrator was told of failures up to this instant.
     ///
     /// # Errors
     /// What the database reports.
-    pub async fn notified(&self, jobs: &[String]) -> Result<(), sqlx::Error> {
-        let sql = "INSERT OR IGNORE INTO notified_failures (job_id, notified_at) \
-                   SELECT value, CAST(unixepoch('subsec') * 1000000 AS INTEGER) FROM json_each(?1)";
-        sqlx::query(sql).bind(json(&jobs)?).execute(&self.pool).await.map(drop)
+    pub async fn set_notified_until(&self, until: Timestamp) -> Result<(), sqlx::Error> {
+        let sql = "INSERT INTO notifications (id, failures_until) VALUES (1, ?1) \
+                   ON CONFLICT (id) DO UPDATE SET failures_until = max(failures_until, excluded.failures_until)";
+        sqlx::query(sql).bind(until.as_micros()).execute(&self.pool).await.map(drop)
     }
 
     /// How far an import is; `None` if there is no such import.

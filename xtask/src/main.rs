@@ -1,4 +1,4 @@
-//! The commands of this workspace: `cargo xtask check | test`.
+//! The commands of this workspace: `cargo xtask check | test | bench`.
 //!
 //! Every step says what it runs; the first that fails ends the command with exit code 1.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to its terminal")]
@@ -12,13 +12,15 @@ use std::process::{Command, ExitCode};
 const USAGE: &str = "usage: cargo xtask <command>
 
   check   format, clippy, docs, the rules of this code base, how many crates a user builds, cargo-deny where it is installed
-  test    every test and every example in the documentation";
+  test    every test and every example in the documentation
+  bench   Portfire beside the bare statements of the same work: [filter…] [--quick] [--runs N]";
 
 fn main() -> ExitCode {
     let command = std::env::args().nth(1).unwrap_or_default();
     let done = match command.as_str() {
         "check" => check(),
         "test" => test(),
+        "bench" => bench(),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
@@ -46,6 +48,14 @@ fn check() -> Result<(), String> {
 fn test() -> Result<(), String> {
     cargo("tests", &["test", "--workspace", "--all-features"])?;
     cargo("without features", &["check", "-p", "portfire", "--no-default-features"])
+}
+
+/// Whatever follows is for the benchmark's own command line.
+fn bench() -> Result<(), String> {
+    let mut arguments = ["run", "--quiet", "--release", "-p", "bench", "--"].map(String::from).to_vec();
+    arguments.extend(std::env::args().skip(2));
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    cargo("benchmark", &arguments)
 }
 
 fn tidy() -> Result<(), String> {

@@ -47,4 +47,24 @@ impl Outcome {
             Self::Crashed => "crashed",
         }
     }
+
+    /// What went wrong, if something did: kept with the attempt.
+    pub fn fault(&self) -> Option<Fault> {
+        match self {
+            Self::Failed(fault)
+            | Self::RetryAfter(fault, _)
+            | Self::FailedForGood(fault)
+            | Self::Panicked(fault)
+            | Self::Undecodable(fault)
+            | Self::Cancelled(fault) => Some(fault.clone()),
+            Self::TimedOut(limit) => Some(Fault::new(&format!("took longer than its timeout of {limit:?}"))),
+            Self::Crashed => Some(Fault::new("its server died or lost its lease before the attempt ended")),
+            Self::Succeeded(_) | Self::Snoozed(_) | Self::Interrupted => None,
+        }
+    }
+
+    /// The same for people, who also want to hear of an attempt that was snoozed or interrupted.
+    pub fn explain(&self) -> Box<str> {
+        self.fault().map_or_else(|| self.as_str().into(), |fault| fault.message)
+    }
 }

@@ -25,6 +25,8 @@ use crate::{
 /// How late a slot may be found and still count as on time: two sweeps of a rescue, and far more than a
 /// restart takes.
 pub const GRACE: Duration = Duration::from_secs(60);
+/// The shortest time between two slots of a history.
+const MICROSECOND: Duration = Duration::from_micros(1);
 
 /// A recurring job as an application defines it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,13 +123,13 @@ pub struct ScheduleView {
     pub standing: Standing,
     /// The latest slot that got a job, or was left out.
     pub last_slot: Option<Timestamp>,
-    /// The latest job that was made for it.
+    /// The latest of its jobs that has not ended, or else the latest.
     pub last_run: Option<LastRun>,
     /// When it was first put.
     pub created_at: Timestamp,
 }
 
-/// The latest job of a schedule.
+/// A job of a schedule, as far as overlapping is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LastRun {
     /// The job.
@@ -258,20 +260,29 @@ impl Schedule {
         Json::of(&stored).expect("a definition is plain data and always has a JSON form")
     }
 
-    /// Reads the stored form.
-    ///
-    /// # Errors
-    /// [`Error::is_misuse`] if the text is not a definition, as after a downgrade.
-    pub fn from_stored(id: &str, cron: &str, zone: &str, definition: &str) -> Result<Self> {
-        let Definition { misfire, overlap, kind, queue, priority, args, policy, tags } =
-            Json::trusted(definition).parse()?;
+    /// Reads the stored form, with the standing stored beside it. What cannot be read, as after a downgrade,
+    /// comes back empty and flagged, so that it disturbs no other, and can be put anew or removed.
+    pub fn from_stored(
+        [id, cron, zone]: [&str; 3],
+        definition: &str,
+        standing: Standing,
+    ) -> (Self, Standing) {
+        let read: Result<Definition> = Json::trusted(definition).parse();
+        let (read, standing) = match read {
+            Ok(read) => (read, standing),
+            Err(error) => {
+                let problem = format!("its stored definition cannot be read; put it again ({error})");
+                (Definition::default(), Standing::Flagged { problem: problem.into() })
+            }
+        };
+        let Definition { misfire, overlap, kind, queue, priority, args, policy, tags } = read;
         let job = Template { kind, queue, priority, args: Json::trusted(args), policy, tags };
-        Ok(Self { id: id.into(), cron: cron.into(), zone: zone.into(), misfire, overlap, job })
+        (Self { id: id.into(), cron: cron.into(), zone: zone.into(), misfire, overlap, job }, standing)
     }
 }
 
 /// [`Schedule::definition`] as JSON. The arguments are text in it, so that they keep every digit.
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 struct Definition {
     misfire: Misfire,
     overlap: Overlap,
@@ -330,6 +341,12 @@ pub fn put(known: Option<&ScheduleView>, new: &Schedule, now: Timestamp) -> Resu
     Ok((known.schedule != *new || known.standing != standing).then_some(standing))
 }
 
+/// The revision of a schedule that is put over what is `known`. It begins with the time, so that one that is
+/// removed and put again is not taken for what it was.
+pub fn revision(known: Option<&ScheduleView>, now: Timestamp) -> u64 {
+    known.map_or(now.as_micros().unsigned_abs(), |known| known.revision.saturating_add(1))
+}
+
 /// What a person may want of a schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
@@ -358,11 +375,17 @@ fn next_standing(schedule: &Schedule, last: Option<Timestamp>, now: Timestamp) -
 }
 
 /// What is to be done for a schedule at `now`, by the storage's clock; `None` if it is not due.
+///
+/// One that is flagged although it is due cannot be read; it is written down as flagged.
 pub fn plan(due: &ScheduleView, now: Timestamp, ids: &mut IdSequence) -> Option<Firing> {
-    let Standing::Active { next: first } = due.standing else { return None };
-    if first > now {
-        return None;
-    }
+    let first = match &due.standing {
+        Standing::Active { next } if *next <= now => *next,
+        Standing::Flagged { .. } => {
+            let (schedule, then) = (due.schedule.id.clone(), due.standing.clone());
+            return Some(Firing { schedule, seen: due.seen(), then, slots: Vec::new() });
+        }
+        Standing::Active { .. } | Standing::Paused => return None,
+    };
     let then = next_standing(&due.schedule, Some(first), now);
     let mut firing = Firing { schedule: due.schedule.id.clone(), seen: due.seen(), then, slots: Vec::new() };
     match slots(&due.schedule, first, now) {
@@ -376,10 +399,16 @@ pub fn plan(due: &ScheduleView, now: Timestamp, ids: &mut IdSequence) -> Option<
 }
 
 /// A run now because a person asked, whatever the schedule's standing and overlap.
+///
+/// Its place in the history is `now`, or the next microsecond that no slot has or will have.
 pub fn trigger(known: &ScheduleView, now: Timestamp, ids: &mut IdSequence) -> Firing {
-    let slot = Slot { schedule: known.schedule.id.clone(), at: now };
+    let mut at = known.last_slot.map_or(now, |last| now.max(last.after(MICROSECOND)));
+    if (known.standing == Standing::Active { next: at }) {
+        at = at.after(MICROSECOND);
+    }
+    let slot = Slot { schedule: known.schedule.id.clone(), at };
     let job = known.schedule.job.run(ids.job(now), Some(slot));
-    let slots = vec![SlotPlan { at: now, fate: SlotFate::Triggered, job: Some(job) }];
+    let slots = vec![SlotPlan { at, fate: SlotFate::Triggered, job: Some(job) }];
     Firing { schedule: known.schedule.id.clone(), seen: known.seen(), then: known.standing.clone(), slots }
 }
 
@@ -394,7 +423,7 @@ fn slots(schedule: &Schedule, first: Timestamp, now: Timestamp) -> Result<(bool,
     };
     let mut run = Vec::new();
     // The first slot runs even if today's rules of the zone no longer name it: it was promised.
-    let mut before = now.after(Duration::from_micros(1));
+    let mut before = now.after(MICROSECOND);
     while run.len() < usize::from(most) {
         let slot = cron.previous_before(before, &zone).filter(|slot| *slot > first).unwrap_or(first);
         run.push(slot);

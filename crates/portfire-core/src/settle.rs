@@ -159,17 +159,8 @@ fn processing_after(cause: Cause) -> State {
 }
 
 fn record(facts: &Facts, outcome: &Outcome) -> Option<AttemptRecord> {
-    let fault = match outcome {
-        Outcome::Succeeded(_) => return None,
-        Outcome::Failed(fault)
-        | Outcome::RetryAfter(fault, _)
-        | Outcome::FailedForGood(fault)
-        | Outcome::Panicked(fault)
-        | Outcome::Undecodable(fault)
-        | Outcome::Cancelled(fault) => Some(fault.clone()),
-        Outcome::TimedOut(limit) => Some(Fault::new(&format!("took longer than its timeout of {limit:?}"))),
-        Outcome::Crashed => Some(Fault::new("its server died or lost its lease before the attempt ended")),
-        Outcome::Snoozed(_) | Outcome::Interrupted => None,
-    };
-    Some(AttemptRecord { attempt: facts.attempt, outcome: outcome.as_str(), fault })
+    if matches!(outcome, Outcome::Succeeded(_)) {
+        return None;
+    }
+    Some(AttemptRecord { attempt: facts.attempt, outcome: outcome.as_str(), fault: outcome.fault() })
 }

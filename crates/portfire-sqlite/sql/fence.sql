@@ -1,2 +1,2 @@
 -- The fence: only the claim that holds the job may settle it, and its row is gone with that.
-DELETE FROM portfire_running WHERE id = ?1 AND token = ?2 RETURNING server, attempt, started_at, cancel_requested
+DELETE FROM portfire_running WHERE id = ?1 AND token = ?2

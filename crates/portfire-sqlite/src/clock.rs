@@ -1,8 +1,11 @@
 //! The host's wall clock: on SQLite it is the database's clock. The only file that reads it.
 //!
-//! Leases are judged by it, so a step forward (a correction by hand or by NTP, a host that slept) would make
-//! every living server look dead. The clock is therefore compared with the monotonic one at every reading;
+//! Leases are judged by it, so a step forward (a correction by hand or by NTP; on Linux and macOS also a host
+//! that slept) would make every living server look dead. The clock is therefore compared with the monotonic one at every reading;
 //! after a step nobody is rescued for the time of a lease, in which every living server renews its own.
+//!
+//! A program that starts just after a step cannot know of it: it may rescue jobs of servers that have not
+//! renewed yet, which then run twice and are settled once.
 //!
 //! A step back needs nothing: leases last longer by it, and slots and jobs wait for their time on the wall.
 

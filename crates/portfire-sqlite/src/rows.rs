@@ -40,7 +40,8 @@ pub(crate) enum Cell {
     Null,
     Int(i64),
     Text(Box<str>),
-    Blob(Box<[u8]>),
+    /// All our blobs are ids.
+    Id([u8; 16]),
 }
 
 impl Cell {
@@ -52,9 +53,13 @@ impl Cell {
                 let text = std::str::from_utf8(text).map_err(|e| unexpected("UTF-8").caused_by(e))?;
                 Self::Text(text.into())
             }
-            ValueRef::Blob(bytes) => Self::Blob(bytes.into()),
+            ValueRef::Blob(bytes) => Self::id(bytes)?,
             ValueRef::Real(_) => return Err(unexpected("no fraction")),
         })
+    }
+
+    pub(crate) fn id(bytes: &[u8]) -> Result<Self> {
+        bytes.try_into().map(Self::Id).map_err(|e| unexpected("16 bytes").caused_by(e))
     }
 }
 
@@ -101,12 +106,17 @@ impl Row {
         }
     }
 
+    /// The text itself, once.
+    pub(crate) fn take_text(&mut self, column: usize) -> Result<Box<str>> {
+        match self.0.get_mut(column) {
+            Some(Cell::Text(text)) => Ok(std::mem::take(text)),
+            _ => Err(unexpected("text")),
+        }
+    }
+
     pub(crate) fn opt_bytes(&self, column: usize) -> Result<Option<[u8; 16]>> {
         match self.0.get(column) {
-            Some(Cell::Blob(bytes)) => {
-                let bytes = (**bytes).try_into().map_err(|e| unexpected("16 bytes").caused_by(e))?;
-                Ok(Some(bytes))
-            }
+            Some(Cell::Id(bytes)) => Ok(Some(*bytes)),
             Some(Cell::Null) => Ok(None),
             _ => Err(unexpected("an id")),
         }
@@ -139,7 +149,7 @@ impl Row {
 }
 
 /// A row of `claim` or `claim_repeat` as a claimed job, without its parents.
-pub(crate) fn claimed(row: &Row, token: Token) -> Result<Claimed> {
+pub(crate) fn claimed(mut row: Row, token: Token) -> Result<Claimed> {
     Ok(Claimed {
         facts: Facts {
             lease: Lease { job: row.id(3)?, token },
@@ -147,13 +157,13 @@ pub(crate) fn claimed(row: &Row, token: Token) -> Result<Claimed> {
             crashes: row.small(10)?,
             policy: Policy::from_json(row.opt_text(6)?)?,
         },
-        kind: row.text(4)?.into(),
-        queue: row.text(0)?.into(),
-        args: Json::trusted(row.text(5)?),
+        kind: row.take_text(4)?,
+        queue: row.take_text(0)?,
+        args: Json::trusted(row.take_text(5)?),
         tags: tags(row.opt_text(7)?)?,
         created_at: row.time(8)?,
         parents: Vec::new(),
-        slot: slot(row, 12)?,
+        slot: slot(&row, 12)?,
     })
 }
 

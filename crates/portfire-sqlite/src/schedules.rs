@@ -22,7 +22,7 @@ pub(crate) fn put(tx: &mut Tx<'_>, schedules: &[Schedule]) -> Result<Vec<Put>> {
 fn put_one(tx: &Tx<'_>, new: &Schedule) -> Result<Put> {
     let known = get(tx, &new.id)?;
     let Some(standing) = schedule::put(known.as_ref(), new, tx.now)? else { return Ok(Put::Unchanged) };
-    let revision = known.as_ref().map_or(1, |known| known.revision + 1);
+    let revision = schedule::revision(known.as_ref(), tx.now);
     let definition = new.definition();
     let [next, problem] = standing_values(&standing);
     let values = [
@@ -72,8 +72,7 @@ fn fire_one(tx: &mut Tx<'_>, firing: &Firing) -> Result<Fired> {
     }
     let id = Value::Text(&firing.schedule);
     let [next, problem] = standing_values(&firing.then);
-    let last_job = stored.last().copied().or(known.last_run.map(|run| run.job));
-    let last_job = last_job.as_ref().map_or(Value::Null, Value::id);
+    let last_job = stored.last().map_or(Value::Null, Value::id);
     let last_slot = last_slot.map_or(Value::Null, |at| Value::Int(at.as_micros()));
     tx.run(Op::ScheduleFired, &[id, next, problem, last_slot, last_job])?;
     tx.run(Op::SlotsTrim, &[id, Value::Int(SLOTS_KEPT.into())])?;
@@ -154,18 +153,26 @@ fn view(tx: &Tx<'_>, row: &Row) -> Result<ScheduleView> {
         (None, Some(problem)) => Standing::Flagged { problem: problem.into() },
         (None, None) => Standing::Paused,
     };
-    let last_run = match row.opt_bytes(8)?.map(JobId::from_bytes) {
+    let id = row.text(0)?;
+    let (schedule, standing) =
+        Schedule::from_stored([id, row.text(1)?, row.text(2)?], row.text(3)?, standing);
+    let last_run = match unended_run(tx, id)?.or(row.opt_bytes(8)?.map(JobId::from_bytes)) {
         Some(job) => Some(LastRun { job, state: job_state(tx, job)? }),
         None => None,
     };
     Ok(ScheduleView {
-        schedule: Schedule::from_stored(row.text(0)?, row.text(1)?, row.text(2)?, row.text(3)?)?,
+        schedule,
         revision: row.small(4)?,
         standing,
         last_slot: row.opt_time(7)?,
         last_run,
         created_at: row.time(9)?,
     })
+}
+
+/// The latest job of a schedule that has not ended.
+fn unended_run(tx: &Tx<'_>, schedule: &str) -> Result<Option<JobId>> {
+    tx.one(Op::SlotUnended, &[Value::Text(schedule)])?.map(|row| row.id(0)).transpose()
 }
 
 fn job_state(tx: &Tx<'_>, job: JobId) -> Result<Option<State>> {

@@ -46,7 +46,6 @@ operations! {
     JobExists = "job_exists",
     JobInsert = "job_insert",
     JobMove = "job_move",
-    JobName = "job_name",
     JobReset = "job_reset",
     LeaseValid = "lease_valid",
     Leave = "leave",
@@ -78,11 +77,14 @@ operations! {
     SchedulesList = "schedules_list",
     SettledBefore = "settled_before",
     SlotInsert = "slot_insert",
+    SlotUnended = "slot_unended",
     SlotsDelete = "slots_delete",
     SlotsList = "slots_list",
     SlotsTrim = "slots_trim",
+    Succeed = "succeed",
     TagDelete = "tag_delete",
     TagInsert = "tag_insert",
+    Ties = "ties",
     UniqueFree = "unique_free",
     UniqueHolder = "unique_holder",
     UniqueTake = "unique_take",
@@ -96,6 +98,11 @@ impl Statements {
     /// The statements with this prefix, which must have been checked.
     pub(crate) fn with_prefix(prefix: &str) -> Self {
         Self(TEXTS.iter().map(|text| put_prefix(strip_header(text), prefix)).collect())
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
     }
 
     pub(crate) fn text(&self, op: Op) -> &str {

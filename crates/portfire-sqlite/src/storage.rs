@@ -11,6 +11,7 @@ use portfire_core::{
     Clock, Firing, JobId, NewJob, Order, Result, Schedule, ScheduleView, ServerId, Storage, Timestamp,
 };
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 
 use crate::insert::{at_once, insert};
 use crate::look::Look;
@@ -91,6 +92,9 @@ fn connect(options: &SqliteOptions) -> Result<Connection> {
     let connection = Connection::open(&options.path).map_err(failed)?;
     connection.busy_timeout(options.busy_timeout).map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    // Plans do not depend on bound values. Without this SQLite compiles a statement with `LIMIT ?` anew
+    // whenever it is bound (15 % of a process's CPU time while jobs came one at a time).
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(failed)?;
     let synchronous = match options.synchronous {
         Synchronous::Full => "FULL",
         Synchronous::Normal => "NORMAL",
@@ -130,7 +134,7 @@ impl Storage for SqliteStorage {
     }
 
     fn promote(&self, limit: u32) -> Answer<'_, Promoted> {
-        Box::pin(self.writer.ask(move |tx| act::promote(tx, limit)))
+        Box::pin(self.writer.ask_lightly(move |tx| act::promote(tx, limit)))
     }
 
     fn expired(&self, limit: u32) -> Answer<'_, Vec<Expired>> {
@@ -141,7 +145,7 @@ impl Storage for SqliteStorage {
     }
 
     fn prune(&self, limit: u32) -> Answer<'_, u32> {
-        Box::pin(self.writer.ask(move |tx| act::prune(tx, limit)))
+        Box::pin(self.writer.ask_lightly(move |tx| act::prune(tx, limit)))
     }
 
     fn beat(&self, beat: Beat) -> Answer<'_, BeatAnswer> {

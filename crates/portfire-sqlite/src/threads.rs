@@ -9,13 +9,15 @@
 //!
 //! Nothing is answered before its commit. The caller may be gone; the work is done all the same.
 
+use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
 
 use portfire_core::{Clock, Error, Result, Timestamp};
-use rusqlite::Connection;
+use rusqlite::{CachedStatement, Connection};
 use tokio::sync::oneshot;
 
 use crate::insert::Executor;
@@ -25,6 +27,11 @@ use crate::{Synchronous, sqlite_error};
 
 /// Most calls in one commit. A call may be a batch itself; beyond some hundreds the flush is amortized.
 const GROUP_MAX: usize = 512;
+
+/// How long a group of several waits for those of the last group that are missing: a fraction of a flush.
+const GATHER: Duration = Duration::from_micros(50);
+/// When the callers of the last group count as gone.
+const DISPERSED_AFTER: Duration = Duration::from_millis(1);
 
 /// What a thread does with its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +48,7 @@ pub(crate) enum Mode {
 pub(crate) struct Tx<'c> {
     connection: &'c Connection,
     statements: &'c Statements,
+    kept: Kept<'c>,
     pub(crate) now: Timestamp,
     /// Set when something became ready to run, or servers have to look again for another reason: then they
     /// are woken after the commit.
@@ -49,50 +57,72 @@ pub(crate) struct Tx<'c> {
     pub(crate) may_rescue: bool,
 }
 
+/// The statements of a connection in the order of [`Op`], kept once they have been used: a lookup by text
+/// for each of the six or more statements of a job is not free.
+type Kept<'c> = Vec<Cell<Option<CachedStatement<'c>>>>;
+
 impl<'c> Tx<'c> {
-    pub(crate) const fn new(connection: &'c Connection, statements: &'c Statements, now: Timestamp) -> Self {
-        Self { connection, statements, now, made_ready: false, may_rescue: true }
+    pub(crate) fn new(connection: &'c Connection, statements: &'c Statements, now: Timestamp) -> Self {
+        Self::with_kept(connection, statements, Kept::new(), now)
+    }
+
+    fn with_kept(
+        connection: &'c Connection,
+        statements: &'c Statements,
+        mut kept: Kept<'c>,
+        now: Timestamp,
+    ) -> Self {
+        kept.resize_with(statements.len(), Cell::default);
+        Self { connection, statements, kept, now, made_ready: false, may_rescue: true }
     }
 
     pub(crate) fn run(&self, op: Op, values: &[Value<'_>]) -> Result<u64> {
-        let changed = self.prepare(op)?.execute(rusqlite::params_from_iter(values));
-        changed.map(|rows| rows as u64).map_err(|e| failed(op, e))
+        self.with(op, |statement| {
+            statement.execute(rusqlite::params_from_iter(values)).map(|rows| rows as u64)
+        })
     }
 
     pub(crate) fn one(&self, op: Op, values: &[Value<'_>]) -> Result<Option<Row>> {
-        let mut statement = self.prepare(op)?;
-        let mut rows = statement.query(rusqlite::params_from_iter(values)).map_err(|e| failed(op, e))?;
-        rows.next().map_err(|e| failed(op, e))?.map(Row::read).transpose()
+        self.with(op, |statement| {
+            let mut rows = statement.query(rusqlite::params_from_iter(values))?;
+            Ok(rows.next()?.map(Row::read))
+        })?
+        .transpose()
     }
 
     pub(crate) fn all(&self, op: Op, values: &[Value<'_>]) -> Result<Vec<Row>> {
-        let mut statement = self.prepare(op)?;
-        collect(op, &mut statement, values)
+        self.with(op, |statement| collect(statement, values))?
     }
 
     /// A query put together from fixed parts, for lists.
     pub(crate) fn listed(&self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>> {
-        let mut statement =
-            self.connection.prepare_cached(sql).map_err(|e| sqlite_error("prepare a list", e))?;
-        collect(Op::Place, &mut statement, values)
+        let listed = self.connection.prepare_cached(sql).and_then(|mut list| collect(&mut list, values));
+        listed.map_err(|e| sqlite_error("read a list", e))?
     }
 
-    fn prepare(&self, op: Op) -> Result<rusqlite::CachedStatement<'_>> {
-        self.connection.prepare_cached(self.statements.text(op)).map_err(|e| failed(op, e))
+    fn with<T>(
+        &self,
+        op: Op,
+        work: impl FnOnce(&mut CachedStatement<'c>) -> rusqlite::Result<T>,
+    ) -> Result<T> {
+        let slot = &self.kept[op as usize];
+        let prepare = || self.connection.prepare_cached(self.statements.text(op));
+        let done = slot.take().map_or_else(prepare, Ok).and_then(|mut statement| {
+            let done = work(&mut statement);
+            slot.set(Some(statement));
+            done
+        });
+        done.map_err(|e| sqlite_error(&format!("run `{op:?}`"), e))
     }
 }
 
-fn collect(op: Op, statement: &mut rusqlite::Statement<'_>, values: &[Value<'_>]) -> Result<Vec<Row>> {
-    let mut rows = statement.query(rusqlite::params_from_iter(values)).map_err(|e| failed(op, e))?;
+fn collect(statement: &mut CachedStatement<'_>, values: &[Value<'_>]) -> rusqlite::Result<Result<Vec<Row>>> {
+    let mut rows = statement.query(rusqlite::params_from_iter(values))?;
     let mut all = Vec::new();
-    while let Some(row) = rows.next().map_err(|e| failed(op, e))? {
-        all.push(Row::read(row)?);
+    while let Some(row) = rows.next()? {
+        all.push(Row::read(row));
     }
-    Ok(all)
-}
-
-fn failed(op: Op, error: rusqlite::Error) -> Error {
-    sqlite_error(&format!("run `{op:?}`"), error)
+    Ok(all.into_iter().collect())
 }
 
 impl Executor for Tx<'_> {
@@ -205,6 +235,29 @@ impl Thread {
     }
 }
 
+/// The next call. When none comes soon, the last group has dispersed and is not waited for again.
+fn next(inbox: &Receiver<Box<dyn Work>>, last: &mut usize) -> Option<Box<dyn Work>> {
+    if *last > 1 {
+        match inbox.recv_timeout(DISPERSED_AFTER) {
+            Ok(work) => return Some(work),
+            Err(_) => *last = 1,
+        }
+    }
+    inbox.recv().ok()
+}
+
+/// Those who were answered together come back together, some microseconds apart. Without this wait the
+/// first of them would have a flush to itself while the others wait for the next: 16 producers got 8 jobs
+/// into a commit, and get 13.
+#[expect(clippy::disallowed_methods, reason = "a fraction of a flush, and only while several callers wait")]
+fn gather(group: &mut Vec<Box<dyn Work>>, expected: usize, inbox: &Receiver<Box<dyn Work>>) {
+    let began = Instant::now();
+    while group.len() < expected && began.elapsed() < GATHER {
+        std::thread::yield_now();
+        group.extend(inbox.try_iter().take(expected - group.len()));
+    }
+}
+
 struct Server<W> {
     mode: Mode,
     connection: Connection,
@@ -216,15 +269,21 @@ struct Server<W> {
 impl<W: Fn()> Server<W> {
     fn serve(self, inbox: &Receiver<Box<dyn Work>>) {
         let most = if matches!(self.mode, Mode::Write(_)) { GROUP_MAX } else { 1 };
-        while let Ok(first) = inbox.recv() {
+        let mut kept = Kept::new();
+        let mut last = 1;
+        while let Some(first) = next(inbox, &mut last) {
             let mut group = vec![first];
             group.extend(inbox.try_iter().take(most - 1));
-            self.work(group);
+            if self.mode == Mode::Write(Synchronous::Full) {
+                gather(&mut group, last, inbox);
+            }
+            last = group.len();
+            self.work(group, &mut kept);
         }
     }
 
-    fn work(&self, mut group: Vec<Box<dyn Work>>) {
-        let done = self.transact(&mut group);
+    fn work<'c>(&'c self, mut group: Vec<Box<dyn Work>>, kept: &mut Kept<'c>) {
+        let done = self.transact(&mut group, kept);
         match (done, <[_; 1]>::try_from(group)) {
             (Ok(()), Ok([work])) => work.finish(Ok(())),
             (Ok(()), Err(group)) => group.into_iter().for_each(|work| work.finish(Ok(()))),
@@ -235,21 +294,21 @@ impl<W: Fn()> Server<W> {
                     work.finish(Err(Error::transient(error.to_string())));
                 }
             }
-            (Err(_), Err(group)) => group.into_iter().for_each(|work| self.work(vec![work])),
+            (Err(_), Err(group)) => group.into_iter().for_each(|work| self.work(vec![work], kept)),
         }
     }
 
     /// Runs a group in one transaction: all or none.
-    fn transact(&self, group: &mut [Box<dyn Work>]) -> Result<()> {
+    fn transact<'c>(&'c self, group: &mut [Box<dyn Work>], kept: &mut Kept<'c>) -> Result<()> {
         // A claim that a power cut takes back leaves its jobs enqueued and their server dead: nothing
-        // that was acknowledged is lost. So a commit that only claims need not wait for the disk; the
-        // next one that matters flushes it along.
+        // that was acknowledged is lost. A promotion or a pruning that it takes back is done again. So a
+        // commit of only these need not wait for the disk; the next one that matters flushes it along.
         let light =
             self.mode == Mode::Write(Synchronous::Full) && !group.iter().any(|work| work.must_survive());
         if light {
             self.batch("PRAGMA synchronous = NORMAL")?;
         }
-        let result = self.transact_as_set(group);
+        let result = self.transact_as_set(group, kept);
         if light {
             self.batch("PRAGMA synchronous = FULL")?;
         }
@@ -259,12 +318,14 @@ impl<W: Fn()> Server<W> {
         Ok(())
     }
 
-    fn transact_as_set(&self, group: &mut [Box<dyn Work>]) -> Result<bool> {
-        self.batch(if self.mode == Mode::Read { "BEGIN" } else { "BEGIN IMMEDIATE" })?;
-        let mut tx = Tx::new(&self.connection, &self.statements, self.clock.now());
+    fn transact_as_set<'c>(&'c self, group: &mut [Box<dyn Work>], kept: &mut Kept<'c>) -> Result<bool> {
+        self.execute(if self.mode == Mode::Read { "BEGIN" } else { "BEGIN IMMEDIATE" })?;
+        let (statements, now) = (&self.statements, self.clock.now());
+        let mut tx = Tx::with_kept(&self.connection, statements, std::mem::take(kept), now);
         let done = group.iter_mut().try_for_each(|work| work.run(&mut tx));
         let made_ready = tx.made_ready;
-        done.and_then(|()| self.batch("COMMIT")).inspect_err(|_| self.roll_back())?;
+        *kept = tx.kept;
+        done.and_then(|()| self.execute("COMMIT")).inspect_err(|_| self.roll_back())?;
         Ok(made_ready)
     }
 
@@ -276,6 +337,13 @@ impl<W: Fn()> Server<W> {
         }
     }
 
+    /// Runs a statement that is kept compiled.
+    fn execute(&self, sql: &str) -> Result<()> {
+        let done = self.connection.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
+        done.map(drop).map_err(|e| sqlite_error(&format!("run `{sql}`"), e))
+    }
+
+    /// Runs a statement that takes effect when it is compiled.
     fn batch(&self, sql: &str) -> Result<()> {
         self.connection.execute_batch(sql).map_err(|e| sqlite_error(&format!("run `{sql}`"), e))
     }

@@ -100,7 +100,7 @@ mod with_sqlx {
         }
         Ok(match raw.type_info().name() {
             "INTEGER" => Cell::Int(row.try_get(column).map_err(failed)?),
-            "BLOB" => Cell::Blob(row.try_get::<Vec<u8>, _>(column).map_err(failed)?.into()),
+            "BLOB" => Cell::id(&row.try_get::<Vec<u8>, _>(column).map_err(failed)?)?,
             _ => Cell::Text(row.try_get::<String, _>(column).map_err(failed)?.into()),
         })
     }

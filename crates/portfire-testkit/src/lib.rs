@@ -100,7 +100,8 @@ cases! {
         a_rescheduled_end_begins_afresh;
     recur: a_schedule_is_kept_as_put putting_again_moves_nothing_that_stays a_refused_schedule_refuses_its_set
         a_slot_is_fired_once_though_two_plan_it no_slot_gets_a_job_after_a_change a_slot_has_its_turn_once
-        misfires_follow_the_policy overlaps_follow_the_policy a_paused_schedule_makes_nothing_up
+        misfires_follow_the_policy overlaps_follow_the_policy an_earlier_run_that_goes_on_counts
+        runs_by_hand_do_not_meet a_removed_schedule_is_another_when_it_is_back a_paused_schedule_makes_nothing_up
         removing_forgets_the_history_and_keeps_the_jobs a_person_may_run_it_now
         a_flagged_schedule_disturbs_no_other the_history_is_bounded_and_in_pages schedules_come_in_order
         a_promotion_names_the_next_slot a_put_schedule_wakes_a_waiter;

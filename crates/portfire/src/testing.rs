@@ -142,7 +142,7 @@ impl TestServer {
                 let json = result.unwrap_or_else(|| portfire_core::Json::trusted("null"));
                 json.parse().map_err(JobError::new)
             }
-            other => Err(JobError::message(text_of(&other))),
+            other => Err(JobError::message(other.explain())),
         }
     }
 
@@ -169,7 +169,8 @@ impl TestServer {
         loop {
             let promoted = self.jobs.storage().promote(PAGE_MAX).await?;
             let fired = self.fire().await?;
-            let ran = self.claim_and_run(&mut drained).await?;
+            let room = most.saturating_add(1).saturating_sub(drained.attempts.len());
+            let ran = self.claim_and_run(&mut drained, u32::try_from(room).unwrap_or(CLAIM_MAX)).await?;
             if promoted.count == 0 && !fired && ran == 0 {
                 return Ok(drained);
             }
@@ -211,11 +212,11 @@ impl TestServer {
     /// # Errors
     /// Misuse if stored arguments do not fit the kind any more.
     pub async fn enqueued<J: Job>(&self) -> Result<Vec<J>> {
-        let mut ids = self.ids_of(J::KIND).await?;
-        ids.reverse();
-        let all = self.jobs.storage().get(ids).await?;
-        let waiting = all.into_iter().flatten().filter(|job| !job.summary.state.is_final());
-        waiting.map(|job| job.args.parse()).collect()
+        let all = self.jobs.storage().get(self.ids_of(J::KIND).await?).await?;
+        let mut waiting: Vec<_> =
+            all.into_iter().flatten().filter(|job| !job.summary.state.is_final()).collect();
+        waiting.sort_by_key(|job| (job.summary.created_at, job.summary.id));
+        waiting.iter().map(|job| job.args.parse()).collect()
     }
 
     /// Checks that a job of this kind waits for which this is true.
@@ -268,12 +269,11 @@ impl TestServer {
         Ok(any)
     }
 
-    async fn claim_and_run(&self, drained: &mut Drained) -> Result<usize> {
-        let queues =
-            self.parts.queues.iter().map(|name| WantQueue { name: (**name).into(), limit: CLAIM_MAX });
+    async fn claim_and_run(&self, drained: &mut Drained, room: u32) -> Result<usize> {
+        let limit = room.min(CLAIM_MAX);
+        let queues = self.parts.queues.iter().map(|name| WantQueue { name: (**name).into(), limit });
         let token = self.with_chance(|chance, now| chance.ids.token(now));
-        let want =
-            Want { token, limit: CLAIM_MAX, queues: queues.collect(), kinds: Arc::clone(&self.parts.kinds) };
+        let want = Want { token, limit, queues: queues.collect(), kinds: Arc::clone(&self.parts.kinds) };
         let exchange =
             Exchange { server: self.id, notes: Vec::new(), settlements: Vec::new(), want: Some(want) };
         let claimed = self.jobs.storage().exchange(exchange).await?.claimed;
@@ -288,7 +288,7 @@ impl TestServer {
         let (facts, kind) = (claimed.facts.clone(), claimed.kind.clone());
         let ctx = self.context(claimed);
         let outcome = self.attempt_with(&ctx).await?;
-        let fault = text_of(&outcome);
+        let fault = outcome.fault().map(|fault| fault.message);
         let settlement = self.with_chance(|chance, _| settle(&facts, outcome, &mut chance.dice));
         let notes = ctx.take_notes();
         let exchange = Exchange { server: self.id, notes, settlements: vec![settlement], want: None };
@@ -296,7 +296,7 @@ impl TestServer {
         let Some(Settled::Applied(state)) = answer.settled.first().copied() else {
             return Err(Error::broken("the test's own server lost a lease"));
         };
-        Ok(RanAttempt { job: facts.lease.job, kind, attempt: facts.attempt, state, fault: fault.into() })
+        Ok(RanAttempt { job: facts.lease.job, kind, attempt: facts.attempt, state, fault })
     }
 
     fn context(&self, claimed: Claimed) -> JobContext {
@@ -320,21 +320,6 @@ impl TestServer {
     }
 }
 
-/// What an outcome says for people; empty for a success.
-fn text_of(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Succeeded(_) => String::new(),
-        Outcome::Failed(fault)
-        | Outcome::RetryAfter(fault, _)
-        | Outcome::FailedForGood(fault)
-        | Outcome::Panicked(fault)
-        | Outcome::Undecodable(fault)
-        | Outcome::Cancelled(fault) => fault.message.to_string(),
-        Outcome::TimedOut(limit) => format!("took longer than its timeout of {limit:?}"),
-        Outcome::Snoozed(_) | Outcome::Interrupted | Outcome::Crashed => outcome.as_str().to_owned(),
-    }
-}
-
 /// The attempts of a drain, in the order in which they ran.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Drained {
@@ -353,8 +338,8 @@ pub struct RanAttempt {
     pub attempt: u16,
     /// What the job became by it.
     pub state: State,
-    /// What went wrong; empty after a success.
-    pub fault: Box<str>,
+    /// What went wrong, if something did.
+    pub fault: Option<Box<str>>,
 }
 
 impl Drained {
@@ -377,7 +362,10 @@ impl Drained {
     /// # Panics
     /// If nothing ran, or an attempt did not succeed; the message lists those.
     pub fn assert_all_succeeded(&self) {
-        assert!(!self.attempts.is_empty(), "nothing could run");
+        assert!(
+            !self.attempts.is_empty(),
+            "nothing could run: look whether the job is due, its kind known to the server, and its queue served"
+        );
         let others: Vec<_> = self
             .attempts
             .iter()
@@ -390,6 +378,7 @@ impl Drained {
 
 impl fmt::Display for RanAttempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}, attempt {}: {} {}", self.kind, self.job, self.attempt, self.state, self.fault)
+        write!(f, "{} {}, attempt {}: {}", self.kind, self.job, self.attempt, self.state)?;
+        self.fault.iter().try_for_each(|fault| write!(f, ": {fault}"))
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lettre::message::Mailbox;
 use portfire::prelude::*;
-use portfire::{Filter, JobSummary, PageRequest};
+use portfire::{Filter, JobSummary, PageRequest, Timestamp};
 
 use crate::database::Database;
 use crate::i18n::Language;
@@ -12,8 +12,8 @@ use crate::mailer::{MailError, Mailer};
 
 /// How long a user stays after it was marked as deleted.
 const KEPT_AFTER_DELETION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// Most failures in one message; the next check tells of the others.
-const FAILURES_MAX: u32 = 50;
+/// Most failures listed in one message; all are counted.
+const LINES_MAX: usize = 50;
 
 /// Who hears of failures.
 #[derive(Clone, Debug)]
@@ -42,8 +42,8 @@ pub async fn cleanup_expired_data(#[from] database: &Database, ctx: &JobContext)
     Ok(removed)
 }
 
-/// Tells the administrator of jobs that have failed for good since the last check. A message is sent before
-/// its jobs are noted: a check that dies between the two sends the same message again, named by its job.
+/// Tells the administrator of jobs that have failed for good since the last check. The message is sent before
+/// the check is noted: one that dies between the two sends the same message again, named by its job.
 #[job(queue = "upkeep", attempts = 5)]
 pub async fn check_notifications(
     #[from] database: &Database,
@@ -51,26 +51,51 @@ pub async fn check_notifications(
     #[from] administrator: &Administrator,
     ctx: &JobContext,
 ) -> Result<usize, JobError> {
-    let failed = Filter { state: Some(State::Failed), ..Filter::default() };
-    let page = ctx.jobs().list(failed, PageRequest { limit: FAILURES_MAX, after: None }).await?;
-    let ids: Vec<_> = page.jobs.iter().map(|job| job.id.to_string()).collect();
-    let new = database.not_notified(&ids).await?;
-    if new.is_empty() {
-        return Ok(0);
-    }
+    let failed = failed_since(ctx.jobs(), database.notified_until().await?).await?;
+    let Some(latest) = failed.iter().filter_map(|job| job.finished_at).max() else { return Ok(0) };
     let Administrator(to, language) = administrator;
-    let listed = page.jobs.iter().filter(|job| new.contains(&job.id.to_string()));
-    let (subject, body) = failures(*language, &listed.collect::<Vec<_>>());
+    let (subject, body) = message(*language, &failed);
     mailer.send(ctx.job_id(), to.clone(), &subject, body).await.map_err(MailError::into_job_error)?;
-    database.notified(&new).await?;
-    Ok(new.len())
+    database.set_notified_until(latest).await?;
+    Ok(failed.len())
 }
 
-fn failures(language: Language, jobs: &[&JobSummary]) -> (String, String) {
-    let lines: Vec<_> = jobs.iter().map(|job| format!("{} {}", job.kind, job.id)).collect();
-    let lines = lines.join("\n");
+/// Jobs that failed after this instant, latest first: that is the order in which they are listed.
+async fn failed_since(jobs: &Jobs, since: Timestamp) -> Result<Vec<JobSummary>, JobError> {
+    let (mut new, mut after) = (Vec::new(), None);
+    loop {
+        let failed = Filter { state: Some(State::Failed), ..Filter::default() };
+        let page = jobs.list(failed, PageRequest { after, ..PageRequest::default() }).await?;
+        for job in page.jobs {
+            if job.finished_at.is_none_or(|at| at <= since) {
+                return Ok(new);
+            }
+            new.push(job);
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(new);
+        }
+    }
+}
+
+fn message(language: Language, jobs: &[JobSummary]) -> (String, String) {
+    let line = |job: &JobSummary| {
+        let at = job.finished_at.map(|at| at.to_string()).unwrap_or_default();
+        format!("{at}  {}  {}\n", job.kind, job.id)
+    };
+    let lines: Vec<_> = jobs.iter().take(LINES_MAX).map(line).collect();
+    let (count, lines) = (jobs.len(), lines.concat());
     match language {
-        Language::Chinese => (format!("{} 個工作失敗", jobs.len()), format!("失敗的工作：\n{lines}\n")),
-        Language::English => (format!("{} jobs failed", jobs.len()), format!("Failed jobs:\n{lines}\n")),
+        Language::Chinese => (
+            format!("失敗的工作：{count} 個"),
+            format!("以下工作已最終失敗（最多列出 {LINES_MAX} 個）；排除原因之後可以重試：\n\n{lines}"),
+        ),
+        Language::English => (
+            format!("Failed jobs: {count}"),
+            format!(
+                "These jobs have failed for good (at most {LINES_MAX} are listed). Mend the cause, then retry them.\n\n{lines}"
+            ),
+        ),
     }
 }

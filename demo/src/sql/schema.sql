@@ -21,11 +21,11 @@ CREATE TABLE IF NOT EXISTS import_progress (
     is_done       INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
--- Failed jobs that the administrator was told of.
-CREATE TABLE IF NOT EXISTS notified_failures (
-    job_id      TEXT    PRIMARY KEY,
-    notified_at INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
+-- Up to when the administrator was told of failures; one row.
+CREATE TABLE IF NOT EXISTS notifications (
+    id             INTEGER PRIMARY KEY CHECK (id = 1),
+    failures_until INTEGER NOT NULL        -- microseconds since 1970
+) STRICT;
 
 CREATE TABLE IF NOT EXISTS import_errors (
     job_id  TEXT    NOT NULL,

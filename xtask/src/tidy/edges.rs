@@ -4,9 +4,15 @@
 use super::Tree;
 
 /// The edges, each with what it does there.
-const EDGES: [&str; 11] = [
+const EDGES: [&str; 16] = [
     // reads the system's clocks, for the client and the server
     "crates/portfire/src/clock.rs",
+    // starts a host's one long task
+    "crates/portfire/src/hosting/run.rs",
+    // starts the task of a service
+    "crates/portfire/src/hosting/task.rs",
+    // moves a paused clock
+    "crates/portfire/src/hosting/testing.rs",
     // keeps the grace of an attempt that was asked to stop
     "crates/portfire/src/server/attempt.rs",
     // pauses after a failed wait
@@ -23,6 +29,10 @@ const EDGES: [&str; 11] = [
     "crates/portfire-testkit/src/suite/claim.rs",
     // an application keeps its own time
     "demo/src/lib.rs",
+    // reads how many cases are wished for
+    "crates/portfire-core/tests/it/cron_oracle.rs",
+    // a program under test talks and takes its time
+    "crates/portfire/tests/programs/host.rs",
     // tests that wait in real time, in one place each
     "crates/portfire/tests/it/main.rs",
     "demo/tests/it/main.rs",

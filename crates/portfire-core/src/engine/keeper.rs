@@ -31,6 +31,8 @@ pub(super) struct Keeper {
     promote_every: Duration,
     sweep_every: Duration,
     hinted_at: Moment,
+    /// The last look for due schedules found as many as it may: there are more.
+    more_schedules: bool,
 }
 
 /// Something to be done now and then, one call at a time.
@@ -85,6 +87,7 @@ impl Keeper {
             promote_every: poll,
             sweep_every: lease / 6,
             hinted_at: Duration::ZERO,
+            more_schedules: false,
         }
     }
 
@@ -125,10 +128,22 @@ impl Keeper {
         }
     }
 
-    /// Due schedules were fired, or there were none, or it failed: the next promotion tells what is left.
+    /// This many schedules are due.
+    pub(super) fn schedules_seen(&mut self, count: usize) {
+        self.more_schedules = count >= SCHEDULES_MAX as usize;
+    }
+
+    /// Due schedules were fired, or there were none: the next promotion tells what is left, unless it is
+    /// known that there are more.
     pub(super) fn fired(&mut self, now: Moment) {
-        self.fire.done(NEVER);
+        self.fire.done(if std::mem::take(&mut self.more_schedules) { now } else { NEVER });
         self.hint(now);
+    }
+
+    /// The look or the firing failed: what made it fail is not asked again and again.
+    pub(super) fn firing_failed(&mut self, now: Moment) {
+        self.fire.done(NEVER);
+        self.promote.ask(now + self.promote_every);
     }
 
     pub(super) fn swept(&mut self, now: Moment, count: Option<usize>) {

@@ -207,9 +207,10 @@ impl Engine {
                 self.fetch.hint_if(promoted > 0);
             }
             Event::SchedulesSeen(seen) => self.on_schedules_seen(now, seen),
-            Event::Fired(fired) => {
+            Event::Fired(None) => self.keeper.firing_failed(now),
+            Event::Fired(Some(_)) => {
                 self.keeper.fired(now);
-                self.fetch.hint_if(fired.is_some());
+                self.fetch.hint_if(true);
             }
             Event::Swept(expired) => self.on_swept(now, expired),
             Event::Pruned(answer) => self.keeper.pruned(now, answer),
@@ -227,14 +228,15 @@ impl Engine {
         }
         self.advance_shutdown(now, effects);
         self.watch_lease(now, effects);
-        self.start_buffered(effects);
         if self.phase.may_claim() {
             self.keeper.step(now, effects);
         }
+        // Before the attempts are started, so that the storage works while they are.
+        self.exchange(now, effects);
+        self.start_buffered(effects);
         if !self.running.is_empty() && self.flush.notes_due(now) {
             effects.push(Effect::CollectNotes);
         }
-        self.exchange(now, effects);
         self.stop_when_done(effects);
     }
 
@@ -288,10 +290,9 @@ impl Engine {
 
     /// Plans what becomes of each; the storage carries it out if nobody was faster.
     fn on_schedules_seen(&mut self, now: Moment, seen: Option<DueSchedules>) {
-        let plan_all = |seen: DueSchedules| -> Vec<_> {
-            seen.due.iter().filter_map(|due| plan(due, seen.now, &mut self.ids)).collect()
-        };
-        let firings = seen.map(plan_all).unwrap_or_default();
+        let Some(seen) = seen else { return self.keeper.firing_failed(now) };
+        self.keeper.schedules_seen(seen.due.len());
+        let firings: Vec<_> = seen.due.iter().filter_map(|due| plan(due, seen.now, &mut self.ids)).collect();
         if firings.is_empty() {
             self.keeper.fired(now);
         } else {

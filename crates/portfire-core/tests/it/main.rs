@@ -11,6 +11,7 @@ mod engine_end;
 mod engine_fetch;
 mod engine_flush;
 mod engine_keeper;
+mod engine_schedules;
 mod id;
 mod job;
 mod list;

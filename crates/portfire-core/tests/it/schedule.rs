@@ -115,8 +115,6 @@ fn nothing_is_planned_before_its_time_or_while_it_does_not_run() {
     assert_eq!(plan(&due, START.after(HOUR - MINUTE), &mut ids()), None);
     due.standing = Standing::Paused;
     assert_eq!(plan(&due, START.after(HOUR), &mut ids()), None);
-    due.standing = Standing::Flagged { problem: "gone".into() };
-    assert_eq!(plan(&due, START.after(HOUR), &mut ids()), None);
 }
 
 /// Stored by another version, or its zone was removed from the database of zones since.
@@ -225,8 +223,35 @@ fn a_definition_comes_back_as_it_was() {
         (Misfire::All(7), Overlap::OneWaiting, vec!["z".into(), "a".into()]);
     one.job.policy.timeout = Some(Duration::from_millis(1_500));
     let stored = one.definition();
-    assert_eq!(Schedule::from_stored(&one.id, &one.cron, &one.zone, stored.as_str()).unwrap(), one);
-    assert!(Schedule::from_stored("one", "* * * * *", "UTC", "{}").unwrap_err().is_misuse());
+    let names = [&*one.id, &*one.cron, &*one.zone];
+    let standing = Standing::Active { next: START };
+    assert_eq!(
+        Schedule::from_stored(names, stored.as_str(), standing.clone()),
+        (one.clone(), standing.clone())
+    );
+    let (empty, flagged) = Schedule::from_stored(names, "{}", standing);
+    assert!(matches!(flagged, Standing::Flagged { .. }) && (&empty.id, &empty.cron) == (&one.id, &one.cron));
+}
+
+/// A look at it must not find it due for ever.
+#[test]
+fn what_cannot_be_read_is_written_down_as_flagged() {
+    let mut due = view(schedule("* * * * *"));
+    let flagged = Standing::Flagged { problem: "it cannot be read".into() };
+    due.standing = flagged.clone();
+    let firing = plan(&due, START.after(MINUTE), &mut ids()).unwrap();
+    assert_eq!((firing.then, firing.seen, firing.slots), (flagged, due.seen(), Vec::new()));
+}
+
+#[test]
+fn a_run_by_hand_takes_no_slots_place() {
+    let mut known = view(schedule("* * * * *"));
+    let next = START.after(MINUTE);
+    let at = |known: &ScheduleView, now| trigger(known, now, &mut ids()).slots[0].at;
+    assert_eq!(at(&known, START), START);
+    assert_eq!(at(&known, next), next.after(Duration::from_micros(1)), "the slot that is due");
+    known.last_slot = Some(START);
+    assert_eq!(at(&known, START), START.after(Duration::from_micros(1)), "one that was fired");
 }
 
 proptest! {

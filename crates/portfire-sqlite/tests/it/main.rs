@@ -3,4 +3,5 @@
 
 mod conformance;
 mod file;
+mod schedules;
 mod transactions;

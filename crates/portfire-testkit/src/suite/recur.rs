@@ -242,6 +242,61 @@ pub async fn overlaps_follow_the_policy(bed: Arc<Bed>) {
     assert_eq!(fates(&history(&bed, "skip").await)[0], fired);
 }
 
+/// A run by hand that has ended does not hide one that goes on; nor does a waiting one that was cancelled.
+pub async fn an_earlier_run_that_goes_on_counts(bed: Arc<Bed>) {
+    for (id, overlap) in [("skip", Overlap::Skip), ("wait", Overlap::OneWaiting)] {
+        let mut one = schedule(id, "* * * * *");
+        (one.overlap, one.job.queue) = (overlap, id.into());
+        put(&bed, one).await;
+    }
+    bed.advance(MINUTE);
+    tick(&bed).await;
+    let server = bed.server().await;
+    let mut running = Vec::new();
+    for queue in ["skip", "wait"] {
+        let mut want = bed.want(1);
+        want.queues[0].name = queue.into();
+        running.extend(bed.exchange(server, Vec::new(), Some(want)).await.claimed);
+    }
+    let by_hand = trigger(&get(&bed, "skip").await, bed.clock.now(), &mut ids());
+    let by_hand = match &fire(&bed, vec![by_hand]).await[..] {
+        [Fired::Applied(stored)] => stored[0],
+        other => panic!("{other:?}"),
+    };
+    bed.act(by_hand, Action::Cancel).await;
+    bed.advance(MINUTE);
+    let waiting = tick(&bed).await[0];
+    bed.act(waiting, Action::Cancel).await;
+    assert_eq!(get(&bed, "wait").await.last_run.unwrap().job, running[1].facts.lease.job);
+    bed.advance(MINUTE);
+    let next = tick(&bed).await;
+    assert_eq!(fates(&history(&bed, "skip").await)[..2], [SlotFate::Overlapped, SlotFate::Overlapped]);
+    assert_eq!((next.len(), bed.state(next[0]).await), (1, State::Awaiting), "beside the one that runs");
+}
+
+/// Though the clock stands still.
+pub async fn runs_by_hand_do_not_meet(bed: Arc<Bed>) {
+    put(&bed, schedule("one", "* * * * *")).await;
+    bed.advance(MINUTE);
+    for runs in 1..=3 {
+        let firing = trigger(&get(&bed, "one").await, bed.clock.now(), &mut ids());
+        let answers = fire(&bed, vec![firing]).await;
+        assert!(matches!(&answers[..], [Fired::Applied(stored)] if stored.len() == 1), "{answers:?}");
+        assert_eq!(history(&bed, "one").await.len(), runs);
+    }
+    assert_eq!(tick(&bed).await.len(), 1, "the slot that was due has its own");
+}
+
+/// What was planned for a schedule that was removed does not fire for another one of its name.
+pub async fn a_removed_schedule_is_another_when_it_is_back(bed: Arc<Bed>) {
+    put(&bed, schedule("one", "* * * * *")).await;
+    let old = trigger(&get(&bed, "one").await, bed.clock.now(), &mut ids());
+    direct(&bed, "one", Order::Remove).await;
+    bed.advance(Duration::from_micros(1));
+    put(&bed, schedule("one", "* * * * *")).await;
+    assert_eq!(fire(&bed, vec![old]).await, [Fired::Lost]);
+}
+
 pub async fn a_paused_schedule_makes_nothing_up(bed: Arc<Bed>) {
     put(&bed, schedule("one", "* * * * *")).await;
     assert_eq!(direct(&bed, "one", Order::Resume).await, Directed::Unchanged);

@@ -93,3 +93,13 @@ fn a_url_that_is_not_understood_is_refused_without_repeating_it() {
         assert!(Jobs::connect(&url).await.unwrap_err().to_string().contains("speed=ludicrous"));
     });
 }
+
+#[test]
+fn a_hundred_thousand_calls_are_one_set() {
+    on_every_backend(|bed| async move {
+        let calls = (0..100_000).map(|n| send(format!("user {n}")));
+        let handles = bed.jobs.enqueue_many(calls).await.unwrap();
+        assert_eq!(handles.len(), 100_000);
+        assert_eq!(bed.jobs.overview().await.unwrap().counts[0].jobs, 100_000);
+    });
+}

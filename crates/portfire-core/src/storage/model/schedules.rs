@@ -43,14 +43,15 @@ impl World {
     fn put_schedule(&mut self, new: Schedule, now: Timestamp) -> Result<Put> {
         let known = self.view(&new.id);
         let Some(standing) = schedule::put(known.as_ref(), &new, now)? else { return Ok(Put::Unchanged) };
+        let revision = schedule::revision(known.as_ref(), now);
         if let Some(known) = self.schedules.get_mut(&new.id) {
             (known.schedule, known.standing) = (new, standing);
-            known.revision += 1;
+            known.revision = revision;
             return Ok(Put::Changed);
         }
         let recurring = Recurring {
             schedule: new,
-            revision: 1,
+            revision,
             standing,
             last_slot: None,
             last_job: None,
@@ -145,9 +146,17 @@ impl World {
             revision: one.revision,
             standing: one.standing.clone(),
             last_slot: one.last_slot,
-            last_run: one.last_job.map(|job| LastRun { job, state: self.state_of(job) }),
+            last_run: self.last_run(one),
             created_at: one.created_at,
         })
+    }
+
+    /// The latest job that has not ended, or else the latest.
+    fn last_run(&self, one: &Recurring) -> Option<LastRun> {
+        let runs = one.slots.values().rev().filter_map(|kept| kept.job);
+        let mut runs = runs.map(|job| LastRun { job, state: self.state_of(job) });
+        let unended = runs.find(|run| run.state.is_some_and(|state| !state.is_final()));
+        unended.or(one.last_job.map(|job| LastRun { job, state: self.state_of(job) }))
     }
 
     pub(super) fn list_schedules(&self, after: Option<&str>, limit: u32) -> Vec<ScheduleView> {

@@ -200,7 +200,7 @@ impl Inline {
         let ctx = JobContext::new(claimed, None, scope, token, ShutdownClock::default());
         match run_attempt(runner_of::<J>(), &ctx, args).await {
             Outcome::Succeeded(json) => read_output::<J>(json),
-            other => Err(JobError::message(says(&other))),
+            other => Err(JobError::message(other.explain())),
         }
     }
 }
@@ -208,20 +208,6 @@ impl Inline {
 fn read_output<J: Job>(json: Option<Json>) -> Result<J::Output, JobError> {
     let json = json.unwrap_or_else(|| Json::trusted("null"));
     json.parse().map_err(|error| JobError::new(error).no_retry())
-}
-
-fn says(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Failed(fault)
-        | Outcome::RetryAfter(fault, _)
-        | Outcome::FailedForGood(fault)
-        | Outcome::Panicked(fault)
-        | Outcome::Undecodable(fault)
-        | Outcome::Cancelled(fault) => fault.message.to_string(),
-        Outcome::TimedOut(limit) => format!("the attempt took longer than {limit:?}"),
-        Outcome::Snoozed(after) => format!("the job wants to run again after {after:?}"),
-        Outcome::Succeeded(_) | Outcome::Interrupted | Outcome::Crashed => outcome.as_str().to_owned(),
-    }
 }
 
 async fn run_attempt(runner: Runner, ctx: &JobContext, args: Json) -> Outcome {

@@ -120,7 +120,9 @@ impl Manager {
     }
 
     fn until(&self, part: &str) -> String {
+        let begin = Instant::now();
         loop {
+            assert!(begin.elapsed() < PATIENCE, "nobody says {part}");
             let said = self.next();
             if said.contains(part) {
                 return said;

@@ -1,0 +1,273 @@
+//! Portfire as its README uses it, by URL: the client, a server, handlers that do nothing.
+//!
+//! A drained backlog is done when the server has stopped: every outcome is then written.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use portfire::prelude::*;
+use portfire::{Backoff, Job, JobOptions, RunningServer};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use super::payload::Mail;
+use super::sqlite_file::{Flushing, commits};
+use crate::contestant::{Contestant, Doing, Fallible};
+use crate::meter::Meter;
+use crate::stopwatch;
+use crate::workload::{Workload, pause};
+
+/// How many jobs a backlog is stored in at once before it is measured.
+const PRELOAD: u32 = 1_000;
+/// Delayed jobs are due this far apart, the first this long after it was stored.
+const DUE_EVERY: Duration = Duration::from_millis(7);
+const DUE_FIRST: Duration = Duration::from_millis(500);
+
+/// Portfire on a SQLite file.
+#[derive(Debug)]
+pub(crate) struct Portfire {
+    pub(crate) flushing: Flushing,
+}
+
+impl Contestant for Portfire {
+    fn name(&self) -> String {
+        "portfire".into()
+    }
+
+    fn database(&self) -> &'static str {
+        self.flushing.database()
+    }
+
+    fn promises(&self) -> &'static str {
+        match self.flushing {
+            Flushing::Full => "durable enqueue and outcome, fenced claims, history kept, rescue running",
+            Flushing::Normal => "as full, but a power cut may take the last moments",
+        }
+    }
+
+    fn takes(&self, _: Workload) -> bool {
+        true
+    }
+
+    fn run<'a>(&'a self, workload: Workload, dir: &'a Path, meter: &'a mut Meter) -> Doing<'a> {
+        Box::pin(async move {
+            let file = super::sqlite_file::path(dir);
+            let url = format!("sqlite://{}?synchronous={}", file.display(), self.flushing.word());
+            let course = Course { jobs: Jobs::connect(&url).await?, dir };
+            match workload {
+                Workload::Enqueue { producers, jobs } => course.enqueue(producers, jobs, meter).await,
+                Workload::Bulk { batch, jobs } => course.bulk(batch, jobs, meter).await,
+                Workload::Drain { slots, jobs } => course.drain::<Mail>(slots, jobs, meter).await,
+                Workload::Lifecycle { batch, slots, jobs } => {
+                    course.lifecycle(batch, slots, jobs, meter).await
+                }
+                Workload::Retries { slots, jobs } => course.drain::<Flaky>(slots, jobs, meter).await,
+                Workload::Latency { jobs } => course.latency(jobs, meter).await,
+                Workload::Scheduled { jobs } => course.scheduled(jobs, meter).await,
+                Workload::Idle { seconds } => course.idle(seconds, meter).await,
+            }
+        })
+    }
+}
+
+/// An open database.
+struct Course<'a> {
+    jobs: Jobs,
+    dir: &'a Path,
+}
+
+impl Course<'_> {
+    async fn enqueue(&self, producers: u32, jobs: u32, meter: &mut Meter) -> Fallible<()> {
+        let mut tasks = JoinSet::new();
+        meter.start(commits(self.dir));
+        for producer in 0..producers {
+            let client = self.jobs.clone();
+            tasks.spawn(async move {
+                for number in (producer..jobs).step_by(producers as usize) {
+                    Mail::new(number).call().enqueue(&client).await?;
+                }
+                Ok::<_, portfire::Error>(())
+            });
+        }
+        while let Some(done) = tasks.join_next().await {
+            done??;
+        }
+        meter.stop(commits(self.dir));
+        Ok(())
+    }
+
+    async fn bulk(&self, batch: u32, jobs: u32, meter: &mut Meter) -> Fallible<()> {
+        meter.start(commits(self.dir));
+        self.store::<Mail>(batch, jobs).await?;
+        meter.stop(commits(self.dir));
+        Ok(())
+    }
+
+    async fn drain<J: Job + From<Mail>>(&self, slots: u32, jobs: u32, meter: &mut Meter) -> Fallible<()> {
+        self.store::<J>(PRELOAD, jobs).await?;
+        meter.start(commits(self.dir));
+        let server = self.serve::<J>(slots).await?;
+        ARRIVED.wait(jobs).await;
+        server.stop().await?;
+        meter.stop(commits(self.dir));
+        Ok(())
+    }
+
+    async fn lifecycle(&self, batch: u32, slots: u32, jobs: u32, meter: &mut Meter) -> Fallible<()> {
+        meter.start(commits(self.dir));
+        let server = self.serve::<Mail>(slots).await?;
+        self.store::<Mail>(batch, jobs).await?;
+        ARRIVED.wait(jobs).await;
+        server.stop().await?;
+        meter.stop(commits(self.dir));
+        Ok(())
+    }
+
+    async fn latency(&self, jobs: u32, meter: &mut Meter) -> Fallible<()> {
+        let server = self.serve::<Ping>(1).await?;
+        meter.start(commits(self.dir));
+        for number in 1..=jobs {
+            stopwatch::idle(pause(number)).await;
+            let sent = stopwatch::now();
+            Ping.call().enqueue(&self.jobs).await?;
+            ARRIVED.wait(number).await;
+            let started = *STARTED.lock().unwrap_or_else(PoisonError::into_inner);
+            meter.waited(started.ok_or("no job has started")?.saturating_duration_since(sent));
+        }
+        meter.stop(commits(self.dir));
+        Ok(server.stop().await?)
+    }
+
+    async fn scheduled(&self, jobs: u32, meter: &mut Meter) -> Fallible<()> {
+        let server = self.serve::<Appointment>(8).await?;
+        meter.start(commits(self.dir));
+        let first = stopwatch::wall() + DUE_FIRST;
+        let due = |number| Appointment { due: first + DUE_EVERY * number };
+        self.jobs.enqueue_many((0..jobs).map(due).map(|job| job.call().at(job.due))).await?;
+        ARRIVED.wait(jobs).await;
+        meter.stop(commits(self.dir));
+        LATE.lock().unwrap_or_else(PoisonError::into_inner).drain(..).for_each(|late| meter.waited(late));
+        Ok(server.stop().await?)
+    }
+
+    async fn idle(&self, seconds: u32, meter: &mut Meter) -> Fallible<()> {
+        let server = self.serve::<Mail>(16).await?;
+        // What a server does once at its start is no upkeep.
+        stopwatch::idle(Duration::from_secs(1)).await;
+        meter.start(commits(self.dir));
+        stopwatch::idle(Duration::from_secs(seconds.into())).await;
+        meter.stop(commits(self.dir));
+        Ok(server.stop().await?)
+    }
+
+    async fn store<J: Job + From<Mail>>(&self, batch: u32, jobs: u32) -> Fallible<()> {
+        for start in (0..jobs).step_by(batch as usize) {
+            let numbers = start..jobs.min(start + batch);
+            self.jobs.enqueue_many(numbers.map(|number| J::from(Mail::new(number)))).await?;
+        }
+        Ok(())
+    }
+
+    async fn serve<J: Job>(&self, slots: u32) -> Fallible<RunningServer> {
+        Ok(Server::new(&self.jobs).job::<J>().slots(slots).start().await?)
+    }
+}
+
+/// How many jobs have arrived at their handlers. A run has its process to itself, so it can be static,
+/// which costs a handler less than anything a server provides.
+static ARRIVED: Arrivals = Arrivals { count: AtomicU32::new(0), bell: Notify::const_new() };
+/// When the last `Ping` started.
+static STARTED: Mutex<Option<Instant>> = Mutex::new(None);
+/// How late appointments were.
+static LATE: Mutex<Vec<Duration>> = Mutex::new(Vec::new());
+
+struct Arrivals {
+    count: AtomicU32,
+    bell: Notify,
+}
+
+impl Arrivals {
+    fn one(&self) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.bell.notify_one();
+    }
+
+    async fn wait(&self, count: u32) {
+        while self.count.load(Ordering::Relaxed) < count {
+            self.bell.notified().await;
+        }
+    }
+}
+
+impl Job for Mail {
+    const KIND: &'static str = "mail";
+    type Output = ();
+
+    async fn run(self, _: JobContext) -> Result<(), JobError> {
+        ARRIVED.one();
+        Ok(())
+    }
+}
+
+/// Every tenth fails its first attempt.
+#[derive(Serialize, Deserialize)]
+struct Flaky(Mail);
+
+impl From<Mail> for Flaky {
+    fn from(mail: Mail) -> Self {
+        Self(mail)
+    }
+}
+
+impl Job for Flaky {
+    const KIND: &'static str = "flaky";
+    type Output = ();
+
+    fn options() -> JobOptions {
+        JobOptions::new().backoff(Backoff::Fixed(Duration::ZERO))
+    }
+
+    async fn run(self, ctx: JobContext) -> Result<(), JobError> {
+        if ctx.attempt() == 1 && self.0.number.is_multiple_of(10) {
+            return Err(JobError::message("the first attempt of every tenth job fails"));
+        }
+        ARRIVED.one();
+        Ok(())
+    }
+}
+
+/// Says when it started.
+#[derive(Serialize, Deserialize)]
+struct Ping;
+
+impl Job for Ping {
+    const KIND: &'static str = "ping";
+    type Output = ();
+
+    async fn run(self, _: JobContext) -> Result<(), JobError> {
+        *STARTED.lock().unwrap_or_else(PoisonError::into_inner) = Some(stopwatch::now());
+        ARRIVED.one();
+        Ok(())
+    }
+}
+
+/// Says how late it started.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct Appointment {
+    due: SystemTime,
+}
+
+impl Job for Appointment {
+    const KIND: &'static str = "appointment";
+    type Output = ();
+
+    async fn run(self, _: JobContext) -> Result<(), JobError> {
+        let late = stopwatch::wall().duration_since(self.due).unwrap_or_default();
+        LATE.lock().unwrap_or_else(PoisonError::into_inner).push(late);
+        ARRIVED.one();
+        Ok(())
+    }
+}

@@ -1,0 +1,55 @@
+//! One run of one contestant, in a process of its own: its memory, its threads and its CPU time are
+//! nobody else's.
+//!
+//! 1. The race writes the heat as JSON and starts this program again with it.
+//! 2. The child runs it and prints its sample as JSON.
+//! 3. The race reads the sample and removes the database.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde::{Deserialize, Serialize};
+
+use crate::contestant::{Contestant, Fallible};
+use crate::contestants;
+use crate::meter::{Meter, Sample};
+use crate::workload::Workload;
+
+/// Who does what, and where.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Heat {
+    contestant: String,
+    database: String,
+    workload: Workload,
+    dir: PathBuf,
+}
+
+impl Heat {
+    /// A run of `contestant` with its files in `dir`.
+    pub(crate) fn new(contestant: &dyn Contestant, workload: Workload, dir: &Path) -> Self {
+        let (name, database) = (contestant.name(), contestant.database().to_owned());
+        Self { contestant: name, database, workload, dir: dir.to_owned() }
+    }
+
+    /// The race's side: runs it in a child.
+    pub(crate) fn start(&self) -> Fallible<Sample> {
+        let heat = serde_json::to_string(self)?;
+        let program = std::env::current_exe()?;
+        let child = Command::new(program).args(["--heat", &heat]).stderr(Stdio::inherit()).output()?;
+        if !child.status.success() {
+            return Err(format!("{} did not finish `{}`", self.contestant, self.workload.name()).into());
+        }
+        Ok(serde_json::from_slice(&child.stdout)?)
+    }
+
+    /// The child's side: runs it here.
+    pub(crate) fn run(&self) -> Fallible<Sample> {
+        let all = contestants::all();
+        let is_it = |one: &&dyn Contestant| one.name() == self.contestant && one.database() == self.database;
+        let contestant = all.iter().map(AsRef::as_ref).find(is_it).ok_or("nobody has that name")?;
+        let mut meter = Meter::default();
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(contestant.run(self.workload, &self.dir, &mut meter))?;
+        Ok(meter.into_sample())
+    }
+}

@@ -1,0 +1,96 @@
+//! The measuring stick: `cargo xtask bench [filter…] [--quick] [--runs N]`.
+//!
+//! 1. [`workload`] says what is measured, [`contestants`] who takes part.
+//! 2. [`race`] runs each workload in rounds, the contestants in turn, each run in a process of its own
+//!    ([`heat`]), so that noise hits all of them and nobody inherits another's memory.
+//! 3. [`figures`] makes medians and ratios of the samples; [`report`] writes them as a table, Markdown,
+//!    JSON and a chart.
+//!
+//! A figure without its run is worth little: every report names the machine, the disk's flush time, the
+//! versions, the settings and the command that repeats it.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to its terminal")]
+
+mod contestant;
+mod contestants;
+mod figures;
+mod heat;
+mod machine;
+mod meter;
+mod race;
+mod report;
+mod stopwatch;
+mod workload;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use contestant::Fallible;
+use heat::Heat;
+
+/// Measures Portfire beside the bare statements of the same work, as ratios within one run.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask bench", version)]
+struct Options {
+    /// Only what contains one of these, in "workload database": `drain`, `"drain/64 sqlite/full"`.
+    filters: Vec<String>,
+    /// Small workloads and one round: whether everything works, in under a minute.
+    #[arg(long)]
+    quick: bool,
+    /// Rounds of each workload; the figures are medians over them. Default 5, with --quick 1.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    runs: Option<u32>,
+    /// Where the reports, and meanwhile the databases, are written: choose the disk to measure.
+    #[arg(long, default_value = "target/bench")]
+    out: PathBuf,
+    /// One run, as the race starts it in a process of its own.
+    #[arg(long, hide = true)]
+    heat: Option<String>,
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let done = match &options.heat {
+        Some(heat) => run_heat(heat),
+        None => run_race(&options),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The child's side: runs, and says its sample on standard output.
+fn run_heat(heat: &str) -> Fallible<()> {
+    let sample = serde_json::from_str::<Heat>(heat)?.run()?;
+    println!("{}", serde_json::to_string(&sample)?);
+    Ok(())
+}
+
+fn run_race(options: &Options) -> Fallible<()> {
+    std::fs::create_dir_all(&options.out)?;
+    let plan = race::Plan {
+        workloads: workload::all(options.quick),
+        filters: options.filters.clone(),
+        runs: options.runs.unwrap_or(if options.quick { 1 } else { 5 }),
+        data: options.out.clone(),
+    };
+    let machine = machine::Machine::look(&options.out)?;
+    let results = race::run(&plan)?;
+    let report = report::Report { machine, command: command(options, plan.runs), results };
+    report.write(&options.out)?;
+    println!("{}", report.markdown());
+    println!("Written to {}: report.md, report.json, chart.svg", options.out.display());
+    Ok(())
+}
+
+/// The command that repeats this run.
+fn command(options: &Options, runs: u32) -> String {
+    let filters = options.filters.iter().fold(String::new(), |all, filter| format!("{all} {filter:?}"));
+    let quick = if options.quick { " --quick" } else { "" };
+    format!("cargo xtask bench{filters}{quick} --runs {runs}")
+}

@@ -1,0 +1,211 @@
+//! The report: one Markdown text for the terminal and the file, the samples as JSON, a chart as SVG.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use maud::{Markup, html};
+use serde::Serialize;
+
+use crate::contestant::Fallible;
+use crate::figures::{Results, flushes, ratio};
+use crate::machine::Machine;
+use crate::workload::Measure;
+
+const BAR_HEIGHT: usize = 24;
+const LABEL_WIDTH: usize = 250;
+const BAR_WIDTH_MAX: f64 = 360.0;
+
+/// Everything that was measured, and where.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    pub(crate) machine: Machine,
+    pub(crate) command: String,
+    pub(crate) results: Vec<Results>,
+}
+
+impl Report {
+    /// Writes `report.md`, `report.json` and `chart.svg`.
+    pub(crate) fn write(&self, dir: &Path) -> Fallible<()> {
+        fs::write(dir.join("report.md"), self.markdown())?;
+        fs::write(dir.join("report.json"), serde_json::to_vec_pretty(self)?)?;
+        fs::write(dir.join("chart.svg"), self.chart().into_string())?;
+        Ok(())
+    }
+
+    /// The report as text: aligned, so that it reads well in a terminal too.
+    pub(crate) fn markdown(&self) -> String {
+        let sections = [self.header(), self.rates(), self.delays(), self.upkeep(), self.promises()];
+        sections.into_iter().filter(|section| !section.is_empty()).collect::<Vec<_>>().join("\n")
+    }
+
+    fn header(&self) -> String {
+        let Machine { cpu, cores, memory, kernel, disk, flush, versions } = &self.machine;
+        let rounds = self.results.iter().map(|results| results.samples.len()).max().unwrap_or_default();
+        format!(
+            "# Benchmark\n\n\
+             - Command: `{}`\n\
+             - Versions: {versions}\n\
+             - Machine: {cores} cores of {cpu}, {memory}, Linux {kernel}\n\
+             - Disk: {disk}; fdatasync of one page back to back: {flush:.0} µs (median)\n\
+             - Medians of {rounds} rounds, contestants in turn, each run in a process of its own\n",
+            self.command
+        )
+    }
+
+    fn rates(&self) -> String {
+        let titles = ["workload", "database", "contestant", "jobs/s", "least–most", "of bare"];
+        let costs = ["CPU ms/1,000", "commits/job", "KiB written/job", "peak MiB"];
+        let rows = self.having(Measure::Rate).map(|results| {
+            let rate = results.rate();
+            let mut row = first_columns(results);
+            row.extend([
+                number(rate.median, 0),
+                format!("{}–{}", number(rate.least, 0), number(rate.most, 0)),
+                optional(ratio(&self.results, results), 2),
+                number(results.cpu_per_thousand(), 1),
+                optional(results.commits_per_job(), 4),
+                optional(results.written_per_job(), 2),
+                optional(results.peak_rss(), 1),
+            ]);
+            row
+        });
+        table("Jobs per second", &[&titles[..], &costs[..]].concat(), rows.collect())
+    }
+
+    fn delays(&self) -> String {
+        let titles =
+            ["workload", "database", "contestant", "p50 µs", "p99 µs", "p50 in fdatasync", "commits/job"];
+        let rows = self.having(Measure::Delay).map(|results| {
+            let mut row = first_columns(results);
+            row.extend([
+                number(results.delay(0.5), 0),
+                number(results.delay(0.99), 0),
+                optional(flushes(&self.results, results), 2),
+                optional(results.commits_per_job(), 2),
+            ]);
+            row
+        });
+        table("Delay to the first line of the handler", &titles, rows.collect())
+    }
+
+    fn upkeep(&self) -> String {
+        let titles = ["workload", "database", "contestant", "CPU ms/min", "commits/min", "peak MiB"];
+        let rows = self.having(Measure::Upkeep).map(|results| {
+            let mut row = first_columns(results);
+            row.extend([
+                number(results.cpu_per_minute(), 0),
+                optional(results.commits_per_minute(), 1),
+                optional(results.peak_rss(), 1),
+            ]);
+            row
+        });
+        table("An idle server", &titles, rows.collect())
+    }
+
+    fn promises(&self) -> String {
+        let mut rows: Vec<_> = self
+            .results
+            .iter()
+            .map(|one| vec![one.contestant.clone(), one.database.clone(), one.promises.clone()])
+            .collect();
+        rows.sort();
+        rows.dedup();
+        table("What each guarantees while it is measured", &["contestant", "database", "guarantees"], rows)
+    }
+
+    fn having(&self, measure: Measure) -> impl Iterator<Item = &Results> {
+        self.results.iter().filter(move |results| results.measure() == measure)
+    }
+
+    /// Jobs per second as bars; each workload has a scale of its own.
+    fn chart(&self) -> Markup {
+        let rates: Vec<_> = self.having(Measure::Rate).collect();
+        let width = |results: &Results| {
+            let peers = rates.iter().filter(|one| one.workload == results.workload);
+            let most = peers.map(|one| one.rate().median).fold(0.0, f64::max);
+            format!("{:.0}", results.rate().median / most * BAR_WIDTH_MAX)
+        };
+        let label = |one: &Results| format!("{} {} {}", one.workload.name(), one.database, one.contestant);
+        html! {
+            svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="Jobs per second" font-family="system-ui"
+                font-size="12" viewBox={ "0 0 720 " (rates.len() * BAR_HEIGHT) } {
+                @for (line, results) in rates.iter().enumerate() {
+                    text x=(LABEL_WIDTH - 8) y=(line * BAR_HEIGHT + 16) text-anchor="end" { (label(results)) }
+                    rect x=(LABEL_WIDTH) y=(line * BAR_HEIGHT + 3) width=(width(results)) height="18"
+                        fill=(color(results)) {}
+                    text x=(LABEL_WIDTH + 6) y=(line * BAR_HEIGHT + 16) fill="white" {
+                        (number(results.rate().median, 0))
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn color(results: &Results) -> &'static str {
+    if results.contestant == "portfire" { "#c2410c" } else { "#57534e" }
+}
+
+fn first_columns(results: &Results) -> Vec<String> {
+    vec![results.workload.name(), results.database.clone(), results.contestant.clone()]
+}
+
+/// A section with a table whose columns are aligned; nothing without rows.
+fn table(title: &str, titles: &[&str], rows: Vec<Vec<String>>) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let titles: Vec<_> = titles.iter().map(|title| (*title).to_owned()).collect();
+    let width = |column: usize| {
+        let cells = rows.iter().chain([&titles]).filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
+    };
+    let widths: Vec<_> = (0..titles.len()).map(width).collect();
+    let rule: Vec<_> = widths.iter().map(|width| "-".repeat(*width)).collect();
+    let mut text = format!("## {title}\n\n");
+    for row in [&titles, &rule].into_iter().chain(&rows) {
+        for (cell, width) in row.iter().zip(&widths) {
+            let _ = write!(text, "| {cell:<width$} ");
+        }
+        text.push_str("|\n");
+    }
+    text
+}
+
+fn optional(figure: Option<f64>, digits: usize) -> String {
+    figure.map_or_else(|| "–".into(), |figure| number(figure, digits))
+}
+
+/// With thousands set apart.
+fn number(figure: f64, digits: usize) -> String {
+    let plain = format!("{figure:.digits$}");
+    let (whole, rest) = plain.split_at(plain.find('.').unwrap_or(plain.len()));
+    let mut set_apart = String::new();
+    for (index, digit) in whole.chars().enumerate() {
+        if index > 0 && (whole.len() - index).is_multiple_of(3) {
+            set_apart.push(',');
+        }
+        set_apart.push(digit);
+    }
+    set_apart + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{number, table};
+
+    #[test]
+    fn thousands_are_set_apart() {
+        assert_eq!(number(1_234_567.8, 1), "1,234,567.8");
+        assert_eq!(number(999.4, 0), "999");
+        assert_eq!(number(0.0123, 3), "0.012");
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let text = table("T", &["a", "b"], vec![vec!["wide".into(), "µ".into()]]);
+        assert_eq!(text, "## T\n\n| a    | b |\n| ---- | - |\n| wide | µ |\n");
+        assert_eq!(table("T", &["a"], Vec::new()), "");
+    }
+}

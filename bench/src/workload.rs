@@ -1,0 +1,114 @@
+//! What is measured, as data. A contestant does each in the way that its documentation recommends.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// One thing to do on an empty database. Arguments are some 100 bytes of JSON, handlers do nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Workload {
+    /// Each producer stores one job after the other and waits for each.
+    Enqueue { producers: u32, jobs: u32 },
+    /// One producer stores jobs in batches and waits for each batch.
+    Bulk { batch: u32, jobs: u32 },
+    /// A server works a backlog that was stored before.
+    Drain { slots: u32, jobs: u32 },
+    /// One producer stores batches while a server works them.
+    Lifecycle { batch: u32, slots: u32, jobs: u32 },
+    /// As `Drain`, and every tenth job fails its first attempt and is retried at once.
+    Retries { slots: u32, jobs: u32 },
+    /// From the call that stores a job to the first line of its handler; one job at a time.
+    Latency { jobs: u32 },
+    /// From the moment a delayed job is due to the first line of its handler.
+    Scheduled { jobs: u32 },
+    /// A server with nothing to do.
+    Idle { seconds: u32 },
+}
+
+/// All of them, in the order of the report.
+pub(crate) fn all(quick: bool) -> Vec<Workload> {
+    // Large enough to outlast start-up by far; small enough that five rounds of all take some minutes.
+    let size = |full: u32| if quick { full / 20 } else { full };
+    let enqueue = |producers, jobs| Workload::Enqueue { producers, jobs: size(jobs) };
+    let drain = |slots, jobs| Workload::Drain { slots, jobs: size(jobs) };
+    vec![
+        enqueue(1, 5_000),
+        enqueue(16, 16_000),
+        enqueue(64, 32_000),
+        Workload::Bulk { batch: 1_000, jobs: size(100_000) },
+        drain(1, 10_000),
+        drain(16, 40_000),
+        drain(64, 100_000),
+        drain(256, 100_000),
+        Workload::Lifecycle { batch: 1_000, slots: 256, jobs: size(100_000) },
+        Workload::Retries { slots: 256, jobs: size(50_000) },
+        Workload::Latency { jobs: size(500) },
+        Workload::Scheduled { jobs: size(200) },
+        Workload::Idle { seconds: if quick { 2 } else { 10 } },
+    ]
+}
+
+impl Workload {
+    /// Its name in filters and reports.
+    pub(crate) fn name(self) -> String {
+        match self {
+            Self::Enqueue { producers, .. } => format!("enqueue/{producers}"),
+            Self::Bulk { batch, .. } => format!("bulk/{batch}"),
+            Self::Drain { slots, .. } => format!("drain/{slots}"),
+            Self::Lifecycle { slots, .. } => format!("lifecycle/{slots}"),
+            Self::Retries { slots, .. } => format!("retries/{slots}"),
+            Self::Latency { .. } => "latency".into(),
+            Self::Scheduled { .. } => "scheduled".into(),
+            Self::Idle { .. } => "idle".into(),
+        }
+    }
+
+    /// How many jobs it is about; none for an idle server.
+    pub(crate) const fn jobs(self) -> u32 {
+        match self {
+            Self::Enqueue { jobs, .. }
+            | Self::Bulk { jobs, .. }
+            | Self::Drain { jobs, .. }
+            | Self::Lifecycle { jobs, .. }
+            | Self::Retries { jobs, .. }
+            | Self::Latency { jobs }
+            | Self::Scheduled { jobs } => jobs,
+            Self::Idle { .. } => 0,
+        }
+    }
+
+    /// The batch of the bare statements that ratios refer to: as large as the batch that is stored, and
+    /// 100 where a server chooses its batches itself.
+    pub(crate) const fn bare_batch(self) -> u32 {
+        match self {
+            Self::Bulk { batch, .. } => batch,
+            _ => 100,
+        }
+    }
+
+    /// What is measured of it.
+    pub(crate) const fn measure(self) -> Measure {
+        match self {
+            Self::Latency { .. } | Self::Scheduled { .. } => Measure::Delay,
+            Self::Idle { .. } => Measure::Upkeep,
+            _ => Measure::Rate,
+        }
+    }
+}
+
+/// The pause before a job where jobs come one at a time; drawn out, so that it does not beat in time with
+/// anything.
+pub(crate) fn pause(number: u32) -> Duration {
+    Duration::from_millis(3 + u64::from(number % 3) * 2)
+}
+
+/// What is measured of a workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Measure {
+    /// Jobs per second.
+    Rate,
+    /// How long a job waits.
+    Delay,
+    /// What it costs to be there.
+    Upkeep,
+}

@@ -1,0 +1,3 @@
+//! The measuring stick as its users start it.
+
+mod run;

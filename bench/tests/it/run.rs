@@ -1,0 +1,38 @@
+//! A small run ends with figures, ratios and three files.
+
+use std::fs;
+use std::process::Command;
+
+fn bench(arguments: &[&str], out: &std::path::Path) -> std::process::Output {
+    Command::new(env!("CARGO_BIN_EXE_bench"))
+        .args(arguments)
+        .arg("--out")
+        .arg(out)
+        .output()
+        .expect("the program starts")
+}
+
+#[test]
+fn a_run_prints_and_writes_rates_and_their_ratio_to_the_bare_statements() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = bench(&["drain/64 sqlite/full", "--quick"], dir.path());
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for said in ["| drain/64 | sqlite/full | portfire ", "| bare/100 ", "fdatasync", "cargo xtask bench"] {
+        assert!(text.contains(said), "{said} is missing in\n{text}");
+    }
+    let json: serde_json::Value =
+        serde_json::from_slice(&fs::read(dir.path().join("report.json")).unwrap()).unwrap();
+    assert_eq!(json["results"].as_array().unwrap().len(), 3, "portfire and two batches of bare");
+    assert!(fs::read_to_string(dir.path().join("chart.svg")).unwrap().starts_with("<svg"));
+    let left = fs::read_dir(dir.path()).unwrap().count();
+    assert_eq!(left, 3, "the databases are removed");
+}
+
+#[test]
+fn a_filter_that_matches_nothing_is_an_error_that_repeats_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = bench(&["dran", "--quick"], dir.path());
+    assert!(!output.status.success());
+    assert!(String::from_utf8(output.stderr).unwrap().contains("`dran`"));
+}

@@ -1,2 +1,0 @@
--- The unique name the job holds, if it has one.
-SELECT kind, unique_name FROM portfire_job WHERE id = ?1
