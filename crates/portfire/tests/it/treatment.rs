@@ -247,7 +247,8 @@ fn a_server_that_beats_keeps_its_jobs_however_long_they_take() {
         let (first, second) = (server().start().await.unwrap(), server().start().await.unwrap());
         let job = says_where_it_is().enqueue(&bed.jobs).await.unwrap();
         bed.until(&job, State::Processing).await;
-        let leases = || async { bed.jobs.overview().await.unwrap().servers.into_iter().map(|one| one.lease_until) };
+        let leases =
+            || async { bed.jobs.overview().await.unwrap().servers.into_iter().map(|one| one.lease_until) };
         let latest = || async { leases().await.max().unwrap() };
         let enough = latest().await.after(1.second());
         while latest().await <= enough {
@@ -286,6 +287,25 @@ fn a_server_serves_the_queues_that_its_kinds_name() {
         let [view] = &bed.jobs.overview().await.unwrap().servers[..] else { panic!("one server") };
         assert_eq!(view.info.queues, ["default".into(), "aside".into()]);
         assert_eq!(&*view.info.name, format!("process {}", std::process::id()));
+        stop(server).await;
+    });
+}
+
+#[test]
+fn ordered_queues_are_served_one_after_the_other() {
+    on_every_backend(|bed| async move {
+        let to = |queue: &'static str| (0..12).map(move |_| works().queue(queue));
+        let second = bed.jobs.enqueue_many(to("second")).await.unwrap();
+        let first = bed.jobs.enqueue_many(to("first")).await.unwrap();
+        let server = bed.server().job::<works>().slots(1).queues(Queues::ordered(["first", "second"]));
+        let server = server.start().await.unwrap();
+        let mut begun = [Vec::new(), Vec::new()];
+        for (jobs, begun) in [first, second].iter().zip(&mut begun) {
+            for job in jobs {
+                begun.push(bed.until(job, State::Succeeded).await.summary.started_at.unwrap());
+            }
+        }
+        assert!(begun[0].iter().max() <= begun[1].iter().min(), "{begun:?}");
         stop(server).await;
     });
 }
