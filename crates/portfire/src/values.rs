@@ -132,9 +132,13 @@ impl AttemptScope {
         drop(made);
     }
 
+    /// What was made for this attempt already; or the shared one, where no factory would make one.
     fn find(&self, id: TypeId) -> Option<Shared> {
-        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        made.get(&id).or_else(|| self.values.shared.get(&id)).cloned()
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        made.or_else(|| {
+            let shared = self.values.shared.get(&id).filter(|_| !self.values.factories.contains_key(&id));
+            shared.cloned()
+        })
     }
 }
 

@@ -156,6 +156,44 @@ fn stopping_gives_an_unfinished_job_back_uncharged() {
     });
 }
 
+#[job]
+async fn fails_when_it_is_asked_to_stop(ctx: &JobContext) -> Result<(), JobError> {
+    ctx.cancellation().cancelled().await;
+    Err(JobError::message("it was in the middle of something"))
+}
+
+#[job]
+async fn never_ends() {
+    std::future::pending::<()>().await;
+}
+
+#[test]
+fn an_error_because_of_the_stop_is_not_charged() {
+    on_every_backend(|bed| async move {
+        let server =
+            bed.server().job::<fails_when_it_is_asked_to_stop>().shutdown_timeout(100.milliseconds());
+        let server = server.start().await.unwrap();
+        let job = fails_when_it_is_asked_to_stop().enqueue(&bed.jobs).await.unwrap();
+        bed.until(&job, State::Processing).await;
+        stop(server).await;
+        assert_eq!(bed.until(&job, State::Enqueued).await.summary.attempts, 0);
+    });
+}
+
+#[test]
+fn a_handler_that_does_not_listen_is_dropped_at_the_deadline() {
+    on_every_backend(|bed| async move {
+        let server = bed.server().job::<never_ends>().shutdown_timeout(50.milliseconds());
+        let server = server.start().await.unwrap();
+        let job = never_ends().enqueue(&bed.jobs).await.unwrap();
+        bed.until(&job, State::Processing).await;
+        // Shorter than the grace of a cancelled attempt, which would end it in a server without a deadline.
+        let stopped = tokio::time::timeout(5.seconds(), server.stop()).await;
+        stopped.expect("the deadline of the server comes first").unwrap();
+        assert_eq!(bed.until(&job, State::Enqueued).await.summary.attempts, 0);
+    });
+}
+
 #[test]
 fn a_child_reads_what_its_parent_produced() {
     on_every_backend(|bed| async move {

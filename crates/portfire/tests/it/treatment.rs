@@ -206,13 +206,60 @@ fn arguments_that_no_longer_fit_are_named_as_such() {
     });
 }
 
+/// Told by a handler that it has begun: a job that is *processing* may still be on its way to it.
+type Begun = std::sync::Arc<tokio::sync::Notify>;
+
 #[job]
-async fn looks_at_the_clock(#[from] asked: &tokio::sync::Notify, ctx: &JobContext) -> Result<bool, JobError> {
-    asked.notify_one();
+async fn looks_at_the_clock(#[from] begun: &Begun, ctx: &JobContext) -> Result<bool, JobError> {
+    begun.notify_one();
     while ctx.time_to_shutdown().is_none() {
-        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
     Ok(ctx.time_to_shutdown() <= Some(5.seconds()))
+}
+
+#[job]
+async fn says_where_it_is(#[from] go_on: &Begun, ctx: &JobContext) {
+    ctx.progress(1, 2);
+    ctx.log("half");
+    go_on.notified().await;
+}
+
+#[test]
+fn progress_and_log_lines_are_seen_while_the_job_runs() {
+    on_every_backend(|bed| async move {
+        let go_on = Begun::default();
+        let server = bed.server().job::<says_where_it_is>().provide(go_on.clone()).start().await.unwrap();
+        let job = says_where_it_is().enqueue(&bed.jobs).await.unwrap();
+        let details = bed.until_that(&job, |job| job.progress.is_some() && !job.log.is_empty()).await;
+        assert_eq!((details.summary.state, details.progress.unwrap().done), (State::Processing, 1));
+        go_on.notify_one();
+        bed.until(&job, State::Succeeded).await;
+        stop(server).await;
+    });
+}
+
+#[test]
+fn a_server_that_beats_keeps_its_jobs_however_long_they_take() {
+    on_every_backend(|bed| async move {
+        let go_on = Begun::default();
+        let server = || bed.server().lease(1.second()).job::<says_where_it_is>().provide(go_on.clone());
+        let (first, second) = (server().start().await.unwrap(), server().start().await.unwrap());
+        let job = says_where_it_is().enqueue(&bed.jobs).await.unwrap();
+        bed.until(&job, State::Processing).await;
+        let leases =
+            || async { bed.jobs.overview().await.unwrap().servers.into_iter().map(|one| one.lease_until) };
+        let latest = || async { leases().await.max().unwrap() };
+        let enough = latest().await.after(1.second());
+        while latest().await <= enough {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        go_on.notify_one();
+        let details = bed.until(&job, State::Succeeded).await;
+        assert_eq!((details.summary.attempts, details.crashes), (1, 0));
+        stop(first).await;
+        stop(second).await;
+    });
 }
 
 #[job(queue = "aside")]
@@ -221,10 +268,10 @@ async fn in_a_queue_of_its_own() {}
 #[test]
 fn a_handler_sees_how_long_a_stopping_server_waits() {
     on_every_backend(|bed| async move {
-        let server = bed.server().job::<looks_at_the_clock>().provide(tokio::sync::Notify::new());
-        let server = server.start().await.unwrap();
+        let begun = Begun::default();
+        let server = bed.server().job::<looks_at_the_clock>().provide(begun.clone()).start().await.unwrap();
         let job = looks_at_the_clock().enqueue(&bed.jobs).await.unwrap();
-        bed.until(&job, State::Processing).await;
+        begun.notified().await;
         stop(server).await;
         assert_eq!(bed.jobs.result(&job).await.unwrap(), Some(true));
     });
@@ -240,6 +287,25 @@ fn a_server_serves_the_queues_that_its_kinds_name() {
         let [view] = &bed.jobs.overview().await.unwrap().servers[..] else { panic!("one server") };
         assert_eq!(view.info.queues, ["default".into(), "aside".into()]);
         assert_eq!(&*view.info.name, format!("process {}", std::process::id()));
+        stop(server).await;
+    });
+}
+
+#[test]
+fn ordered_queues_are_served_one_after_the_other() {
+    on_every_backend(|bed| async move {
+        let to = |queue: &'static str| (0..12).map(move |_| works().queue(queue));
+        let second = bed.jobs.enqueue_many(to("second")).await.unwrap();
+        let first = bed.jobs.enqueue_many(to("first")).await.unwrap();
+        let server = bed.server().job::<works>().slots(1).queues(Queues::ordered(["first", "second"]));
+        let server = server.start().await.unwrap();
+        let mut begun = [Vec::new(), Vec::new()];
+        for (jobs, begun) in [first, second].iter().zip(&mut begun) {
+            for job in jobs {
+                begun.push(bed.until(job, State::Succeeded).await.summary.started_at.unwrap());
+            }
+        }
+        assert!(begun[0].iter().max() <= begun[1].iter().min(), "{begun:?}");
         stop(server).await;
     });
 }

@@ -111,3 +111,62 @@ fn a_failing_factory_is_a_failed_attempt() {
         stop(server).await;
     });
 }
+
+#[job]
+async fn keeps_its_context(#[from] scoped: &Scoped, #[from] kept: &Kept, ctx: &JobContext) {
+    assert_eq!(scoped.touched, 0);
+    kept.0.lock().unwrap().push(ctx.clone());
+}
+
+/// What handlers hold on to after their end.
+#[derive(Clone, Default)]
+struct Kept(Arc<std::sync::Mutex<Vec<JobContext>>>);
+
+#[test]
+fn values_are_let_go_even_if_somebody_keeps_the_context() {
+    on_every_backend(|bed| async move {
+        let (counter, kept) = (Counter::default(), Kept::default());
+        let server = server(&bed, &counter).provide(kept.clone()).job::<keeps_its_context>();
+        let server = server.start().await.unwrap();
+        let job = keeps_its_context().enqueue(&bed.jobs).await.unwrap();
+        bed.until(&job, State::Succeeded).await;
+        assert_eq!((counter.made(), counter.alive(), kept.0.lock().unwrap().len()), (1, 0, 1));
+        stop(server).await;
+    });
+}
+
+#[job(attempts = 1, timeout = Duration::from_millis(20))]
+async fn hangs_and_leaves_its_token(#[from] kept: &Kept, ctx: &JobContext) {
+    kept.0.lock().unwrap().push(ctx.clone());
+    std::future::pending::<()>().await;
+}
+
+#[test]
+fn a_timeout_cancels_the_token_for_whatever_still_works() {
+    on_every_backend(|bed| async move {
+        let kept = Kept::default();
+        let server = bed.server().provide(kept.clone()).job::<hangs_and_leaves_its_token>();
+        let server = server.start().await.unwrap();
+        let job = hangs_and_leaves_its_token().enqueue(&bed.jobs).await.unwrap();
+        bed.until(&job, State::Failed).await;
+        assert!(kept.0.lock().unwrap()[0].is_cancelled());
+        stop(server).await;
+    });
+}
+
+#[job]
+async fn borrows_a_number(#[from] number: &u32) -> Result<u32, JobError> {
+    Ok(*number)
+}
+
+#[test]
+fn a_value_of_the_attempt_comes_before_a_shared_one() {
+    on_every_backend(|bed| async move {
+        let server = bed.server().provide(7_u32).provide_with(|_| async { Ok(8_u32) });
+        let server = server.job::<borrows_a_number>().start().await.unwrap();
+        let job = borrows_a_number().enqueue(&bed.jobs).await.unwrap();
+        bed.until(&job, State::Succeeded).await;
+        assert_eq!(bed.jobs.result(&job).await.unwrap(), Some(8));
+        stop(server).await;
+    });
+}
