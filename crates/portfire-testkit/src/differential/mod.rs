@@ -1,6 +1,6 @@
 //! The differential runner: one random history, two storages, and every answer compared.
 //!
-//! 1. [`History::random`] makes operations from a seed: every verb of the contract, in sets, with repeats,
+//! 1. `History::random` makes operations from a seed: every verb of the contract, in sets, with repeats,
 //!    stale tokens, unknown ids, and time that passes.
 //! 2. [`compare`] applies them to both storages, one after the other, and compares each answer; now and
 //!    then it compares everything that can be looked at.

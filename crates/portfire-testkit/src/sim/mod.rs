@@ -3,7 +3,7 @@
 //!
 //! 1. [`run`] makes a world from a seed and a [`Profile`] and plays it: a storm, a calm in which all that
 //!    is due must end, and a closing in which all servers stop well.
-//! 2. After every storage call the [`invariants`] are checked against the simulator's own ledger.
+//! 2. After every storage call the `invariants` are checked against the simulator's own ledger.
 //! 3. The same seed gives the same [`Report`], trace and all.
 //!
 //! The decisions are those of `portfire_core`; what `portfire`'s driver does with them is done in
