@@ -4,7 +4,7 @@
 use super::Tree;
 
 /// The edges, each with what it does there.
-const EDGES: [&str; 16] = [
+const EDGES: [&str; 18] = [
     // reads the system's clocks, for the client and the server
     "crates/portfire/src/clock.rs",
     // starts a host's one long task
@@ -23,6 +23,10 @@ const EDGES: [&str; 16] = [
     "crates/portfire/src/server/running.rs",
     // reads the host's clock, for SQLite
     "crates/portfire-sqlite/src/clock.rs",
+    // waits some microseconds for callers that come together
+    "crates/portfire-sqlite/src/threads.rs",
+    // measures time
+    "bench/src/stopwatch.rs",
     // looks at the file every few milliseconds
     "crates/portfire-sqlite/src/wake.rs",
     // races real tasks for one job
