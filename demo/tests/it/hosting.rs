@@ -41,7 +41,9 @@ async fn files_that_are_older_than_30_days_are_removed() {
 async fn the_service_says_how_each_of_its_parts_is() {
     let bed = Bed::new();
     let demo = bed.start().await;
-    for path in ["/livez", "/readyz", "/healthz"] {
+    let (status, live) = answer(demo.get("/livez")).await;
+    assert_eq!((status, live), (200, json!({ "is_live": true, "stuck": [] })));
+    for path in ["/readyz", "/healthz"] {
         let (status, report) = answer(demo.get(path)).await;
         assert_eq!((status, &report["is_ready"]), (200, &json!(true)), "{report}");
         let names: Vec<_> = report["services"].as_array().unwrap().iter().map(|part| &part["name"]).collect();
