@@ -16,13 +16,15 @@ pub(super) struct LeaseWatch {
     lost: bool,
     /// Trust had ended when it was renewed, and that has not been said.
     lapsed: bool,
+    /// How often trust has ended.
+    lapses: u32,
 }
 
 impl LeaseWatch {
     /// One tenth of the lease is margin: 3 s of 30 s.
     pub(super) fn new(lease: Duration) -> Self {
         let trust = lease.saturating_sub(lease / 10);
-        Self { trust, until: trust, lost: false, lapsed: false }
+        Self { trust, until: trust, lost: false, lapsed: false, lapses: 0 }
     }
 
     /// A process that stood still may hear of its next heartbeat before it has looked at its clock: the
@@ -39,9 +41,15 @@ impl LeaseWatch {
     /// Whether trust ended since the last question, though it may have been renewed.
     pub(super) fn just_lost(&mut self, now: Moment) -> bool {
         let lost = !self.is_trusted(now);
-        let just = (lost || std::mem::take(&mut self.lapsed)) && !self.lost;
+        let just = (lost && !self.lost) | std::mem::take(&mut self.lapsed);
         self.lost = lost;
+        self.lapses += u32::from(just);
         just
+    }
+
+    /// How often trust has ended: what was asked for in an earlier term may belong to others.
+    pub(super) const fn lapses(&self) -> u32 {
+        self.lapses
     }
 
     /// When to look again.

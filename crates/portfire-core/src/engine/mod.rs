@@ -152,6 +152,8 @@ pub struct Engine {
     fetch: Fetch,
     flush: Flush,
     lease: LeaseWatch,
+    /// The lapses of the lease when the exchange in flight was first sent.
+    asked_in: u32,
     keeper: Keeper,
     /// Claimed and waiting for a slot.
     buffered: VecDeque<Box<Claimed>>,
@@ -171,6 +173,7 @@ impl Engine {
             fetch: Fetch::new(config.queues.clone(), config.order),
             flush: Flush::default(),
             lease: LeaseWatch::new(config.lease),
+            asked_in: 0,
             keeper: Keeper::new(config.lease, config.poll),
             buffered: VecDeque::new(),
             running: BTreeMap::new(),
@@ -282,9 +285,15 @@ impl Engine {
         if let Some(limit) = sent.claim_limit {
             self.fetch.claimed(limit, answer.claimed.len());
         }
-        for claimed in answer.claimed {
-            self.fetch.took(&claimed.queue);
-            self.buffered.push_back(Box::new(claimed));
+        let claimed: VecDeque<_> = answer.claimed.into_iter().map(Box::new).collect();
+        for job in &claimed {
+            self.fetch.took(&job.queue);
+        }
+        if self.asked_in == self.lease.lapses() {
+            self.buffered.extend(claimed);
+        } else {
+            // The lease lapsed while the answer was on its way: others may have rescued these.
+            self.give_back(claimed);
         }
         self.cancel(&answer.cancel);
     }
@@ -373,6 +382,10 @@ impl Engine {
             None
         };
         if want.is_some() || self.flush.has_something() {
+            // A repetition answers what was claimed at the first try.
+            if !self.flush.repeats() {
+                self.asked_in = self.lease.lapses();
+            }
             effects.push(self.flush.send(want));
         }
     }

@@ -227,3 +227,20 @@ fn two_attempts_of_one_job_fill_two_slots() {
     let interrupts = |effect: &&Effect| matches!(effect, Effect::Interrupt(_));
     assert_eq!(interrupted.iter().filter(interrupts).count(), 1);
 }
+
+/// The answer was on its way while the process stood still past its lease: others may run these jobs.
+#[test]
+fn what_was_claimed_before_a_lapse_is_given_back_and_not_run() {
+    let mut engine = engine(4);
+    let want = want(&step(&mut engine, seconds(0))).unwrap();
+    step(&mut engine, seconds(40));
+    engine.on(seconds(40), Event::Beaten { sent_at: seconds(40), cancel: Vec::new() });
+    step(&mut engine, seconds(40));
+    engine.on(seconds(41), answer(1, want.token));
+    let effects = step(&mut engine, seconds(41));
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Run(_))));
+    let given_back = effects.iter().any(|effect| {
+        matches!(effect, Effect::Exchange { settlements, .. } if settlements.len() == 1 && settlements[0].lease.token == want.token)
+    });
+    assert!(given_back, "{effects:?}");
+}
