@@ -1,8 +1,9 @@
-//! The commands of this workspace: `cargo xtask check | test | sim | bench`.
+//! The commands of this workspace: `cargo xtask check | test | sim | bench | db`.
 //!
 //! Every step says what it runs; the first that fails ends the command with exit code 1.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to its terminal")]
 
+mod db;
 mod tidy;
 mod weight;
 
@@ -12,15 +13,17 @@ use std::process::{Command, ExitCode};
 const USAGE: &str = "usage: cargo xtask <command>
 
   check   format, clippy, docs, the rules of this code base, how many crates a user builds, cargo-deny where it is installed
-  test    every test and every example in the documentation
+  test    every test and every example in the documentation, on every database
   sim     the simulator, optimized: [--seeds N] [--seed S] [--profile P] [--days D]; --seed shows the trace
-  bench   Portfire beside the bare statements of the same work: [filter…] [--quick] [--runs N]";
+  bench   Portfire beside the bare statements of the same work: [filter…] [--quick] [--runs N]
+  db      a database to work with: db postgres|mariadb|mysql [up|down|url]";
 
 fn main() -> ExitCode {
-    let command = std::env::args().nth(1).unwrap_or_default();
-    let done = match command.as_str() {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let done = match arguments.first().map_or("", String::as_str) {
         "check" => check(),
         "test" => test(),
+        "db" => db::command(&root(), &arguments[1..]),
         "bench" => optimized("benchmark", &["-p", "bench"]),
         "sim" => optimized("simulator", &["-p", "portfire-testkit", "--bin", "sim"]),
         _ => {
@@ -48,7 +51,9 @@ fn check() -> Result<(), String> {
 }
 
 fn test() -> Result<(), String> {
-    cargo("tests", &["test", "--workspace", "--all-features"])?;
+    let databases = db::Databases::start(&root())?;
+    let tests = ["test", "--workspace", "--all-features"];
+    run("tests", cargo_command(&tests).envs(databases.variables()))?;
     cargo("without features", &["check", "-p", "portfire", "--no-default-features"])
 }
 
@@ -81,10 +86,19 @@ fn deny() -> Result<(), String> {
 }
 
 fn cargo(step: &str, arguments: &[&str]) -> Result<(), String> {
-    println!("==> {step}: cargo {}", arguments.join(" "));
-    let cargo =
-        Command::new("cargo").args(arguments).env("RUSTDOCFLAGS", "-D warnings").current_dir(root()).status();
-    if cargo.is_ok_and(|status| status.success()) { Ok(()) } else { Err(step.into()) }
+    run(step, &mut cargo_command(arguments))
+}
+
+fn cargo_command(arguments: &[&str]) -> Command {
+    let mut command = Command::new("cargo");
+    command.args(arguments).env("RUSTDOCFLAGS", "-D warnings").current_dir(root());
+    command
+}
+
+fn run(step: &str, command: &mut Command) -> Result<(), String> {
+    let words: Vec<_> = command.get_args().map(|word| word.to_string_lossy()).collect();
+    println!("==> {step}: cargo {}", words.join(" "));
+    if command.status().is_ok_and(|status| status.success()) { Ok(()) } else { Err(step.into()) }
 }
 
 fn root() -> PathBuf {

@@ -48,6 +48,9 @@ impl Jobs {
     /// a web address: `?synchronous=normal` (faster, may lose the last moments at a power cut; default
     /// `full`), `?prefix=jobs_` (names of the tables; default `portfire_`).
     ///
+    /// `postgres://user:password@host/database` with the feature `postgres`; options as libpq has them, and
+    /// `schema`, `prefix`, `connections`, `migrate=off`, `listen=off` (see `portfire::postgres::PostgresOptions`).
+    ///
     /// # Errors
     /// Misuse if the URL or an option is not understood; broken if the database is not usable.
     pub async fn connect(url: &str) -> Result<Self> {

@@ -11,8 +11,15 @@ pub(crate) async fn open(url: &str) -> Result<Arc<dyn Storage>> {
     match url.split_once("://") {
         #[cfg(feature = "sqlite")]
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("sqlite") => with_sqlite::open(rest).await,
+        #[cfg(feature = "postgres")]
+        Some((scheme, rest))
+            if ["postgres", "postgresql"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) =>
+        {
+            postgres(rest).await
+        }
         Some((scheme, _)) => Err(Error::misuse(format!(
-            "no backend for the URL scheme `{scheme}`; this build knows `sqlite://path/to/file.db`"
+            "no backend for the URL scheme `{scheme}`; this build knows {}",
+            KNOWN.join(" and ")
         ))),
         None => Err(without_scheme(url)),
     }
@@ -25,6 +32,22 @@ fn without_scheme(url: &str) -> Error {
     } else {
         "a database URL begins with a scheme, as in `sqlite://jobs.db`"
     })
+}
+
+/// The backends of this build, by their URLs.
+const KNOWN: &[&str] = &[
+    #[cfg(feature = "sqlite")]
+    "`sqlite://path/to/file.db`",
+    #[cfg(feature = "postgres")]
+    "`postgres://user@host/database`",
+    #[cfg(not(any(feature = "sqlite", feature = "postgres")))]
+    "none: turn on the feature `sqlite` or `postgres`",
+];
+
+#[cfg(feature = "postgres")]
+async fn postgres(rest: &str) -> Result<Arc<dyn Storage>> {
+    let options = portfire_postgres::PostgresOptions::new(&format!("postgres://{rest}"))?;
+    Ok(Arc::new(portfire_postgres::PostgresStorage::open(options).await?))
 }
 
 #[cfg(feature = "sqlite")]

@@ -51,6 +51,13 @@ pub mod sqlite {
     pub use portfire_sqlite::*;
 }
 
+/// The PostgreSQL backend.
+#[cfg(feature = "postgres")]
+pub mod postgres {
+    pub use crate::transaction::{InTables, in_tables};
+    pub use portfire_postgres::*;
+}
+
 /// What most programs need: `use portfire::prelude::*;`
 pub mod prelude {
     pub use crate::{

@@ -100,3 +100,73 @@ mod with_sqlite {
         }
     }
 }
+
+#[cfg(feature = "postgres")]
+pub use with_postgres::{InTables, in_tables};
+
+#[cfg(feature = "postgres")]
+mod with_postgres {
+    use std::sync::LazyLock;
+
+    use portfire_postgres::{Tables, insert_in, tokio_postgres};
+
+    use super::{EnqueueTarget, Inserted, NewJob, Result};
+
+    /// The tables that a transaction means which says nothing else.
+    static DEFAULT: LazyLock<Tables> = LazyLock::new(Tables::default);
+
+    /// A transaction in a database whose Portfire tables have a schema or a prefix of their own.
+    #[derive(Debug)]
+    pub struct InTables<'t, T> {
+        tables: &'t Tables,
+        transaction: &'t mut T,
+    }
+
+    /// Names the Portfire tables, for databases opened with a schema or a prefix.
+    pub fn in_tables<'t, T>(tables: &'t Tables, transaction: &'t mut T) -> InTables<'t, T> {
+        InTables { tables, transaction }
+    }
+
+    impl EnqueueTarget for tokio_postgres::Transaction<'_> {
+        async fn insert(&mut self, jobs: &[NewJob]) -> Result<Vec<Inserted>> {
+            insert_in(self, &DEFAULT, jobs).await
+        }
+    }
+
+    impl EnqueueTarget for tokio_postgres::Client {
+        async fn insert(&mut self, jobs: &[NewJob]) -> Result<Vec<Inserted>> {
+            insert_in(self, &DEFAULT, jobs).await
+        }
+    }
+
+    impl EnqueueTarget for InTables<'_, tokio_postgres::Transaction<'_>> {
+        async fn insert(&mut self, jobs: &[NewJob]) -> Result<Vec<Inserted>> {
+            insert_in(self.transaction, self.tables, jobs).await
+        }
+    }
+
+    #[cfg(feature = "sqlx-postgres")]
+    mod with_sqlx {
+        use portfire_postgres::insert_in_sqlx;
+
+        use super::{DEFAULT, EnqueueTarget, InTables, Inserted, NewJob, Result};
+
+        impl EnqueueTarget for sqlx::PgConnection {
+            async fn insert(&mut self, jobs: &[NewJob]) -> Result<Vec<Inserted>> {
+                insert_in_sqlx(self, &DEFAULT, jobs).await
+            }
+        }
+
+        impl EnqueueTarget for sqlx::Transaction<'_, sqlx::Postgres> {
+            async fn insert(&mut self, jobs: &[NewJob]) -> Result<Vec<Inserted>> {
+                insert_in_sqlx(self, &DEFAULT, jobs).await
+            }
+        }
+
+        impl EnqueueTarget for InTables<'_, sqlx::Transaction<'_, sqlx::Postgres>> {
+            async fn insert(&mut self, jobs: &[NewJob]) -> Result<Vec<Inserted>> {
+                insert_in_sqlx(self.transaction, self.tables, jobs).await
+            }
+        }
+    }
+}

@@ -4,7 +4,7 @@
 use super::Tree;
 
 /// The edges, each with what it does there.
-const EDGES: [&str; 18] = [
+const EDGES: [&str; 22] = [
     // reads the system's clocks, for the client and the server
     "crates/portfire/src/clock.rs",
     // starts a host's one long task
@@ -29,6 +29,14 @@ const EDGES: [&str; 18] = [
     "bench/src/stopwatch.rs",
     // looks at the file every few milliseconds
     "crates/portfire-sqlite/src/wake.rs",
+    // pauses before a call is repeated
+    "crates/portfire-postgres/src/pool.rs",
+    // finds the database of the tests in the environment
+    "crates/portfire-postgres/tests/it/main.rs",
+    // waits for a database server to start
+    "xtask/src/db/instance.rs",
+    // finds the databases that are given in the environment
+    "xtask/src/db/mod.rs",
     // races real tasks for one job
     "crates/portfire-testkit/src/suite/claim.rs",
     // an application keeps its own time

@@ -1,5 +1,6 @@
 //! What every case stands on: a storage, a client, and one way to wait.
 
+use std::any::Any;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,19 +24,29 @@ impl portfire_core::Clock for WallClock {
 /// A client on one backend.
 pub(crate) struct Bed {
     pub(crate) jobs: Jobs,
-    _file: Option<tempfile::TempDir>,
 }
 
+/// Where the jobs of a bed are: it goes when this is dropped. Apart from the bed, of which a case may take
+/// only what it uses.
+type Place = Box<dyn Any>;
+
 impl Bed {
-    fn model() -> Self {
+    fn model() -> (Self, Place) {
         let jobs = Jobs::new(Arc::new(ModelStorage::new(Arc::new(WallClock))));
-        Self { jobs, _file: None }
+        (Self { jobs }, Box::new(()))
     }
 
-    async fn sqlite() -> Self {
+    async fn sqlite() -> (Self, Place) {
         let dir = tempfile::tempdir().unwrap();
         let storage = SqliteStorage::open(dir.path().join("jobs.db")).await.unwrap();
-        Self { jobs: Jobs::new(Arc::new(storage)), _file: Some(dir) }
+        (Self { jobs: Jobs::new(Arc::new(storage)) }, Box::new(dir))
+    }
+
+    #[cfg(feature = "postgres")]
+    async fn postgres() -> (Self, Place) {
+        let schema = crate::schema::Schema::new();
+        let jobs = Jobs::connect(&schema.url()).await.unwrap();
+        (Self { jobs }, Box::new(schema))
     }
 
     /// A server with short times, ready for kinds.
@@ -75,9 +86,16 @@ impl Bed {
 pub(crate) fn on_every_backend<F: Future<Output = ()>>(case: impl Fn(Bed) -> F) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        case(Bed::model()).await;
-        case(Bed::sqlite().await).await;
+        on(&case, Bed::model()).await;
+        on(&case, Bed::sqlite().await).await;
+        #[cfg(feature = "postgres")]
+        on(&case, Bed::postgres().await).await;
     });
+}
+
+async fn on<F: Future<Output = ()>>(case: impl Fn(Bed) -> F, (bed, place): (Bed, Place)) {
+    case(bed).await;
+    drop(place);
 }
 
 /// Stops a server within the patience of a test.

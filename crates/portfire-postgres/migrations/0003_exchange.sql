@@ -1,0 +1,169 @@
+-- What a server says and hears in an exchange. Functions, because their plans are kept by the database's own
+-- session, whoever shares it, and are pinned by their settings: from index to index by nested loops, which is
+-- right for sets of some hundreds against tables of any size, and stays right when a table was empty while its
+-- plan was made. Statements that are planned anew cost two milliseconds of processor time an exchange.
+
+-- The fence and all that follows from it, for a set in the order of its ids: only the claim that holds a job
+-- may settle it, and its row is gone with that. A rescue repeats its whole reason. Of the two targets, the
+-- second counts if somebody asked to cancel. The answers are read by `settled`, which also serves repeats.
+CREATE FUNCTION portfire_settle(
+    handed_in bigint, these_jobs uuid[], these_tokens uuid[], these_rescues bool[], these_states text[],
+    these_finals bool[], these_delays bigint[], these_results text[], these_attempts bigint[],
+    these_crashes bigint[], these_c_states text[], these_c_finals bool[], these_c_delays bigint[],
+    these_c_results text[], these_c_attempts bigint[], these_c_crashes bigint[], these_numbers bigint[],
+    these_outcomes text[], these_faults text[]
+) RETURNS void LANGUAGE plpgsql
+SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan SET jit = off
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+#variable_conflict use_column
+BEGIN
+    WITH input AS MATERIALIZED (
+        SELECT * FROM unnest(these_jobs, these_tokens, these_rescues,
+            these_states, these_finals, these_delays, these_results, these_attempts, these_crashes,
+            these_c_states, these_c_finals, these_c_delays, these_c_results, these_c_attempts, these_c_crashes,
+            these_numbers, these_outcomes, these_faults) AS i(id, token, only_if_expired,
+            state, final, delay, result, attempts, crashes,
+            c_state, c_final, c_delay, c_result, c_attempts, c_crashes,
+            attempt, outcome, fault)
+    ),
+    passed AS (
+        DELETE FROM portfire_running AS r USING input AS i
+        WHERE r.id = i.id AND r.token = i.token AND (NOT i.only_if_expired OR NOT EXISTS (
+            SELECT 1 FROM portfire_server AS s WHERE s.id = r.server AND s.lease_until > portfire_now(handed_in)))
+        RETURNING i.*, r.server, r.started_at, r.cancel_requested AND i.c_state IS NOT NULL AS second
+    ),
+    settled AS MATERIALIZED (
+        SELECT id, token, server, started_at, attempt, outcome, fault,
+            CASE WHEN second THEN c_state ELSE state END AS state,
+            CASE WHEN second THEN c_final ELSE final END AS final,
+            CASE WHEN second THEN c_delay ELSE delay END AS delay,
+            CASE WHEN second THEN c_result ELSE result END AS result,
+            CASE WHEN second THEN c_attempts ELSE attempts END AS attempts,
+            CASE WHEN second THEN c_crashes ELSE crashes END AS crashes
+        FROM passed
+    ),
+    history AS (
+        INSERT INTO portfire_attempt (job, seq, attempt, started_at, ended_at, server, outcome, fault)
+        SELECT id, coalesce((SELECT max(a.seq) FROM portfire_attempt AS a WHERE a.job = id), 0) + 1,
+            attempt, started_at, portfire_now(handed_in), server, outcome, fault
+        FROM settled WHERE outcome IS NOT NULL
+    ),
+    finished AS (
+        INSERT INTO portfire_finished (id, state, finished_at, started_at, token, server, prune_at)
+        SELECT id, state, portfire_now(handed_in), started_at, token, server, portfire_now(handed_in) + delay FROM settled WHERE final
+    ),
+    results AS (
+        INSERT INTO portfire_result AS r (job, result) SELECT id, result FROM settled WHERE final AND result IS NOT NULL
+        ON CONFLICT (job) DO UPDATE SET result = excluded.result
+    ),
+    names AS (
+        DELETE FROM portfire_unique_name AS u USING settled AS s WHERE s.final AND u.job = s.id
+    ),
+    -- A success is not written back to the body: its attempt was one more than those charged before.
+    body AS (
+        UPDATE portfire_job AS j SET attempts = s.attempts, crashes = s.crashes,
+            run_at = CASE WHEN s.final THEN j.run_at ELSE portfire_now(handed_in) + s.delay END,
+            last_token = CASE WHEN s.final THEN j.last_token ELSE s.token END,
+            last_state = CASE WHEN s.final THEN j.last_state ELSE s.state END
+        FROM settled AS s WHERE j.id = s.id AND NOT (s.final AND s.state = 'succeeded')
+        RETURNING j.id, j.queue, j.priority, j.run_at, j.kind, s.state, s.final
+    ),
+    ready AS (
+        INSERT INTO portfire_ready (queue, priority, run_at, id, kind)
+        SELECT queue, priority, run_at, id, kind FROM body WHERE NOT final AND state = 'enqueued'
+    )
+    INSERT INTO portfire_scheduled (run_at, id, retrying)
+    SELECT run_at, id, state = 'retrying' FROM body WHERE NOT final AND state <> 'enqueued';
+END
+$$;
+
+-- What each settlement came to, now or when this token settled it before; and the fate of those who wait
+-- for the jobs that ended. A job that runs again, or that a later claim has ended, has lost the token.
+CREATE FUNCTION portfire_settled(
+    handed_in bigint, these_jobs uuid[], these_tokens uuid[], table_on text[], table_state text[],
+    table_verdict text[], final_states text[]
+) RETURNS TABLE (state text, enqueued boolean) LANGUAGE plpgsql
+SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan SET jit = off
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH answer AS MATERIALIZED (
+        SELECT i.n, i.id, coalesce(
+            (SELECT f.state FROM portfire_finished AS f WHERE f.id = i.id AND f.token = i.token),
+            (SELECT j.last_state FROM portfire_job AS j WHERE j.id = i.id AND j.last_token = i.token
+                AND NOT EXISTS (SELECT 1 FROM portfire_running AS r WHERE r.id = i.id)
+                AND NOT EXISTS (SELECT 1 FROM portfire_finished AS f WHERE f.id = i.id AND f.token IS NOT NULL))) AS state
+        FROM unnest(these_jobs, these_tokens) WITH ORDINALITY AS i(id, token, n)
+    ),
+    told AS MATERIALIZED (
+        SELECT portfire_tell_children(portfire_now(handed_in), array_agg(id), array_agg(state), table_on, table_state, table_verdict)
+            AS enqueued
+        FROM answer WHERE state = ANY (final_states)
+    )
+    SELECT answer.state, told.enqueued FROM answer CROSS JOIN told ORDER BY answer.n;
+END
+$$;
+
+-- Goes through the wanted queues in their order, from the head of each, past what others hold; the list of
+-- queues drives a nested loop, which ends as soon as there is enough. The bodies come along. A repeat of the
+-- token gets what it has already. The last rows are the cancel requests of this server.
+CREATE FUNCTION portfire_claim(
+    handed_in bigint, this_token uuid, this_server uuid, wanted_queues text[], wanted_limits bigint[],
+    wanted_kinds text[], wanted bigint
+) RETURNS TABLE (
+    place bigint, queue text, id uuid, kind text, args text, policy text, tags text, created_at bigint,
+    attempts integer, crashes integer, parents text, schedule text, slot_at bigint, flagged uuid
+) LANGUAGE plpgsql
+SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan SET jit = off
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH repeat AS MATERIALIZED (
+        SELECT r.id, r.place, r.attempt FROM portfire_running AS r WHERE r.token = this_token
+    ),
+    picked AS MATERIALIZED (
+        SELECT w.n, head.* FROM unnest(wanted_queues, wanted_limits) WITH ORDINALITY AS w(queue, most, n)
+        CROSS JOIN LATERAL (
+            SELECT r.ctid AS spot, r.priority, r.run_at, r.id FROM portfire_ready AS r
+            WHERE r.queue = w.queue AND r.kind = ANY (wanted_kinds)
+            ORDER BY r.priority, r.run_at, r.id LIMIT w.most FOR UPDATE SKIP LOCKED
+        ) AS head
+        WHERE NOT EXISTS (SELECT 1 FROM repeat)
+            AND EXISTS (SELECT 1 FROM portfire_server AS s WHERE s.id = this_server AND s.lease_until > portfire_now(handed_in))
+        LIMIT wanted
+    ),
+    gone AS (
+        DELETE FROM portfire_ready WHERE ctid = ANY (ARRAY(SELECT spot FROM picked))
+    ),
+    body AS MATERIALIZED (
+        SELECT row_number() OVER (ORDER BY p.n, p.priority, p.run_at, p.id) AS place, j.*
+        FROM picked AS p JOIN portfire_job AS j ON j.id = p.id
+    ),
+    held AS (
+        INSERT INTO portfire_running (id, token, place, server, attempt, started_at, cancel_requested)
+        SELECT id, this_token, place, this_server, attempts + 1,
+            -- What was made ready after this statement began is seen all the same: it starts when it was due.
+            greatest(portfire_now(handed_in), run_at), false
+        FROM body
+    ),
+    claimed AS (
+        SELECT place, queue, id, kind, args, policy, tags, created_at, attempts, crashes, has_parents,
+            schedule, slot_at FROM body
+        UNION ALL
+        SELECT r.place::bigint, j.queue, j.id, j.kind, j.args, j.policy, j.tags, j.created_at, r.attempt - 1, j.crashes, j.has_parents,
+            j.schedule, j.slot_at
+        FROM repeat AS r JOIN portfire_job AS j ON j.id = r.id
+    )
+    SELECT c.place, c.queue, c.id, c.kind, c.args, c.policy, c.tags, c.created_at, c.attempts, c.crashes,
+        CASE WHEN c.has_parents THEN (
+            SELECT json_agg(json_build_array(d.parent, d.state, d.result) ORDER BY d.position)::text
+            FROM portfire_dependency AS d WHERE d.child = c.id) END, c.schedule, c.slot_at, NULL::uuid
+    FROM claimed AS c
+    UNION ALL
+    SELECT NULL, NULL, r.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, r.token
+    FROM portfire_running AS r WHERE r.server = this_server AND r.cancel_requested
+    ORDER BY 1 NULLS LAST;
+END
+$$;

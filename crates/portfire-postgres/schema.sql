@@ -1,0 +1,441 @@
+portfire_attempt.job uuid NOT NULL
+portfire_attempt.seq integer NOT NULL
+portfire_attempt.attempt integer NOT NULL
+portfire_attempt.started_at bigint NOT NULL
+portfire_attempt.ended_at bigint NOT NULL
+portfire_attempt.server uuid NOT NULL
+portfire_attempt.outcome text NOT NULL
+portfire_attempt.fault text
+portfire_awaiting.id uuid NOT NULL
+portfire_awaiting.waiting_for integer NOT NULL
+portfire_dependency.child uuid NOT NULL
+portfire_dependency.position integer NOT NULL
+portfire_dependency.parent uuid NOT NULL
+portfire_dependency.on_end text NOT NULL COLLATE C
+portfire_dependency.state text COLLATE C
+portfire_dependency.result text
+portfire_finished.id uuid NOT NULL
+portfire_finished.state text NOT NULL COLLATE C
+portfire_finished.finished_at bigint NOT NULL
+portfire_finished.started_at bigint
+portfire_finished.token uuid
+portfire_finished.server uuid
+portfire_finished.prune_at bigint
+portfire_job.id uuid NOT NULL
+portfire_job.kind text NOT NULL COLLATE C
+portfire_job.queue text NOT NULL COLLATE C
+portfire_job.priority smallint NOT NULL
+portfire_job.run_at bigint NOT NULL
+portfire_job.created_at bigint NOT NULL
+portfire_job.args text NOT NULL
+portfire_job.policy text
+portfire_job.unique_name text COLLATE C
+portfire_job.tags text
+portfire_job.has_parents boolean NOT NULL
+portfire_job.cancelled_keep bigint
+portfire_job.attempts integer NOT NULL
+portfire_job.crashes integer NOT NULL
+portfire_job.last_token uuid
+portfire_job.last_state text
+portfire_job.schedule text COLLATE C
+portfire_job.slot_at bigint
+portfire_log.job uuid NOT NULL
+portfire_log.seq integer NOT NULL
+portfire_log.attempt integer NOT NULL
+portfire_log.at bigint NOT NULL
+portfire_log.text text NOT NULL
+portfire_meta.version bigint NOT NULL
+portfire_progress.job uuid NOT NULL
+portfire_progress.done bigint NOT NULL
+portfire_progress.total bigint
+portfire_progress.message text
+portfire_ready.queue text NOT NULL COLLATE C
+portfire_ready.priority smallint NOT NULL
+portfire_ready.run_at bigint NOT NULL
+portfire_ready.id uuid NOT NULL
+portfire_ready.kind text NOT NULL COLLATE C
+portfire_result.job uuid NOT NULL
+portfire_result.result text NOT NULL
+portfire_running.id uuid NOT NULL
+portfire_running.token uuid NOT NULL
+portfire_running.place integer NOT NULL
+portfire_running.server uuid NOT NULL
+portfire_running.attempt integer NOT NULL
+portfire_running.started_at bigint NOT NULL
+portfire_running.cancel_requested boolean NOT NULL
+portfire_schedule.id text NOT NULL COLLATE C
+portfire_schedule.cron text NOT NULL
+portfire_schedule.zone text NOT NULL
+portfire_schedule.definition text NOT NULL
+portfire_schedule.revision bigint NOT NULL
+portfire_schedule.next_at bigint
+portfire_schedule.problem text
+portfire_schedule.last_slot bigint
+portfire_schedule.last_job uuid
+portfire_schedule.created_at bigint NOT NULL
+portfire_scheduled.run_at bigint NOT NULL
+portfire_scheduled.id uuid NOT NULL
+portfire_scheduled.retrying boolean NOT NULL
+portfire_server.id uuid NOT NULL
+portfire_server.started_at bigint NOT NULL
+portfire_server.lease_until bigint NOT NULL
+portfire_server.info text NOT NULL
+portfire_slot.schedule text NOT NULL COLLATE C
+portfire_slot.at bigint NOT NULL
+portfire_slot.fired_at bigint NOT NULL
+portfire_slot.fate text NOT NULL
+portfire_slot.job uuid
+portfire_tag.tag text NOT NULL COLLATE C
+portfire_tag.job uuid NOT NULL
+portfire_unique_name.kind text NOT NULL COLLATE C
+portfire_unique_name.name text NOT NULL COLLATE C
+portfire_unique_name.job uuid NOT NULL
+
+CREATE UNIQUE INDEX portfire_attempt_pkey ON SCHEMA.portfire_attempt USING btree (job, seq)
+CREATE UNIQUE INDEX portfire_awaiting_pkey ON SCHEMA.portfire_awaiting USING btree (id)
+CREATE INDEX portfire_dependency_open ON SCHEMA.portfire_dependency USING btree (parent) WHERE (state IS NULL)
+CREATE INDEX portfire_dependency_parent ON SCHEMA.portfire_dependency USING btree (parent, child)
+CREATE UNIQUE INDEX portfire_dependency_pkey ON SCHEMA.portfire_dependency USING btree (child, "position")
+CREATE INDEX portfire_finished_list ON SCHEMA.portfire_finished USING btree (state, finished_at, id)
+CREATE UNIQUE INDEX portfire_finished_pkey ON SCHEMA.portfire_finished USING btree (id)
+CREATE INDEX portfire_finished_prune ON SCHEMA.portfire_finished USING btree (prune_at) WHERE (prune_at IS NOT NULL)
+CREATE UNIQUE INDEX portfire_job_pkey ON SCHEMA.portfire_job USING btree (id)
+CREATE UNIQUE INDEX portfire_log_pkey ON SCHEMA.portfire_log USING btree (job, seq)
+CREATE UNIQUE INDEX portfire_progress_pkey ON SCHEMA.portfire_progress USING btree (job)
+CREATE UNIQUE INDEX portfire_ready_pkey ON SCHEMA.portfire_ready USING btree (queue, priority, run_at, id)
+CREATE UNIQUE INDEX portfire_result_pkey ON SCHEMA.portfire_result USING btree (job)
+CREATE INDEX portfire_running_cancel ON SCHEMA.portfire_running USING btree (server) WHERE cancel_requested
+CREATE UNIQUE INDEX portfire_running_pkey ON SCHEMA.portfire_running USING btree (id)
+CREATE UNIQUE INDEX portfire_running_token_place_key ON SCHEMA.portfire_running USING btree (token, place)
+CREATE INDEX portfire_schedule_due ON SCHEMA.portfire_schedule USING btree (next_at, id) WHERE (next_at IS NOT NULL)
+CREATE UNIQUE INDEX portfire_schedule_pkey ON SCHEMA.portfire_schedule USING btree (id)
+CREATE UNIQUE INDEX portfire_scheduled_pkey ON SCHEMA.portfire_scheduled USING btree (run_at, id)
+CREATE UNIQUE INDEX portfire_server_pkey ON SCHEMA.portfire_server USING btree (id)
+CREATE UNIQUE INDEX portfire_slot_pkey ON SCHEMA.portfire_slot USING btree (schedule, at)
+CREATE INDEX portfire_tag_job ON SCHEMA.portfire_tag USING btree (job)
+CREATE UNIQUE INDEX portfire_tag_pkey ON SCHEMA.portfire_tag USING btree (tag, job)
+CREATE INDEX portfire_unique_name_job ON SCHEMA.portfire_unique_name USING btree (job)
+CREATE UNIQUE INDEX portfire_unique_name_pkey ON SCHEMA.portfire_unique_name USING btree (kind, name)
+
+CREATE OR REPLACE FUNCTION SCHEMA.portfire_claim(handed_in bigint, this_token uuid, this_server uuid, wanted_queues text[], wanted_limits bigint[], wanted_kinds text[], wanted bigint)
+ RETURNS TABLE(place bigint, queue text, id uuid, kind text, args text, policy text, tags text, created_at bigint, attempts integer, crashes integer, parents text, schedule text, slot_at bigint, flagged uuid)
+ LANGUAGE plpgsql
+ SET search_path TO 'SCHEMA'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+AS $function$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH repeat AS MATERIALIZED (
+        SELECT r.id, r.place, r.attempt FROM portfire_running AS r WHERE r.token = this_token
+    ),
+    picked AS MATERIALIZED (
+        SELECT w.n, head.* FROM unnest(wanted_queues, wanted_limits) WITH ORDINALITY AS w(queue, most, n)
+        CROSS JOIN LATERAL (
+            SELECT r.ctid AS spot, r.priority, r.run_at, r.id FROM portfire_ready AS r
+            WHERE r.queue = w.queue AND r.kind = ANY (wanted_kinds)
+            ORDER BY r.priority, r.run_at, r.id LIMIT w.most FOR UPDATE SKIP LOCKED
+        ) AS head
+        WHERE NOT EXISTS (SELECT 1 FROM repeat)
+            AND EXISTS (SELECT 1 FROM portfire_server AS s WHERE s.id = this_server AND s.lease_until > portfire_now(handed_in))
+        LIMIT wanted
+    ),
+    gone AS (
+        DELETE FROM portfire_ready WHERE ctid = ANY (ARRAY(SELECT spot FROM picked))
+    ),
+    body AS MATERIALIZED (
+        SELECT row_number() OVER (ORDER BY p.n, p.priority, p.run_at, p.id) AS place, j.*
+        FROM picked AS p JOIN portfire_job AS j ON j.id = p.id
+    ),
+    held AS (
+        INSERT INTO portfire_running (id, token, place, server, attempt, started_at, cancel_requested)
+        SELECT id, this_token, place, this_server, attempts + 1,
+            -- What was made ready after this statement began is seen all the same: it starts when it was due.
+            greatest(portfire_now(handed_in), run_at), false
+        FROM body
+    ),
+    claimed AS (
+        SELECT place, queue, id, kind, args, policy, tags, created_at, attempts, crashes, has_parents,
+            schedule, slot_at FROM body
+        UNION ALL
+        SELECT r.place::bigint, j.queue, j.id, j.kind, j.args, j.policy, j.tags, j.created_at, r.attempt - 1, j.crashes, j.has_parents,
+            j.schedule, j.slot_at
+        FROM repeat AS r JOIN portfire_job AS j ON j.id = r.id
+    )
+    SELECT c.place, c.queue, c.id, c.kind, c.args, c.policy, c.tags, c.created_at, c.attempts, c.crashes,
+        CASE WHEN c.has_parents THEN (
+            SELECT json_agg(json_build_array(d.parent, d.state, d.result) ORDER BY d.position)::text
+            FROM portfire_dependency AS d WHERE d.child = c.id) END, c.schedule, c.slot_at, NULL::uuid
+    FROM claimed AS c
+    UNION ALL
+    SELECT NULL, NULL, r.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, r.token
+    FROM portfire_running AS r WHERE r.server = this_server AND r.cancel_requested
+    ORDER BY 1 NULLS LAST;
+END
+$function$
+
+CREATE OR REPLACE FUNCTION SCHEMA.portfire_enqueue(kind text, args jsonb DEFAULT '{}'::jsonb, queue text DEFAULT 'default'::text, priority smallint DEFAULT 0, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, unique_name text DEFAULT NULL::text)
+ RETURNS uuid
+ LANGUAGE plpgsql
+ SET search_path TO 'SCHEMA'
+AS $function$
+#variable_conflict use_column
+DECLARE
+    now_at bigint := portfire_now(NULL);
+    due bigint := greatest(now_at, (extract(epoch FROM portfire_enqueue.run_at) * 1000000)::bigint);
+    one_day CONSTANT bigint := 86400000000;
+    -- UUIDv7 (RFC 9562): 48 bits of milliseconds before random ones, then the version.
+    new_id uuid := encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid())
+        PLACING substring(int8send(now_at / 1000) FROM 3) FROM 1 FOR 6), 52, 1), 53, 1), 'hex')::uuid;
+    holder uuid;
+BEGIN
+    IF octet_length(kind) NOT BETWEEN 1 AND 128 OR octet_length(queue) NOT BETWEEN 1 AND 128
+        OR octet_length(unique_name) NOT BETWEEN 1 AND 128 THEN
+        RAISE EXCEPTION 'a kind, queue or unique name is empty or longer than 128 bytes'
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF octet_length(args::text) > 1048576 THEN
+        RAISE EXCEPTION 'the arguments of `%` are longer than 1048576 bytes of JSON; store the data and pass its id', kind
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    WHILE unique_name IS NOT NULL LOOP
+        INSERT INTO portfire_unique_name VALUES (kind, unique_name, new_id) ON CONFLICT DO NOTHING;
+        EXIT WHEN FOUND;
+        SELECT u.job INTO holder FROM portfire_unique_name AS u WHERE u.kind = portfire_enqueue.kind AND u.name = portfire_enqueue.unique_name;
+        IF FOUND THEN
+            RETURN holder;
+        END IF;
+    END LOOP;
+    INSERT INTO portfire_job (id, kind, queue, priority, run_at, created_at, args, unique_name, has_parents, cancelled_keep)
+    VALUES (new_id, kind, queue, priority, due, now_at, args::text, unique_name, false, one_day);
+    IF due > now_at THEN
+        INSERT INTO portfire_scheduled (run_at, id, retrying) VALUES (due, new_id, false);
+    ELSE
+        INSERT INTO portfire_ready (queue, priority, run_at, id, kind) VALUES (queue, priority, due, new_id, kind);
+    END IF;
+    RETURN new_id;
+END
+$function$
+
+CREATE OR REPLACE FUNCTION SCHEMA.portfire_now(handed_in bigint)
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT coalesce(handed_in, (extract(epoch FROM statement_timestamp()) * 1000000)::bigint)
+$function$
+
+CREATE OR REPLACE FUNCTION SCHEMA.portfire_run_of(of_schedule text, last_job uuid)
+ RETURNS uuid
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'SCHEMA'
+AS $function$
+    SELECT coalesce((
+        SELECT t.job FROM portfire_slot AS t JOIN portfire_job AS j ON j.id = t.job
+        WHERE t.schedule = of_schedule AND NOT EXISTS (SELECT 1 FROM portfire_finished AS f WHERE f.id = t.job)
+        ORDER BY t.at DESC LIMIT 1), last_job)
+$function$
+
+CREATE OR REPLACE FUNCTION SCHEMA.portfire_settle(handed_in bigint, these_jobs uuid[], these_tokens uuid[], these_rescues boolean[], these_states text[], these_finals boolean[], these_delays bigint[], these_results text[], these_attempts bigint[], these_crashes bigint[], these_c_states text[], these_c_finals boolean[], these_c_delays bigint[], these_c_results text[], these_c_attempts bigint[], these_c_crashes bigint[], these_numbers bigint[], these_outcomes text[], these_faults text[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'SCHEMA'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+AS $function$
+#variable_conflict use_column
+BEGIN
+    WITH input AS MATERIALIZED (
+        SELECT * FROM unnest(these_jobs, these_tokens, these_rescues,
+            these_states, these_finals, these_delays, these_results, these_attempts, these_crashes,
+            these_c_states, these_c_finals, these_c_delays, these_c_results, these_c_attempts, these_c_crashes,
+            these_numbers, these_outcomes, these_faults) AS i(id, token, only_if_expired,
+            state, final, delay, result, attempts, crashes,
+            c_state, c_final, c_delay, c_result, c_attempts, c_crashes,
+            attempt, outcome, fault)
+    ),
+    passed AS (
+        DELETE FROM portfire_running AS r USING input AS i
+        WHERE r.id = i.id AND r.token = i.token AND (NOT i.only_if_expired OR NOT EXISTS (
+            SELECT 1 FROM portfire_server AS s WHERE s.id = r.server AND s.lease_until > portfire_now(handed_in)))
+        RETURNING i.*, r.server, r.started_at, r.cancel_requested AND i.c_state IS NOT NULL AS second
+    ),
+    settled AS MATERIALIZED (
+        SELECT id, token, server, started_at, attempt, outcome, fault,
+            CASE WHEN second THEN c_state ELSE state END AS state,
+            CASE WHEN second THEN c_final ELSE final END AS final,
+            CASE WHEN second THEN c_delay ELSE delay END AS delay,
+            CASE WHEN second THEN c_result ELSE result END AS result,
+            CASE WHEN second THEN c_attempts ELSE attempts END AS attempts,
+            CASE WHEN second THEN c_crashes ELSE crashes END AS crashes
+        FROM passed
+    ),
+    history AS (
+        INSERT INTO portfire_attempt (job, seq, attempt, started_at, ended_at, server, outcome, fault)
+        SELECT id, coalesce((SELECT max(a.seq) FROM portfire_attempt AS a WHERE a.job = id), 0) + 1,
+            attempt, started_at, portfire_now(handed_in), server, outcome, fault
+        FROM settled WHERE outcome IS NOT NULL
+    ),
+    finished AS (
+        INSERT INTO portfire_finished (id, state, finished_at, started_at, token, server, prune_at)
+        SELECT id, state, portfire_now(handed_in), started_at, token, server, portfire_now(handed_in) + delay FROM settled WHERE final
+    ),
+    results AS (
+        INSERT INTO portfire_result AS r (job, result) SELECT id, result FROM settled WHERE final AND result IS NOT NULL
+        ON CONFLICT (job) DO UPDATE SET result = excluded.result
+    ),
+    names AS (
+        DELETE FROM portfire_unique_name AS u USING settled AS s WHERE s.final AND u.job = s.id
+    ),
+    -- A success is not written back to the body: its attempt was one more than those charged before.
+    body AS (
+        UPDATE portfire_job AS j SET attempts = s.attempts, crashes = s.crashes,
+            run_at = CASE WHEN s.final THEN j.run_at ELSE portfire_now(handed_in) + s.delay END,
+            last_token = CASE WHEN s.final THEN j.last_token ELSE s.token END,
+            last_state = CASE WHEN s.final THEN j.last_state ELSE s.state END
+        FROM settled AS s WHERE j.id = s.id AND NOT (s.final AND s.state = 'succeeded')
+        RETURNING j.id, j.queue, j.priority, j.run_at, j.kind, s.state, s.final
+    ),
+    ready AS (
+        INSERT INTO portfire_ready (queue, priority, run_at, id, kind)
+        SELECT queue, priority, run_at, id, kind FROM body WHERE NOT final AND state = 'enqueued'
+    )
+    INSERT INTO portfire_scheduled (run_at, id, retrying)
+    SELECT run_at, id, state = 'retrying' FROM body WHERE NOT final AND state <> 'enqueued';
+END
+$function$
+
+CREATE OR REPLACE FUNCTION SCHEMA.portfire_settled(handed_in bigint, these_jobs uuid[], these_tokens uuid[], table_on text[], table_state text[], table_verdict text[], final_states text[])
+ RETURNS TABLE(state text, enqueued boolean)
+ LANGUAGE plpgsql
+ SET search_path TO 'SCHEMA'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+AS $function$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH answer AS MATERIALIZED (
+        SELECT i.n, i.id, coalesce(
+            (SELECT f.state FROM portfire_finished AS f WHERE f.id = i.id AND f.token = i.token),
+            (SELECT j.last_state FROM portfire_job AS j WHERE j.id = i.id AND j.last_token = i.token
+                AND NOT EXISTS (SELECT 1 FROM portfire_running AS r WHERE r.id = i.id)
+                AND NOT EXISTS (SELECT 1 FROM portfire_finished AS f WHERE f.id = i.id AND f.token IS NOT NULL))) AS state
+        FROM unnest(these_jobs, these_tokens) WITH ORDINALITY AS i(id, token, n)
+    ),
+    told AS MATERIALIZED (
+        SELECT portfire_tell_children(portfire_now(handed_in), array_agg(id), array_agg(state), table_on, table_state, table_verdict)
+            AS enqueued
+        FROM answer WHERE state = ANY (final_states)
+    )
+    SELECT answer.state, told.enqueued FROM answer CROSS JOIN told ORDER BY answer.n;
+END
+$function$
+
+CREATE OR REPLACE FUNCTION SCHEMA.portfire_state_of(job uuid)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'SCHEMA'
+AS $function$
+    SELECT CASE
+        WHEN EXISTS (SELECT 1 FROM portfire_running AS x WHERE x.id = j.id) THEN 'processing'
+        WHEN EXISTS (SELECT 1 FROM portfire_awaiting AS a WHERE a.id = j.id) THEN 'awaiting'
+        ELSE coalesce(
+            (SELECT f.state FROM portfire_finished AS f WHERE f.id = j.id),
+            (SELECT CASE WHEN s.retrying THEN 'retrying' ELSE 'scheduled' END
+                FROM portfire_scheduled AS s WHERE s.run_at = j.run_at AND s.id = j.id),
+            'enqueued')
+        END
+    FROM portfire_job AS j WHERE j.id = job
+$function$
+
+CREATE OR REPLACE FUNCTION SCHEMA.portfire_tell_children(now_at bigint, ended uuid[], states text[], table_on text[], table_state text[], table_verdict text[])
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'SCHEMA'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+AS $function$
+DECLARE
+    satisfied uuid[];
+    impossible uuid[];
+    enqueued boolean := false;
+    level_enqueued boolean;
+BEGIN
+    LOOP
+        IF NOT EXISTS (SELECT 1 FROM portfire_dependency AS d WHERE d.parent = ANY (ended) AND d.state IS NULL) THEN
+            RETURN enqueued;
+        END IF;
+
+        WITH verdicts AS (SELECT * FROM unnest(table_on, table_state, table_verdict) AS v(on_end, state, verdict)),
+        parents AS (SELECT * FROM unnest(ended, states) AS p(id, state)),
+        decided AS (
+            UPDATE portfire_dependency AS d SET state = coalesce(p.state, 'cancelled'),
+                result = (SELECT r.result FROM portfire_result AS r WHERE r.job = p.id)
+            FROM parents AS p JOIN verdicts AS v ON v.state IS NOT DISTINCT FROM p.state
+            WHERE d.parent = p.id AND d.state IS NULL AND d.on_end = v.on_end
+            RETURNING d.child, v.verdict
+        )
+        SELECT array_agg(child ORDER BY child) FILTER (WHERE verdict = 'satisfied'),
+            array_agg(DISTINCT child) FILTER (WHERE verdict = 'impossible')
+        INTO satisfied, impossible FROM decided;
+
+        WITH gone AS (DELETE FROM portfire_awaiting WHERE id = ANY (impossible) RETURNING id),
+        names AS (DELETE FROM portfire_unique_name AS u USING gone WHERE u.job = gone.id),
+        finished AS (
+            INSERT INTO portfire_finished (id, state, finished_at, prune_at)
+            SELECT j.id, 'cancelled', now_at, now_at + j.cancelled_keep FROM gone JOIN portfire_job AS j ON j.id = gone.id
+        )
+        SELECT array_agg(id ORDER BY id) INTO ended FROM gone;
+
+        UPDATE portfire_awaiting AS a SET waiting_for = a.waiting_for - s.times
+        FROM (SELECT child, count(*)::integer AS times FROM unnest(satisfied) AS c(child) GROUP BY child) AS s
+        WHERE a.id = s.child;
+
+        WITH freed AS (
+            DELETE FROM portfire_awaiting WHERE id = ANY (satisfied) AND waiting_for <= 0 RETURNING id
+        ),
+        -- A job for at once, stored by a transaction that began after this one, is not one for later.
+        moved AS (
+            UPDATE portfire_job AS j SET run_at = greatest(j.run_at, now_at) FROM freed WHERE j.id = freed.id
+            RETURNING j.queue, j.priority, j.run_at, j.id, j.kind, j.run_at <= greatest(now_at, j.created_at) AS due
+        ),
+        later AS (
+            INSERT INTO portfire_scheduled (run_at, id, retrying)
+            SELECT run_at, id, false FROM moved WHERE NOT due
+        ),
+        ready AS (
+            INSERT INTO portfire_ready (queue, priority, run_at, id, kind)
+            SELECT queue, priority, run_at, id, kind FROM moved WHERE due
+            RETURNING id
+        )
+        SELECT EXISTS (SELECT 1 FROM ready) INTO level_enqueued;
+
+        enqueued := enqueued OR level_enqueued;
+        IF ended IS NULL THEN
+            RETURN enqueued;
+        END IF;
+        states := array_fill('cancelled'::text, ARRAY[cardinality(ended)]);
+    END LOOP;
+END
+$function$
+

@@ -1,0 +1,40 @@
+//! Portfire on PostgreSQL 13 and later: durable jobs for many servers on many hosts.
+//!
+//! What it guarantees: what PostgreSQL does. A job that was stored has been committed; with the database's
+//! default settings it survives a power cut, and with a synchronous replica the loss of the host. Due times
+//! and leases are judged by the database's clock alone. Lost connections, failover and read-only moments are
+//! waited out within the deadline of each call.
+//!
+//! What it costs: a server pays one transaction of four statements in one round trip per batch, whatever the
+//! batch. Nothing is kept in the session, so poolers in transaction mode work; only listening for new work
+//! needs a connection of its own, and it is optional.
+//!
+//! The tables share a schema and a prefix and may live in the application's own database; then
+//! [`insert_in`] stores jobs inside the application's own transaction, and the SQL function
+//! `portfire_enqueue(kind, args, …)` does so for triggers and other languages.
+
+mod act;
+mod error;
+mod insert;
+mod look;
+mod migrate;
+mod options;
+mod pool;
+mod rows;
+mod schedules;
+mod settle;
+mod statements;
+mod storage;
+mod tls;
+mod transaction;
+mod wake;
+
+pub use options::PostgresOptions;
+pub use storage::PostgresStorage;
+pub use tokio_postgres;
+#[cfg(feature = "sqlx")]
+pub use transaction::insert_in_sqlx;
+pub use transaction::{Tables, insert_in};
+
+/// The prefix of table names unless another is chosen.
+pub const DEFAULT_PREFIX: &str = "portfire_";

@@ -1,0 +1,277 @@
+//! Connections: who has them, how long a call may take, and what is tried again.
+//!
+//! 1. A call takes a [`Lane`] from the pool, which connects when it has to.
+//! 2. Statements travel unnamed: nothing is left in the session, so any pooler works. What runs all day is in
+//!    functions, whose plans the database keeps; the rest is planned for the tables as they are.
+//! 3. A lane that is not handed back in order (an error, a deadline, a caller that went away) is closed:
+//!    whatever it had begun ends with it.
+//! 4. What may succeed when repeated is repeated, with growing pauses, until the deadline of the call.
+//!
+//! Heartbeats have a pool of their own on a thread of their own, so that no amount of work, and no busy
+//! runtime, can keep one.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_postgres::{Connect, Manager, ManagerConfig, Object, Pool, PoolError};
+use futures_util::future::{BoxFuture, join_all};
+use portfire_core::{Error, Result};
+use tokio::runtime::{Handle, Runtime};
+use tokio::task::JoinHandle;
+use tokio_postgres::{Client, Config};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::error::postgres_error;
+use crate::insert::Executor;
+use crate::rows::{Row, Value};
+use crate::statements::{Op, Statements};
+
+/// The first pause before a call is repeated: longer than most transactions that are in each other's way.
+const PAUSE_FIRST: Duration = Duration::from_millis(10);
+/// The longest pause: a server that is back is used within a second.
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// A statement with its values.
+pub(crate) type Step<'a> = (Op, Vec<Value<'a>>);
+
+/// Connections of one kind, and how long their calls may take.
+#[derive(Clone, Debug)]
+pub(crate) struct Lanes {
+    pool: Pool,
+    statements: Arc<Statements>,
+    deadline: Duration,
+}
+
+impl Lanes {
+    /// At most `size` connections, made where they are first needed or, if given, on that runtime.
+    pub(crate) fn new(
+        config: &Config,
+        tls: MakeRustlsConnect,
+        runtime: Option<Handle>,
+        size: usize,
+        statements: Arc<Statements>,
+        deadline: Duration,
+    ) -> Result<Self> {
+        let connect = Connector { tls, runtime };
+        let manager = Manager::from_connect(config.clone(), connect, ManagerConfig::default());
+        let pool = Pool::builder(manager)
+            .max_size(size)
+            .build()
+            .map_err(|e| Error::misuse("the pool of connections cannot be so").caused_by(e))?;
+        Ok(Self { pool, statements, deadline })
+    }
+
+    /// A connection to work with.
+    pub(crate) async fn lane(&self) -> Result<Lane> {
+        match self.pool.get().await {
+            Ok(object) => Ok(Lane { object: Some(object), statements: Arc::clone(&self.statements) }),
+            Err(PoolError::Backend(error)) => Err(postgres_error("connect", error)),
+            Err(PoolError::Closed) => Err(Error::closed("the PostgreSQL storage is closed")),
+            Err(other) => Err(Error::transient("PostgreSQL could not connect").caused_by(other)),
+        }
+    }
+
+    /// Runs one statement on its own.
+    pub(crate) async fn rows(&self, op: Op, values: &[Value<'_>]) -> Result<Vec<Row>> {
+        self.retry(|| async {
+            let lane = self.lane().await?;
+            let rows = lane.rows(op, values).await?;
+            lane.hand_back();
+            Ok(rows)
+        })
+        .await
+    }
+
+    /// Attempts something until it succeeds, fails for good, or the deadline of a call has come.
+    pub(crate) async fn retry<T, F>(&self, attempt: impl Fn() -> F + Send + Sync) -> Result<T>
+    where
+        F: Future<Output = Result<T>> + Send,
+    {
+        let mut last = None;
+        let attempts = async {
+            let mut pause = PAUSE_FIRST;
+            loop {
+                match attempt().await {
+                    Err(error) if error.is_transient() => last = Some(error),
+                    done => return done,
+                }
+                pause_for(pause).await;
+                pause = (pause * 2).min(PAUSE_MAX);
+            }
+        };
+        if let Ok(done) = tokio::time::timeout(self.deadline, attempts).await {
+            return done;
+        }
+        let late = Error::transient(format!("PostgreSQL did not do it within {:?}", self.deadline));
+        Err(match last {
+            Some(error) => late.caused_by(error),
+            None => late,
+        })
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a database that is away gives no signal when it is back")]
+pub(crate) async fn pause_for(pause: Duration) {
+    tokio::time::sleep(pause).await;
+}
+
+/// A connection while it is used.
+pub(crate) struct Lane {
+    object: Option<Object>,
+    statements: Arc<Statements>,
+}
+
+impl Lane {
+    fn client(&self) -> &Client {
+        self.object.as_ref().expect("a lane has its connection until it is handed back")
+    }
+
+    /// Runs a statement.
+    pub(crate) async fn rows(&self, op: Op, values: &[Value<'_>]) -> Result<Vec<Row>> {
+        let doing = |e| postgres_error(&format!("run `{op:?}`"), e);
+        rows(self.client(), self.statements.text(op), values)
+            .await
+            .map_err(doing)?
+            .iter()
+            .map(Row::read)
+            .collect()
+    }
+
+    /// A query put together from fixed parts, for lists.
+    pub(crate) async fn listed(&self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>> {
+        let doing = |e| postgres_error("read a list", e);
+        rows(self.client(), sql, values).await.map_err(doing)?.iter().map(Row::read).collect()
+    }
+
+    /// Runs SQL of ours without values: the bounds of a transaction.
+    pub(crate) async fn batch(&self, sql: &str) -> Result<()> {
+        self.batch_as(&format!("run `{sql}`"), sql).await
+    }
+
+    /// Runs longer SQL of ours, whose error says what it was for.
+    pub(crate) async fn batch_as(&self, doing: &str, sql: &str) -> Result<()> {
+        self.client().batch_execute(sql).await.map_err(|e| postgres_error(doing, e))
+    }
+
+    /// Runs all steps in one transaction and one round trip; a single step needs no other. Answers the
+    /// rows of each.
+    pub(crate) async fn pipeline(&self, steps: Vec<Step<'_>>) -> Result<Vec<Vec<Row>>> {
+        let alone = steps.len() == 1;
+        let mut travelling: Vec<BoxFuture<'_, Result<Vec<Row>>>> = Vec::with_capacity(steps.len() + 2);
+        if !alone {
+            travelling.push(Box::pin(self.bound("BEGIN ISOLATION LEVEL READ COMMITTED")));
+        }
+        for (op, values) in &steps {
+            travelling.push(Box::pin(self.rows(*op, values)));
+        }
+        if !alone {
+            travelling.push(Box::pin(self.bound("COMMIT")));
+        }
+        // Each is sent when it is first polled, and all are, in this order, before any answer is awaited.
+        // After a failure the database refuses the rest and rolls back; the first error is the cause.
+        let mut rows = join_all(travelling).await.into_iter().collect::<Result<Vec<_>>>()?;
+        if !alone {
+            rows.pop();
+            rows.remove(0);
+        }
+        Ok(rows)
+    }
+
+    async fn bound(&self, sql: &str) -> Result<Vec<Row>> {
+        self.batch(sql).await.map(|()| Vec::new())
+    }
+
+    /// Gives the connection back. Only in order: nothing is open or on its way.
+    pub(crate) fn hand_back(mut self) {
+        self.object = None;
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        if let Some(object) = self.object.take() {
+            drop(Object::take(object));
+        }
+    }
+}
+
+impl Executor for Lane {
+    async fn rows(&mut self, op: Op, values: &[Value<'_>]) -> Result<Vec<Row>> {
+        Self::rows(self, op, values).await
+    }
+}
+
+async fn rows(
+    client: &Client,
+    sql: &str,
+    values: &[Value<'_>],
+) -> Result<Vec<tokio_postgres::Row>, tokio_postgres::Error> {
+    let typed: Vec<_> = values.iter().map(|value| (value.as_sql(), value.of_type())).collect();
+    client.query_typed(sql, &typed).await
+}
+
+/// Makes connections, on a runtime of our own if there is one.
+struct Connector {
+    tls: MakeRustlsConnect,
+    runtime: Option<Handle>,
+}
+
+type Connected = Result<(Client, JoinHandle<()>), tokio_postgres::Error>;
+
+impl Connect for Connector {
+    fn connect(&self, config: &Config) -> Pin<Box<dyn Future<Output = Connected> + Send + '_>> {
+        let (config, tls, runtime) = (config.clone(), self.tls.clone(), self.runtime.clone());
+        Box::pin(async move {
+            let Some(runtime) = runtime else { return connect(config, tls, Handle::current()).await };
+            match runtime.spawn(connect(config, tls, runtime.clone())).await {
+                Ok(connected) => connected,
+                // The storage is being dropped; so will be this call, or its deadline comes.
+                Err(_) => std::future::pending().await,
+            }
+        })
+    }
+}
+
+async fn connect(config: Config, tls: MakeRustlsConnect, runtime: Handle) -> Connected {
+    let (client, connection) = config.connect(tls).await?;
+    // It ends when its client is dropped; an error reaches the client as that of its call.
+    let task = runtime.spawn(async move { drop(connection.await) });
+    Ok((client, task))
+}
+
+/// A runtime with a thread of its own, for heartbeats and for listening.
+pub(crate) struct Background(Option<Runtime>);
+
+impl Background {
+    pub(crate) fn start() -> Result<Self> {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("portfire-postgres")
+            .enable_all()
+            .build()
+            .map(|runtime| Self(Some(runtime)))
+            .map_err(|e| Error::broken("PostgreSQL's thread could not be started").caused_by(e))
+    }
+
+    pub(crate) fn handle(&self) -> Handle {
+        self.0.as_ref().expect("the runtime is there until it is dropped").handle().clone()
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        // Without waiting: the storage may be dropped in async code.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl fmt::Debug for Background {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Background")
+    }
+}

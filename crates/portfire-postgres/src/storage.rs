@@ -1,0 +1,313 @@
+//! The storage contract on PostgreSQL: one short method per operation, in the trait's order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portfire_core::storage::{
+    Acted, Action, Answer, Beat, BeatAnswer, Directed, DueSchedules, Exchange, Exchanged, Expired, Filter,
+    Fired, Inserted, JobDetails, Overview, Page, PageRequest, Promoted, Put, SlotView,
+};
+use portfire_core::{
+    Firing, JobId, NewJob, Order, Result, Schedule, ScheduleView, ServerId, Storage, Timestamp,
+};
+
+use crate::PostgresOptions;
+use crate::insert::{insert, is_one_statement};
+use crate::look::Look;
+use crate::pool::{Background, Lanes};
+use crate::rows::{Value, info_text, micros};
+use crate::settle::{exchange, read_flag};
+use crate::statements::Op;
+use crate::wake::{Bell, Listener};
+use crate::{act, migrate, schedules, tls};
+
+/// How long a heartbeat may take: a third of the shortest sensible lease, so that another gets its chance.
+const BEAT_DEADLINE: Duration = Duration::from_secs(5);
+/// Connections for heartbeats: servers of one process beat at different moments, and briefly.
+const BEAT_CONNECTIONS: usize = 2;
+
+/// Jobs in a PostgreSQL database.
+///
+/// ```no_run
+/// use portfire_core::Storage;
+/// use portfire_postgres::{PostgresOptions, PostgresStorage};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let options = PostgresOptions::new("postgres://app@db.example/app?sslmode=verify-full")?;
+/// let storage = PostgresStorage::open(options).await?;
+/// assert!(storage.overview().await?.counts.is_empty());
+/// # Ok::<_, portfire_core::Error>(()) }).unwrap();
+/// ```
+#[derive(Debug)]
+pub struct PostgresStorage {
+    options: PostgresOptions,
+    work: Lanes,
+    pulse: Lanes,
+    bell: Bell,
+    /// Last, so that what runs on it is let go first.
+    _background: Background,
+}
+
+impl PostgresStorage {
+    /// Connects, and brings the tables up to date.
+    ///
+    /// # Errors
+    /// Transient if the database could not be reached in time; broken if it is older than PostgreSQL 13, its
+    /// tables are newer than this program, or they are missing and may not be made; misuse if the options
+    /// cannot be meant.
+    pub async fn open(options: PostgresOptions) -> Result<Self> {
+        let (background, tls) = (Background::start()?, tls::connector(&options.trust)?);
+        let statements = Arc::clone(options.tables.statements());
+        let lanes = |runtime, size, deadline| {
+            Lanes::new(&options.config, tls.clone(), runtime, size, Arc::clone(&statements), deadline)
+        };
+        let work = lanes(None, options.connections, options.deadline)?;
+        let pulse = lanes(Some(background.handle()), BEAT_CONNECTIONS, options.deadline.min(BEAT_DEADLINE))?;
+        work.retry(|| async {
+            let lane = work.lane().await?;
+            migrate::migrate(&lane, options.tables.names(), options.migrate).await?;
+            lane.hand_back();
+            Ok(())
+        })
+        .await?;
+        let listener = Listener {
+            config: options.config.clone(),
+            tls,
+            runtime: background.handle(),
+            channel: options.tables.names().word(),
+        };
+        let bell = Bell::new(options.listen.then_some(listener));
+        Ok(Self { options, work, pulse, bell, _background: background })
+    }
+
+    /// The instant that counts instead of the database's, if a clock was handed in.
+    fn handed_in(&self) -> Option<i64> {
+        self.options.clock.as_ref().map(|clock| clock.now().as_micros())
+    }
+
+    fn now_value(&self) -> Value<'static> {
+        Value::Int(self.handed_in())
+    }
+
+    async fn insert_once(&self, jobs: &[NewJob]) -> Result<Vec<Inserted>> {
+        let mut lane = self.work.lane().await?;
+        let alone = is_one_statement(jobs);
+        if !alone {
+            lane.batch("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
+        }
+        let answers = insert(&mut lane, self.handed_in(), jobs).await?;
+        if !alone {
+            lane.batch("COMMIT").await?;
+        }
+        lane.hand_back();
+        if answers.contains(&Inserted::New) {
+            self.bell.ring();
+        }
+        Ok(answers)
+    }
+
+    async fn exchange_once(&self, request: &Exchange) -> Result<Exchanged> {
+        let lane = self.work.lane().await?;
+        let done = exchange(&lane, self.handed_in(), request).await?;
+        lane.hand_back();
+        if done.made_ready {
+            self.bell.ring();
+        }
+        Ok(done.answer)
+    }
+
+    async fn promote_once(&self, limit: u32) -> Result<Promoted> {
+        let lane = self.work.lane().await?;
+        let promoted = act::promote(&lane, self.handed_in(), limit).await?;
+        lane.hand_back();
+        if promoted.count > 0 {
+            self.bell.ring();
+        }
+        Ok(promoted)
+    }
+
+    async fn prune_once(&self, limit: u32) -> Result<u32> {
+        let lane = self.work.lane().await?;
+        let pruned = act::prune(&lane, self.handed_in(), limit).await?;
+        lane.hand_back();
+        Ok(pruned)
+    }
+
+    async fn act_once(&self, jobs: &[JobId], action: Action) -> Result<Vec<Acted>> {
+        let lane = self.work.lane().await?;
+        let (acted, ring) = act::act(&lane, self.handed_in(), jobs, action).await?;
+        lane.hand_back();
+        if ring {
+            self.bell.ring();
+        }
+        Ok(acted)
+    }
+
+    async fn put_once(&self, all: &[Schedule]) -> Result<Vec<Put>> {
+        let lane = self.work.lane().await?;
+        let put = schedules::put(&lane, self.handed_in(), all).await?;
+        lane.hand_back();
+        // A waiting server has to learn of the next slot.
+        self.bell.ring();
+        Ok(put)
+    }
+
+    async fn fire_once(&self, firings: &[Firing]) -> Result<Vec<Fired>> {
+        let mut lane = self.work.lane().await?;
+        let fired = schedules::fire(&mut lane, self.handed_in(), firings).await?;
+        lane.hand_back();
+        self.bell.ring();
+        Ok(fired)
+    }
+
+    async fn direct_once(&self, all: &[Box<str>], order: Order) -> Result<Vec<Directed>> {
+        let lane = self.work.lane().await?;
+        let directed = schedules::direct(&lane, self.handed_in(), all, order).await?;
+        lane.hand_back();
+        if order == Order::Resume {
+            self.bell.ring();
+        }
+        Ok(directed)
+    }
+
+    async fn get_once(&self, jobs: &[JobId]) -> Result<Vec<Option<JobDetails>>> {
+        let lane = self.work.lane().await?;
+        let look = Look::begin(&lane, self.options.tables.names()).await?;
+        let mut all = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            all.push(look.get(*job).await?);
+        }
+        look.end().await?;
+        lane.hand_back();
+        Ok(all)
+    }
+
+    async fn list_once(&self, filter: &Filter, page: &PageRequest) -> Result<Page> {
+        let lane = self.work.lane().await?;
+        let look = Look::begin(&lane, self.options.tables.names()).await?;
+        let page = look.list(filter, page).await?;
+        look.end().await?;
+        lane.hand_back();
+        Ok(page)
+    }
+
+    async fn overview_once(&self) -> Result<Overview> {
+        let lane = self.work.lane().await?;
+        let look = Look::begin(&lane, self.options.tables.names()).await?;
+        let overview = look.overview().await?;
+        look.end().await?;
+        lane.hand_back();
+        Ok(overview)
+    }
+}
+
+impl Storage for PostgresStorage {
+    fn insert(&self, jobs: Vec<NewJob>) -> Answer<'_, Vec<Inserted>> {
+        Box::pin(async move { self.work.retry(|| self.insert_once(&jobs)).await })
+    }
+
+    fn exchange(&self, request: Exchange) -> Answer<'_, Exchanged> {
+        Box::pin(async move { self.work.retry(|| self.exchange_once(&request)).await })
+    }
+
+    fn wait(&self, at_most: Duration) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.bell.wait(at_most).await;
+            Ok(())
+        })
+    }
+
+    fn promote(&self, limit: u32) -> Answer<'_, Promoted> {
+        Box::pin(self.work.retry(move || self.promote_once(limit)))
+    }
+
+    fn expired(&self, limit: u32) -> Answer<'_, Vec<Expired>> {
+        Box::pin(async move {
+            let values = [self.now_value(), Value::Int(Some(limit.into()))];
+            let rows = self.work.rows(Op::Expired, &values).await?;
+            rows.iter().map(act::read_expired).collect()
+        })
+    }
+
+    fn prune(&self, limit: u32) -> Answer<'_, u32> {
+        Box::pin(self.work.retry(move || self.prune_once(limit)))
+    }
+
+    fn beat(&self, beat: Beat) -> Answer<'_, BeatAnswer> {
+        Box::pin(async move {
+            let (server, lease) = (Value::server(beat.server), Value::Int(Some(micros(beat.lease))));
+            let info = info_text(&beat.info);
+            let values = [self.now_value(), server, lease, Value::text(&info)];
+            let rows = self.pulse.rows(Op::Beat, &values).await?;
+            Ok(BeatAnswer { cancel: rows.iter().map(read_flag).collect::<Result<_>>()? })
+        })
+    }
+
+    fn leave(&self, server: ServerId) -> Answer<'_, ()> {
+        Box::pin(async move { self.pulse.rows(Op::Leave, &[Value::server(server)]).await.map(drop) })
+    }
+
+    fn act(&self, jobs: Vec<JobId>, action: Action) -> Answer<'_, Vec<Acted>> {
+        Box::pin(async move { self.work.retry(|| self.act_once(&jobs, action)).await })
+    }
+
+    fn put_schedules(&self, schedules: Vec<Schedule>) -> Answer<'_, Vec<Put>> {
+        Box::pin(async move { self.work.retry(|| self.put_once(&schedules)).await })
+    }
+
+    fn due_schedules(&self, limit: u32) -> Answer<'_, DueSchedules> {
+        Box::pin(async move {
+            let values = [self.now_value(), Value::Int(Some(limit.into()))];
+            schedules::read_due(&self.work.rows(Op::SchedulesDue, &values).await?)
+        })
+    }
+
+    fn fire(&self, firings: Vec<Firing>) -> Answer<'_, Vec<Fired>> {
+        Box::pin(async move { self.work.retry(|| self.fire_once(&firings)).await })
+    }
+
+    fn direct_schedules(&self, schedules: Vec<Box<str>>, order: Order) -> Answer<'_, Vec<Directed>> {
+        Box::pin(async move { self.work.retry(|| self.direct_once(&schedules, order)).await })
+    }
+
+    fn get_schedules(&self, schedules: Vec<Box<str>>) -> Answer<'_, Vec<Option<ScheduleView>>> {
+        Box::pin(async move {
+            let ids = Value::texts(schedules.iter().map(|id| &**id));
+            let known = schedules::by_id(&self.work.rows(Op::SchedulesGet, &[ids]).await?)?;
+            Ok(schedules.iter().map(|id| known.get(id).cloned()).collect())
+        })
+    }
+
+    fn list_schedules(&self, after: Option<Box<str>>, limit: u32) -> Answer<'_, Vec<ScheduleView>> {
+        Box::pin(async move {
+            let values = schedules::page_values(after.as_deref(), limit);
+            self.work.rows(Op::SchedulesList, &values).await?.iter().map(schedules::view).collect()
+        })
+    }
+
+    fn slots(&self, schedule: Box<str>, before: Option<Timestamp>, limit: u32) -> Answer<'_, Vec<SlotView>> {
+        Box::pin(async move {
+            let values = schedules::slots_values(&schedule, before, limit);
+            self.work.rows(Op::SlotsList, &values).await?.iter().map(schedules::read_slot).collect()
+        })
+    }
+
+    fn get(&self, jobs: Vec<JobId>) -> Answer<'_, Vec<Option<JobDetails>>> {
+        Box::pin(async move { self.work.retry(|| self.get_once(&jobs)).await })
+    }
+
+    fn list(&self, filter: Filter, page: PageRequest) -> Answer<'_, Page> {
+        Box::pin(async move { self.work.retry(|| self.list_once(&filter, &page)).await })
+    }
+
+    fn overview(&self) -> Answer<'_, Overview> {
+        Box::pin(self.work.retry(|| self.overview_once()))
+    }
+
+    fn now(&self) -> Answer<'_, Timestamp> {
+        Box::pin(async move {
+            let rows = self.work.rows(Op::Now, &[self.now_value()]).await?;
+            rows.first().map_or(Ok(Timestamp::default()), |row| row.time(0))
+        })
+    }
+}

@@ -1,0 +1,172 @@
+//! The database: its schema, its names, its roles, several who open it, and what survives.
+
+use portfire_core::storage::Inserted;
+use portfire_core::{NewJob, Storage};
+use portfire_postgres::{PostgresOptions, PostgresStorage, Tables};
+
+use crate::bed::{Schema, connect, job, url};
+
+/// Columns, indexes and functions, as the catalog tells them.
+async fn described(schema: &str) -> String {
+    let client = connect().await;
+    let queries = [
+        "SELECT format('%s.%s %s%s%s', table_name, column_name, data_type,
+             CASE is_nullable WHEN 'NO' THEN ' NOT NULL' ELSE '' END,
+             coalesce(' COLLATE ' || collation_name, ''))
+         FROM information_schema.columns WHERE table_schema = $1 ORDER BY table_name, ordinal_position",
+        "SELECT indexdef FROM pg_indexes WHERE schemaname = $1 ORDER BY indexname",
+        "SELECT pg_get_functiondef(p.oid) FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
+         WHERE n.nspname = $1 ORDER BY proname",
+    ];
+    let mut parts = Vec::new();
+    for query in queries {
+        let rows = client.query(query, &[&schema]).await.unwrap();
+        parts.extend(rows.iter().map(|row| row.get::<_, String>(0).replace(schema, "SCHEMA")));
+        parts.push(String::new());
+    }
+    parts.join("\n")
+}
+
+/// The golden file: a change of the schema is seen in review as its diff.
+#[tokio::test]
+async fn the_migrations_end_in_the_golden_schema() {
+    let schema = Schema::new();
+    schema.open().await;
+    let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/schema.sql");
+    let found = described(&schema.name).await;
+    if std::fs::read_to_string(golden).unwrap_or_default() != found {
+        std::fs::write(golden, &found).unwrap();
+        panic!("schema.sql was not what the migrations make; it is now, so review its diff");
+    }
+}
+
+#[tokio::test]
+async fn what_was_stored_is_there_after_reopening() {
+    let schema = Schema::new();
+    let job = job();
+    schema.open().await.insert(vec![job.clone()]).await.unwrap();
+    let again = schema.open().await;
+    assert!(again.get(vec![job.id]).await.unwrap()[0].is_some());
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused_and_left_alone() {
+    let schema = Schema::new();
+    schema.open().await;
+    let meta = format!("UPDATE {}.portfire_meta SET version = 999", schema.name);
+    connect().await.batch_execute(&meta).await.unwrap();
+    let refused = PostgresStorage::open(schema.options()).await.unwrap_err();
+    assert!(refused.is_broken() && refused.to_string().contains("upgrade the program"), "{refused}");
+}
+
+#[tokio::test]
+async fn prefixes_keep_tables_apart() {
+    let schema = Schema::new();
+    let open = |prefix| {
+        let tables = schema.tables().prefix(prefix).unwrap();
+        PostgresStorage::open(schema.options().tables(tables))
+    };
+    let (hangfire, ours) = (open("Hangfire_").await.unwrap(), open("portfire_").await.unwrap());
+    let parent = job();
+    hangfire.insert(vec![parent.clone()]).await.unwrap();
+    assert!(hangfire.get(vec![parent.id]).await.unwrap()[0].is_some());
+    assert!(ours.get(vec![parent.id]).await.unwrap()[0].is_none());
+    let sql = format!("SELECT {}.Hangfire_enqueue('work')", schema.name);
+    connect().await.batch_execute(&sql).await.unwrap();
+    assert_eq!(hangfire.overview().await.unwrap().counts[0].jobs, 2);
+    assert!(ours.overview().await.unwrap().counts.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn eight_may_open_at_once() {
+    let schema = std::sync::Arc::new(Schema::new());
+    let opened: Vec<_> = (0..8)
+        .map(|_| {
+            let schema = std::sync::Arc::clone(&schema);
+            tokio::spawn(async move { schema.open().await.insert(vec![job()]).await.unwrap() })
+        })
+        .collect();
+    for task in opened {
+        assert_eq!(task.await.unwrap(), [Inserted::New]);
+    }
+    assert_eq!(schema.open().await.overview().await.unwrap().counts[0].jobs, 8);
+}
+
+/// The role that runs may neither make nor change tables, and need not.
+#[tokio::test]
+async fn a_role_without_rights_to_change_tables_runs_what_another_has_migrated() {
+    let schema = Schema::new();
+    let (name, role) = (&schema.name, format!("{}_role", schema.name));
+    let client = connect().await;
+    client.batch_execute(&format!("CREATE SCHEMA {name}; CREATE ROLE {role} LOGIN")).await.unwrap();
+    let grants = format!("GRANT USAGE ON SCHEMA {name} TO {role}");
+    client.batch_execute(&grants).await.unwrap();
+    let options = || {
+        let url = url().replacen("://postgres@", &format!("://{role}@"), 1);
+        PostgresOptions::new(&url).unwrap().tables(schema.tables())
+    };
+    let refused = PostgresStorage::open(options().migrate(false)).await.unwrap_err();
+    assert!(refused.is_broken() && refused.to_string().contains("may migrate"), "{refused}");
+    schema.open().await;
+    let grants = format!("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {name} TO {role}");
+    client.batch_execute(&grants).await.unwrap();
+    for migrate in [true, false] {
+        let storage = PostgresStorage::open(options().migrate(migrate)).await.unwrap();
+        assert_eq!(storage.insert(vec![job()]).await.unwrap(), [Inserted::New]);
+    }
+    client.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.unwrap();
+}
+
+#[tokio::test]
+async fn text_that_the_database_cannot_store_is_a_misuse() {
+    let storage_schema = Schema::new();
+    let storage = storage_schema.open().await;
+    let args = portfire_core::Json::trusted("\"\0\"");
+    let refused = storage.insert(vec![NewJob { args, ..job() }]).await.unwrap_err();
+    assert!(refused.is_misuse(), "{refused}");
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_is_waited_for_until_the_deadline() {
+    let options = PostgresOptions::new("postgres://postgres@127.0.0.1:1/none").unwrap();
+    let options = options.deadline(std::time::Duration::from_millis(100)).tables(Tables::default());
+    let error = PostgresStorage::open(options).await.unwrap_err();
+    assert!(error.is_transient(), "{error}");
+}
+
+/// A failover, a restart, an administrator: every connection goes at once, those of heartbeats too.
+#[tokio::test]
+async fn lost_connections_are_made_anew_within_the_call() {
+    let schema = Schema::new();
+    let name = &schema.name;
+    let separator = if url().contains('?') { '&' } else { '?' };
+    let options = PostgresOptions::new(&format!("{}{separator}application_name={name}", url())).unwrap();
+    let storage = PostgresStorage::open(options.tables(schema.tables())).await.unwrap();
+    let client = connect().await;
+    let terminate = format!(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = '{name}'"
+    );
+    for round in 0..3 {
+        storage.insert(vec![job()]).await.unwrap();
+        let server = crate::bed::beaten(&storage).await;
+        let ended: i64 = client.query_one(&terminate, &[]).await.unwrap().get(0);
+        assert!(ended >= 2, "round {round}: one for work and one for heartbeats");
+        assert_eq!(storage.insert(vec![job()]).await.unwrap(), [Inserted::New]);
+        storage.leave(server).await.unwrap();
+    }
+    assert_eq!(storage.overview().await.unwrap().counts[0].jobs, 6);
+}
+
+#[tokio::test]
+async fn another_storage_wakes_a_waiter() {
+    let schema = Schema::new();
+    let (waits, stores) = (schema.open().await, schema.open().await);
+    let job = job();
+    let woken = async {
+        while waits.get(vec![job.id]).await.unwrap()[0].is_none() {
+            waits.wait(std::time::Duration::from_secs(1)).await.unwrap();
+        }
+    };
+    let (stored, ()) = tokio::join!(stores.insert(vec![job.clone()]), woken);
+    assert_eq!(stored.unwrap(), [Inserted::New]);
+}

@@ -1,0 +1,183 @@
+//! The plans of the statements that run all day: never a sequential scan of a table that grows.
+
+use portfire_core::Storage;
+use portfire_postgres::tokio_postgres::Client;
+
+use crate::bed::{Schema, beaten, connect, job};
+
+/// Values as they stand in the statements, in SQL.
+const ID: &str = "'018f0000-0000-7000-8000-000000000000'::uuid";
+/// A hundred jobs, kept in a table of their own by `fill`.
+const IDS: &str = "(SELECT array_agg(id) FROM few)";
+
+/// A statement that is planned whenever it is run.
+struct Statement {
+    name: &'static str,
+    sql: &'static str,
+    values: &'static [&'static str],
+}
+
+const STATEMENTS: &[Statement] = &[
+    Statement {
+        name: "promote",
+        sql: include_str!("../../sql/promote.sql"),
+        values: &["NULL::bigint", "100"],
+    },
+    Statement { name: "next_due", sql: include_str!("../../sql/next_due.sql"), values: &["NULL::bigint"] },
+    Statement {
+        name: "schedules_due",
+        sql: include_str!("../../sql/schedules_due.sql"),
+        values: &["1::bigint", "100"],
+    },
+    Statement {
+        name: "slots_list",
+        sql: include_str!("../../sql/slots_list.sql"),
+        values: &["'1'", "9::bigint", "100"],
+    },
+    Statement { name: "prune", sql: include_str!("../../sql/prune.sql"), values: &["NULL::bigint", "100"] },
+    Statement { name: "cancel_flags", sql: include_str!("../../sql/cancel_flags.sql"), values: &[ID] },
+    Statement { name: "place", sql: include_str!("../../sql/place.sql"), values: &["NULL::bigint", ID] },
+    Statement { name: "known", sql: include_str!("../../sql/known.sql"), values: &[IDS] },
+    Statement { name: "parents_lock", sql: include_str!("../../sql/parents_lock.sql"), values: &[IDS] },
+    Statement { name: "unique_free", sql: include_str!("../../sql/unique_free.sql"), values: &[IDS] },
+    Statement { name: "job_delete", sql: include_str!("../../sql/job_delete.sql"), values: &[IDS] },
+];
+
+impl Statement {
+    /// The statement with its values in it; the last parameter first, for `$1` is the start of `$10`.
+    fn text(&self) -> String {
+        let values = self.values.iter().enumerate().rev();
+        values.fold(self.sql.to_owned(), |sql, (index, value)| sql.replace(&format!("${}", index + 1), value))
+    }
+}
+
+async fn fill(client: &Client) {
+    let fill = "
+        INSERT INTO portfire_job (id, kind, queue, priority, run_at, created_at, args, has_parents)
+            SELECT gen_random_uuid(), 'work', 'default', 0, n, n, '{}', false FROM generate_series(1, 40000) AS n;
+        INSERT INTO portfire_ready SELECT queue, priority, run_at, id, kind FROM portfire_job WHERE run_at <= 10000;
+        INSERT INTO portfire_scheduled SELECT run_at, id, false FROM portfire_job WHERE run_at BETWEEN 10001 AND 20000;
+        INSERT INTO portfire_running
+            SELECT id, gen_random_uuid(), 1, gen_random_uuid(), 1, 1, false FROM portfire_job WHERE run_at BETWEEN 20001 AND 22000;
+        INSERT INTO portfire_finished
+            SELECT id, 'succeeded', run_at, run_at, id, id, run_at FROM portfire_job WHERE run_at > 25000;
+        INSERT INTO portfire_awaiting SELECT id, 1 FROM portfire_job WHERE run_at BETWEEN 22001 AND 25000;
+        INSERT INTO portfire_dependency SELECT id, 1, id, 'end' FROM portfire_job WHERE run_at BETWEEN 22001 AND 25000;
+        INSERT INTO portfire_unique_name SELECT 'work', id::text, id FROM portfire_job WHERE run_at <= 10000;
+        INSERT INTO portfire_attempt SELECT id, 1, 1, 1, 1, id, 'failed' FROM portfire_job;
+        INSERT INTO portfire_tag SELECT 'tag', id FROM portfire_job;
+        INSERT INTO portfire_log SELECT id, 1, 1, 1, 'line' FROM portfire_job;
+        INSERT INTO portfire_progress SELECT id, 1 FROM portfire_job;
+        INSERT INTO portfire_result SELECT id, '1' FROM portfire_job;
+        INSERT INTO portfire_schedule (id, cron, zone, definition, revision, next_at, created_at)
+            SELECT n::text, '* * * * *', 'UTC', '{}', 1, n, 1 FROM generate_series(1, 5000) AS n;
+        INSERT INTO portfire_slot SELECT (n % 100)::text, n, n, 'fired', NULL FROM generate_series(1, 20000) AS n;
+        DROP TABLE IF EXISTS few;
+        CREATE TEMP TABLE few AS SELECT id FROM portfire_job LIMIT 100;
+        ANALYZE few, portfire_job, portfire_ready, portfire_scheduled, portfire_running, portfire_finished,
+            portfire_awaiting, portfire_dependency, portfire_unique_name, portfire_attempt, portfire_tag,
+            portfire_log, portfire_progress, portfire_result, portfire_schedule, portfire_slot";
+    client.batch_execute(fill).await.unwrap();
+}
+
+async fn explain(client: &Client, sql: &str) -> String {
+    let rows = client.query(&format!("EXPLAIN (COSTS OFF, SUMMARY OFF) {sql}"), &[]).await.unwrap();
+    rows.iter().map(|row| row.get::<_, String>(0)).collect::<Vec<_>>().join("\n")
+}
+
+/// The functions of an exchange, whose plans the database keeps.
+const FUNCTIONS: &str = include_str!("../../migrations/0003_exchange.sql");
+/// What stands for their parameters.
+const ARGUMENTS: &[(&str, &str)] = &[
+    ("handed_in", "NULL::bigint"),
+    ("this_token", ID),
+    ("this_server", ID),
+    ("wanted_queues", "ARRAY['default']"),
+    ("wanted_limits", "ARRAY[100]"),
+    ("wanted_kinds", "ARRAY['work']"),
+    ("wanted", "100"),
+    ("these_jobs", IDS),
+    ("these_tokens", IDS),
+    ("these_rescues", "ARRAY[false]"),
+    ("these_states", "ARRAY['retrying']"),
+    ("these_finals", "ARRAY[false]"),
+    ("these_c_states", "ARRAY['cancelled']"),
+    ("these_c_finals", "ARRAY[true]"),
+    ("these_results", "NULL::text[]"),
+    ("these_c_results", "NULL::text[]"),
+    ("these_outcomes", "ARRAY['failed']"),
+    ("these_faults", "NULL::text[]"),
+    ("these_delays", "ARRAY[1]"),
+    ("these_attempts", "ARRAY[1]"),
+    ("these_crashes", "ARRAY[1]"),
+    ("these_c_delays", "ARRAY[1]"),
+    ("these_c_attempts", "ARRAY[1]"),
+    ("these_c_crashes", "ARRAY[1]"),
+    ("these_numbers", "ARRAY[1]"),
+    ("table_on", "ARRAY['end']"),
+    ("table_state", "ARRAY['failed']"),
+    ("table_verdict", "ARRAY['satisfied']"),
+    ("final_states", "ARRAY['failed']"),
+];
+
+/// The query inside a function, with values for its parameters; the longest names first, for some begin others.
+fn query_of(function: &str) -> String {
+    let after = FUNCTIONS.split(&format!("CREATE FUNCTION portfire_{function}(")).nth(1).unwrap();
+    let body = after.split("BEGIN\n").nth(1).unwrap().split(";\nEND").next().unwrap();
+    let mut arguments = ARGUMENTS.to_vec();
+    arguments.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
+    let body = body.replace("RETURN QUERY\n", "");
+    arguments.iter().fold(body, |body, (name, value)| body.replace(name, value))
+}
+
+/// Scans of whole tables; the servers are few, and are read so.
+fn scans(plan: &str) -> Vec<&str> {
+    let scans = plan.lines().filter(|line| line.contains("Seq Scan on portfire_"));
+    scans.filter(|line| !line.contains("portfire_server")).collect()
+}
+
+async fn client(schema: &Schema) -> Client {
+    let client = connect().await;
+    let settings = format!("SET search_path TO {}; SET jit = off", schema.name);
+    client.batch_execute(&settings).await.unwrap();
+    client
+}
+
+#[tokio::test]
+async fn no_statement_of_every_day_scans_a_table_that_grows() {
+    let schema = Schema::new();
+    let storage = schema.open().await;
+    storage.insert(vec![job()]).await.unwrap();
+    beaten(&*storage).await;
+    let client = client(&schema).await;
+    fill(&client).await;
+    for statement in STATEMENTS {
+        let plan = explain(&client, &statement.text()).await;
+        assert!(scans(&plan).is_empty(), "{}: {:?}\n{plan}", statement.name, scans(&plan));
+    }
+}
+
+/// The plans that are kept are made once, perhaps for empty tables: they have to be right for big ones.
+#[tokio::test]
+async fn the_plans_that_are_kept_are_the_same_for_empty_and_for_big_tables() {
+    let schema = Schema::new();
+    schema.open().await;
+    let client = client(&schema).await;
+    let pins = FUNCTIONS.lines().find(|line| line.starts_with("SET enable_seqscan")).unwrap();
+    let pins = pins.trim_end_matches(" AS $$").replace(" SET ", "; SET ");
+    client.batch_execute("CREATE TEMP TABLE few AS SELECT id FROM portfire_job").await.unwrap();
+    client.batch_execute(&pins).await.unwrap();
+    for full in [false, true] {
+        if full {
+            fill(&client).await;
+        }
+        for function in ["claim", "settle", "settled"] {
+            let plan = explain(&client, &query_of(function)).await;
+            assert!(scans(&plan).is_empty(), "{function}, full {full}: {:?}\n{plan}", scans(&plan));
+        }
+        let plan = explain(&client, &query_of("claim")).await;
+        let head = plan.split("CTE picked").nth(1).unwrap().split("CTE gone").next().unwrap();
+        assert!(head.contains("Index Scan using portfire_ready_pkey"), "{plan}");
+        assert!(!head.contains("Sort"), "the queues are read in order, not sorted\n{plan}");
+    }
+}
