@@ -97,7 +97,7 @@ impl World {
                 let flag = entry.holder.as_mut().map(|holder| holder.flagged = true);
                 return holds(3, flag.is_some(), || format!("job {job} was flagged and does not run"));
             }
-            (Acted::Done(_), Action::Delete) => entry.gone(),
+            (Acted::Done(state), Action::Delete) => entry.deleted(state),
             (Acted::Done(_), Action::RunNow | Action::Reschedule(_)) => {
                 entry.hurried = true;
                 if entry.seen.is_some_and(State::is_final) {

@@ -135,6 +135,15 @@ impl Entry {
         &*self.new.kind == "alien" || &*self.new.queue == "attic"
     }
 
+    /// It was deleted from this state, in which nobody may have seen it: the same call can cancel a job,
+    /// by deleting what it waited for, and delete it.
+    pub(super) fn deleted(&mut self, state: State) {
+        if state.is_final() {
+            self.ends.insert(state);
+        }
+        self.gone();
+    }
+
     pub(super) fn gone(&mut self) {
         (self.stage, self.seen, self.holder) = (Stage::Gone, None, None);
     }
