@@ -36,6 +36,15 @@ impl Results {
         self.spread(|sample| self.jobs() / seconds(sample.wall))
     }
 
+    /// How many times the rate of one producer, where several enqueue.
+    pub(crate) fn of_one_producer(&self, all: &[Self]) -> Option<f64> {
+        let Workload::Enqueue { producers: 2.., .. } = self.workload else { return None };
+        let alone = |one: &&Self| matches!(one.workload, Workload::Enqueue { producers: 1, .. });
+        let same = |one: &&Self| one.database == self.database && one.contestant == self.contestant;
+        let single = all.iter().filter(alone).find(same)?;
+        Some(self.rate().median / single.rate().median)
+    }
+
     /// CPU milliseconds of the process per 1,000 jobs.
     pub(crate) fn cpu_per_thousand(&self) -> f64 {
         self.spread(|sample| real(sample.cpu) / self.jobs()).median

@@ -3,8 +3,8 @@
 //! 1. [`workload`] says what is measured, [`contestants`] who takes part.
 //! 2. [`race`] runs each workload in rounds, the contestants in turn, each run in a process of its own
 //!    ([`heat`]), so that noise hits all of them and nobody inherits another's memory.
-//! 3. [`figures`] makes medians and ratios of the samples; [`report`] writes them as a table, Markdown,
-//!    JSON and a chart.
+//! 3. [`figures`] makes medians and ratios of the samples, [`targets`] judges them; [`report`] writes
+//!    them as a table, Markdown, JSON and a chart.
 //!
 //! A figure without its run is worth little: every report names the machine, the disk's flush time, the
 //! versions, the settings and the command that repeats it.
@@ -19,6 +19,7 @@ mod meter;
 mod race;
 mod report;
 mod stopwatch;
+mod targets;
 mod workload;
 
 use std::path::PathBuf;

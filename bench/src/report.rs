@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::contestant::Fallible;
 use crate::figures::{Results, flushes, ratio};
 use crate::machine::Machine;
+use crate::targets::verdicts;
 use crate::workload::Measure;
 
 const BAR_HEIGHT: usize = 24;
@@ -35,7 +36,8 @@ impl Report {
 
     /// The report as text: aligned, so that it reads well in a terminal too.
     pub(crate) fn markdown(&self) -> String {
-        let sections = [self.header(), self.rates(), self.delays(), self.upkeep(), self.promises()];
+        let sections =
+            [self.header(), self.targets(), self.rates(), self.delays(), self.upkeep(), self.promises()];
         sections.into_iter().filter(|section| !section.is_empty()).collect::<Vec<_>>().join("\n")
     }
 
@@ -53,8 +55,21 @@ impl Report {
         )
     }
 
+    fn targets(&self) -> String {
+        let rows = verdicts(&self.results).into_iter().map(|one| {
+            let verdict = if one.met { "met" } else { "missed" };
+            vec![one.target, one.database, one.wanted, number(one.reached, 2), verdict.into()]
+        });
+        table(
+            "What is to be reached",
+            &["target", "database", "wanted", "reached", "verdict"],
+            rows.collect(),
+        )
+    }
+
     fn rates(&self) -> String {
-        let titles = ["workload", "database", "contestant", "jobs/s", "least–most", "of bare"];
+        let titles =
+            ["workload", "database", "contestant", "jobs/s", "least–most", "of bare", "of 1 producer"];
         let costs = ["CPU ms/1,000", "commits/job", "KiB written/job", "peak MiB"];
         let rows = self.having(Measure::Rate).map(|results| {
             let rate = results.rate();
@@ -63,6 +78,7 @@ impl Report {
                 number(rate.median, 0),
                 format!("{}–{}", number(rate.least, 0), number(rate.most, 0)),
                 optional(ratio(&self.results, results), 2),
+                optional(results.of_one_producer(&self.results), 2),
                 number(results.cpu_per_thousand(), 1),
                 optional(results.commits_per_job(), 4),
                 optional(results.written_per_job(), 2),

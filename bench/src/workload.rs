@@ -21,6 +21,10 @@ pub(crate) enum Workload {
     Latency { jobs: u32 },
     /// From the moment a delayed job is due to the first line of its handler.
     Scheduled { jobs: u32 },
+    /// From the moment that a cron expression names to the first line of the handler.
+    Slots { jobs: u32 },
+    /// From the end of the delay that a failed attempt asked for to the first line of the next one.
+    Retry { jobs: u32 },
     /// A server with nothing to do.
     Idle { seconds: u32 },
 }
@@ -44,6 +48,8 @@ pub(crate) fn all(quick: bool) -> Vec<Workload> {
         Workload::Retries { slots: 256, jobs: size(50_000) },
         Workload::Latency { jobs: size(500) },
         Workload::Scheduled { jobs: size(200) },
+        Workload::Slots { jobs: size(200) },
+        Workload::Retry { jobs: size(200) },
         Workload::Idle { seconds: if quick { 2 } else { 10 } },
     ]
 }
@@ -59,6 +65,8 @@ impl Workload {
             Self::Retries { slots, .. } => format!("retries/{slots}"),
             Self::Latency { .. } => "latency".into(),
             Self::Scheduled { .. } => "scheduled".into(),
+            Self::Slots { .. } => "slots".into(),
+            Self::Retry { .. } => "retry".into(),
             Self::Idle { .. } => "idle".into(),
         }
     }
@@ -72,7 +80,9 @@ impl Workload {
             | Self::Lifecycle { jobs, .. }
             | Self::Retries { jobs, .. }
             | Self::Latency { jobs }
-            | Self::Scheduled { jobs } => jobs,
+            | Self::Scheduled { jobs }
+            | Self::Slots { jobs }
+            | Self::Retry { jobs } => jobs,
             Self::Idle { .. } => 0,
         }
     }
@@ -89,7 +99,9 @@ impl Workload {
     /// What is measured of it.
     pub(crate) const fn measure(self) -> Measure {
         match self {
-            Self::Latency { .. } | Self::Scheduled { .. } => Measure::Delay,
+            Self::Latency { .. } | Self::Scheduled { .. } | Self::Slots { .. } | Self::Retry { .. } => {
+                Measure::Delay
+            }
             Self::Idle { .. } => Measure::Upkeep,
             _ => Measure::Rate,
         }

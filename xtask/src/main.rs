@@ -16,7 +16,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   test    every test and every example in the documentation, on every database
   sim     the simulator, optimized: [--seeds N] [--seed S] [--profile P] [--days D]; --seed shows the trace
   bench   Portfire beside the bare statements of the same work: [filter…] [--quick] [--runs N]
-  db      a database to work with: db postgres|mariadb|mysql [up|down|url]";
+  db      a database to work with: db postgres|mariadb|mysql [up|down|url]; `mortal` serves one to be killed";
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();

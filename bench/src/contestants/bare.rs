@@ -66,7 +66,11 @@ impl Contestant for Bare {
             Workload::Bulk { .. } | Workload::Drain { .. } | Workload::Lifecycle { .. } => true,
             // Here a transaction holds one job, whatever the batch.
             Workload::Enqueue { .. } | Workload::Latency { .. } => self.batch == workload.bare_batch(),
-            Workload::Retries { .. } | Workload::Scheduled { .. } | Workload::Idle { .. } => false,
+            Workload::Retries { .. }
+            | Workload::Scheduled { .. }
+            | Workload::Slots { .. }
+            | Workload::Retry { .. }
+            | Workload::Idle { .. } => false,
         }
     }
 

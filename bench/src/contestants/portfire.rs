@@ -2,13 +2,14 @@
 //!
 //! A drained backlog is done when the server has stopped: every outcome is then written.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use portfire::prelude::*;
-use portfire::{Backoff, Job, JobOptions, RunningServer};
+use portfire::{Backoff, Job, JobId, JobOptions, RunningServer};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -25,6 +26,10 @@ const PRELOAD: u32 = 1_000;
 /// Delayed jobs are due this far apart, the first this long after it was stored.
 const DUE_EVERY: Duration = Duration::from_millis(7);
 const DUE_FIRST: Duration = Duration::from_millis(500);
+/// How many slots each schedule has until there are enough jobs.
+const SLOTS_EACH: u32 = 10;
+/// The delay that a failed attempt asks for.
+const RETRY_AFTER: Duration = Duration::from_millis(250);
 
 /// Portfire on a SQLite file.
 #[derive(Debug)]
@@ -67,6 +72,8 @@ impl Contestant for Portfire {
                 Workload::Retries { slots, jobs } => course.drain::<Flaky>(slots, jobs, meter).await,
                 Workload::Latency { jobs } => course.latency(jobs, meter).await,
                 Workload::Scheduled { jobs } => course.scheduled(jobs, meter).await,
+                Workload::Slots { jobs } => course.slots(jobs, meter).await,
+                Workload::Retry { jobs } => course.retry(jobs, meter).await,
                 Workload::Idle { seconds } => course.idle(seconds, meter).await,
             }
         })
@@ -147,10 +154,37 @@ impl Course<'_> {
         let first = stopwatch::wall() + DUE_FIRST;
         let due = |number| Appointment { due: first + DUE_EVERY * number };
         self.jobs.enqueue_many((0..jobs).map(due).map(|job| job.call().at(job.due))).await?;
+        self.gather(jobs, meter).await;
+        Ok(server.stop().await?)
+    }
+
+    /// As many schedules of each second as come to so many jobs in ten slots.
+    async fn slots(&self, jobs: u32, meter: &mut Meter) -> Fallible<()> {
+        for number in 0..jobs.div_ceil(SLOTS_EACH) {
+            self.jobs.recurring(format!("tick-{number}"), "* * * * * *").upsert(Tick.call()).await?;
+        }
+        let server = self.serve::<Tick>(64).await?;
+        meter.start(commits(self.dir));
+        self.gather(jobs, meter).await;
+        Ok(server.stop().await?)
+    }
+
+    async fn retry(&self, jobs: u32, meter: &mut Meter) -> Fallible<()> {
+        let server = self.serve::<Second>(8).await?;
+        meter.start(commits(self.dir));
+        for number in 1..=jobs {
+            stopwatch::idle(pause(number)).await;
+            Second.call().enqueue(&self.jobs).await?;
+        }
+        self.gather(jobs, meter).await;
+        Ok(server.stop().await?)
+    }
+
+    /// Waits for so many jobs that say how late they are.
+    async fn gather(&self, jobs: u32, meter: &mut Meter) {
         ARRIVED.wait(jobs).await;
         meter.stop(commits(self.dir));
         LATE.lock().unwrap_or_else(PoisonError::into_inner).drain(..).for_each(|late| meter.waited(late));
-        Ok(server.stop().await?)
     }
 
     async fn idle(&self, seconds: u32, meter: &mut Meter) -> Fallible<()> {
@@ -265,9 +299,54 @@ impl Job for Appointment {
     type Output = ();
 
     async fn run(self, _: JobContext) -> Result<(), JobError> {
-        let late = stopwatch::wall().duration_since(self.due).unwrap_or_default();
-        LATE.lock().unwrap_or_else(PoisonError::into_inner).push(late);
-        ARRIVED.one();
+        late_for(self.due);
         Ok(())
     }
+}
+
+/// Says how late its slot is.
+#[derive(Serialize, Deserialize)]
+struct Tick;
+
+impl Job for Tick {
+    const KIND: &'static str = "tick";
+    type Output = ();
+
+    async fn run(self, ctx: JobContext) -> Result<(), JobError> {
+        let slot = ctx.slot().ok_or_else(|| JobError::message("a tick has a slot"))?;
+        let micros = u64::try_from(slot.at.as_micros()).unwrap_or_default();
+        late_for(SystemTime::UNIX_EPOCH + Duration::from_micros(micros));
+        Ok(())
+    }
+}
+
+/// Fails once, and says how late its second attempt is.
+#[derive(Serialize, Deserialize)]
+struct Second;
+
+/// When a first attempt failed, by job.
+static FAILED: Mutex<BTreeMap<JobId, SystemTime>> = Mutex::new(BTreeMap::new());
+
+impl Job for Second {
+    const KIND: &'static str = "second";
+    type Output = ();
+
+    async fn run(self, ctx: JobContext) -> Result<(), JobError> {
+        let mut failed = FAILED.lock().unwrap_or_else(PoisonError::into_inner);
+        if ctx.attempt() == 1 {
+            failed.insert(ctx.job_id(), stopwatch::wall());
+            return Err(JobError::message("the first attempt fails").retry_after(RETRY_AFTER));
+        }
+        if let Some(at) = failed.remove(&ctx.job_id()) {
+            late_for(at + RETRY_AFTER);
+        }
+        Ok(())
+    }
+}
+
+/// Notes how late this attempt is, and that it arrived.
+fn late_for(due: SystemTime) {
+    let late = stopwatch::wall().duration_since(due).unwrap_or_default();
+    LATE.lock().unwrap_or_else(PoisonError::into_inner).push(late);
+    ARRIVED.one();
 }

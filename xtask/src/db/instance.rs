@@ -28,8 +28,16 @@ const ASKS_MAX: u32 = 1_200;
 pub(crate) enum Life {
     /// Ends with this command.
     Command,
+    /// Ends with this command too; meanwhile it may be killed.
+    Mortal,
     /// Until `down`.
     UntilDown,
+}
+
+impl Life {
+    const fn ends_with_us(self) -> bool {
+        !matches!(self, Self::UntilDown)
+    }
 }
 
 /// A running server.
@@ -37,8 +45,10 @@ pub(crate) enum Life {
 pub(crate) struct Instance {
     engine: Engine,
     folder: PathBuf,
+    port: u16,
     url: String,
     life: Life,
+    durable: bool,
     child: Child,
 }
 
@@ -53,20 +63,40 @@ impl Instance {
         sweep();
         let folder = folder(engine, life);
         fs::create_dir_all(&folder).map_err(|e| format!("{} cannot be made: {e}", folder.display()))?;
-        let dies_with_us = life == Life::Command;
-        let server = Server { engine, programs, folder: &folder, dies_with_us, root: is_root() };
+        let server =
+            Server { engine, programs, folder: &folder, dies_with_us: life.ends_with_us(), root: is_root() };
         server.initialize()?;
         let port = free_port()?;
-        let log = fs::File::create(folder.join("log")).map_err(|e| e.to_string())?;
-        let also = log.try_clone().map_err(|e| e.to_string())?;
-        let mut command = server.command(durable, port);
-        command.stdout(also).stderr(log);
-        let child = command.spawn().map_err(|e| format!("{} cannot be started: {e}", engine.server()))?;
-        let mut instance = Self { engine, folder, url: url(engine, port), life, child };
-        instance.wait_until_ready(port)?;
-        fs::write(instance.folder.join("url"), &instance.url).map_err(|e| e.to_string())?;
-        fs::write(instance.folder.join("pid"), instance.child.id().to_string()).map_err(|e| e.to_string())?;
+        let child = serve(&server, durable, port)?;
+        let mut instance = Self { engine, folder, port, url: url(engine, port), life, durable, child };
+        instance.announce()?;
         Ok(instance)
+    }
+
+    /// Starts the server of this folder once more, after its process has ended.
+    pub(crate) fn serve_again(&mut self, programs: &Programs) -> Result<(), String> {
+        let dies_with_us = self.life.ends_with_us();
+        let Self { engine, folder, .. } = self;
+        let server = Server { engine: *engine, programs, folder, dies_with_us, root: is_root() };
+        self.child = serve(&server, self.durable, self.port)?;
+        self.announce()
+    }
+
+    /// Waits until the server's process has ended.
+    pub(crate) fn wait(&mut self) {
+        let _ = self.child.wait();
+    }
+
+    /// The file that names the server's process.
+    pub(crate) fn pid_file(&self) -> PathBuf {
+        self.folder.join("pid")
+    }
+
+    /// Waits until it is ready, and says where it is.
+    fn announce(&mut self) -> Result<(), String> {
+        self.wait_until_ready(self.port)?;
+        fs::write(self.folder.join("url"), &self.url).map_err(|e| e.to_string())?;
+        fs::write(self.pid_file(), self.child.id().to_string()).map_err(|e| e.to_string())
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -96,11 +126,26 @@ impl Instance {
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        if self.life == Life::Command {
+        if self.life.ends_with_us() {
             signal(self.engine.stop_signal(), self.child.id());
             let _ = self.child.wait();
             let _ = fs::remove_dir_all(&self.folder);
         }
+    }
+}
+
+fn serve(server: &Server<'_>, durable: bool, port: u16) -> Result<Child, String> {
+    let log = fs::File::create(server.folder.join("log")).map_err(|e| e.to_string())?;
+    let also = log.try_clone().map_err(|e| e.to_string())?;
+    let mut command = server.command(durable, port);
+    command.stdout(also).stderr(log);
+    command.spawn().map_err(|e| format!("{} cannot be started: {e}", server.engine.server()))
+}
+
+/// Asks the process that this file names to end.
+pub(crate) fn end_process(engine: Engine, pid_file: &Path) {
+    if let Some(pid) = fs::read_to_string(pid_file).ok().and_then(|text| text.trim().parse().ok()) {
+        signal(engine.stop_signal(), pid);
     }
 }
 
@@ -168,6 +213,7 @@ fn signal(signal: &str, pid: u32) {
 fn folder(engine: Engine, life: Life) -> PathBuf {
     let owner = match life {
         Life::Command => std::process::id().to_string(),
+        Life::Mortal => format!("mortal-{}", std::process::id()),
         Life::UntilDown => "up".to_owned(),
     };
     std::env::temp_dir().join(format!("{FOLDER}{}-{owner}", engine.name()))
@@ -213,6 +259,7 @@ mod tests {
     #[test]
     fn only_folders_of_commands_have_an_owner() {
         assert_eq!(owner("portfire-db-postgres-4711"), Some(4_711));
+        assert_eq!(owner("portfire-db-postgres-mortal-4711"), Some(4_711));
         assert_eq!(owner("portfire-db-postgres-up"), None);
         assert_eq!(owner("other-postgres-4711"), None);
     }

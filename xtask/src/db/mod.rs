@@ -7,39 +7,49 @@
 mod engine;
 mod find;
 mod instance;
+mod mortal;
 mod server;
 mod unpack;
 
 use std::path::Path;
 
 pub(crate) use engine::Engine;
+use engine::Programs;
 use instance::{Instance, Life};
+use mortal::Mortal;
 
 /// The engines whose backend is here, and is tested by `cargo xtask test`.
 const TESTED: [Engine; 1] = [Engine::Postgres];
 
 /// The databases of one run of the tests. They end with it.
-pub(crate) struct Databases(Vec<(Engine, Instance)>);
+pub(crate) struct Databases {
+    started: Vec<(Engine, Instance)>,
+    /// One of each that tests may kill, which is no thing to do to a server that somebody else runs.
+    mortals: Vec<Mortal>,
+}
 
 impl Databases {
-    /// Starts what the environment does not name already.
+    /// Starts what the environment does not name already, and those that may be killed.
     pub(crate) fn start(root: &Path) -> Result<Self, String> {
         let missing = TESTED.into_iter().filter(|engine| given(*engine).is_none());
-        missing
+        let started = missing
             .map(|engine| Ok((engine, start(engine, root, Life::Command, durable()?)?)))
-            .collect::<Result<_, _>>()
-            .map(Self)
+            .collect::<Result<_, String>>()?;
+        let mortals = TESTED.map(|engine| Mortal::start(engine, programs(engine, root)?));
+        Ok(Self { started, mortals: mortals.into_iter().collect::<Result<_, _>>()? })
     }
 
     /// What tests look for in their environment.
-    pub(crate) fn variables(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        self.0.iter().map(|(engine, instance)| (engine.variable(), instance.url()))
+    pub(crate) fn variables(&self) -> impl Iterator<Item = (String, String)> {
+        let urls =
+            self.started.iter().map(|(engine, instance)| (engine.variable().into(), instance.url().into()));
+        urls.chain(self.mortals.iter().flat_map(Mortal::variables))
     }
 }
 
 /// `cargo xtask db <engine> [up|down|url]`.
 pub(crate) fn command(root: &Path, arguments: &[String]) -> Result<(), String> {
-    let usage = "usage: cargo xtask db postgres|mariadb|mysql [up|down|url]";
+    let usage = "usage: cargo xtask db postgres|mariadb|mysql [up|down|url|mortal]";
     let [name, rest @ ..] = arguments else { return Err(usage.into()) };
     let engine = Engine::of(name).ok_or(usage)?;
     match rest.first().map_or("up", String::as_str) {
@@ -53,6 +63,7 @@ pub(crate) fn command(root: &Path, arguments: &[String]) -> Result<(), String> {
             println!("{}", given(engine).or_else(|| instance::standing(engine)).ok_or_else(none)?);
             Ok(())
         }
+        "mortal" => mortal(engine, root),
         _ => Err(usage.into()),
     }
 }
@@ -67,9 +78,21 @@ fn up(engine: Engine, root: &Path) -> Result<(), String> {
 }
 
 fn start(engine: Engine, root: &Path, life: Life, durable: bool) -> Result<Instance, String> {
-    let programs = find::programs(engine, &root.join("target/db").join(engine.name()))?;
+    let programs = programs(engine, root)?;
     println!("==> {}: {}", engine.name(), programs.folder.display());
     Instance::start(engine, &programs, life, durable)
+}
+
+fn programs(engine: Engine, root: &Path) -> Result<Programs, String> {
+    find::programs(engine, &root.join("target/db").join(engine.name()))
+}
+
+/// Serves one that may be killed, until this command is interrupted.
+fn mortal(engine: Engine, root: &Path) -> Result<(), String> {
+    let mortal = Mortal::start(engine, programs(engine, root)?)?;
+    mortal.variables().iter().for_each(|(name, value)| println!("export {name}='{value}'"));
+    mortal.watch();
+    Ok(())
 }
 
 /// The URL of a server that somebody else runs.

@@ -9,11 +9,14 @@ mod bed;
 mod client;
 #[cfg(feature = "sqlite")]
 mod first_steps;
+#[cfg(all(feature = "sqlite", unix))]
+mod fleet;
 #[cfg(feature = "sqlite")]
 mod forms;
 #[cfg(feature = "sqlite")]
 mod hello;
 mod hosting;
+mod program;
 #[cfg(feature = "sqlite")]
 mod recurring;
 #[cfg(feature = "postgres")]

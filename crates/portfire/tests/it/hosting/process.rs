@@ -6,16 +6,10 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::program::example;
+
 /// Longest wait of any case: only a broken build gets near it.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// An example program that was built with the tests.
-pub(super) fn example(name: &str) -> Command {
-    let tests = std::env::current_exe().unwrap();
-    let built: PathBuf = tests.ancestors().nth(2).unwrap().join("examples").join(name);
-    assert!(built.exists(), "{} is missing: `cargo test -p portfire` builds it", built.display());
-    Command::new(built)
-}
 
 struct Program {
     process: Child,

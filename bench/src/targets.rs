@@ -1,0 +1,81 @@
+//! What Portfire wants to reach, as ratios within one run, and whether this run reached it.
+//!
+//! A report says so and no more: a noisy machine must not fail anything. A target whose figures are not
+//! part of the run is left out.
+
+use crate::figures::{Results, flushes, ratio};
+use crate::workload::Workload;
+
+/// A ratio and the side of it that is wanted.
+#[derive(Clone, Copy, Debug)]
+enum Wanted {
+    AtLeast(f64),
+    Below(f64),
+}
+
+/// What a target came to on one database.
+#[derive(Debug)]
+pub(crate) struct Verdict {
+    pub(crate) target: String,
+    pub(crate) database: String,
+    pub(crate) wanted: String,
+    pub(crate) reached: f64,
+    pub(crate) met: bool,
+}
+
+/// Each target that this run can judge, in the order of the results.
+pub(crate) fn verdicts(all: &[Results]) -> Vec<Verdict> {
+    let ours = all.iter().filter(|one| one.contestant == "portfire");
+    ours.filter_map(|one| {
+        let (against, wanted, reached) = target(all, one)?;
+        let (words, met) = match wanted {
+            Wanted::AtLeast(least) => (format!("≥ {least:.2}"), reached >= least),
+            Wanted::Below(most) => (format!("< {most:.2}"), reached < most),
+        };
+        let target = format!("{}, {against}", one.workload.name());
+        Some(Verdict { target, database: one.database.clone(), wanted: words, reached, met })
+    })
+    .collect()
+}
+
+/// What is wanted of this workload, and what it came to.
+fn target(all: &[Results], one: &Results) -> Option<(&'static str, Wanted, f64)> {
+    match one.workload {
+        Workload::Enqueue { producers: 16, .. } => {
+            let single = one.of_one_producer(all)?;
+            Some(("times one producer", Wanted::AtLeast(6.0), single))
+        }
+        Workload::Bulk { .. } => Some(("of bare", Wanted::AtLeast(0.6), ratio(all, one)?)),
+        // A server takes as much as it has free slots for: the batches of the bare statements are of 100.
+        Workload::Drain { slots: 256, .. } => Some(("of bare", Wanted::AtLeast(0.6), ratio(all, one)?)),
+        Workload::Latency { .. } => Some(("p50 in fdatasync", Wanted::Below(3.0), flushes(all, one)?)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::verdicts;
+    use crate::figures::Results;
+    use crate::meter::Sample;
+    use crate::workload::Workload;
+
+    fn results(workload: Workload, contestant: &str, wall: u64) -> Results {
+        let sample = Sample { wall, ..Sample::default() };
+        let (database, promises) = (String::from("sqlite/full"), String::new());
+        Results { workload, database, contestant: contestant.into(), promises, samples: vec![sample] }
+    }
+
+    #[test]
+    fn a_target_is_judged_by_the_figures_of_its_own_run() {
+        let one = results(Workload::Enqueue { producers: 1, jobs: 100 }, "portfire", 600);
+        let sixteen = results(Workload::Enqueue { producers: 16, jobs: 100 }, "portfire", 100);
+        let judged = verdicts(&[one.clone(), sixteen.clone()]);
+        assert_eq!(judged.len(), 1);
+        assert!(judged[0].met && (judged[0].reached - 6.0).abs() < 1e-9, "{judged:?}");
+
+        let slow = results(Workload::Enqueue { producers: 16, jobs: 100 }, "portfire", 101);
+        assert!(!verdicts(&[one, slow])[0].met);
+        assert!(verdicts(&[sixteen]).is_empty(), "without its other half there is no ratio");
+    }
+}
