@@ -18,6 +18,7 @@ async fn main() -> portfire::Result<()> {
         Some("fails") => fails().await,
         Some("blocks") => blocks().await,
         Some("reloads") => reloads().await,
+        Some("reloads slowly") => reloads_slowly().await,
         Some("sticks") => sticks().await,
         manner => Err(portfire_core::Error::misuse(format!("no such manner: {manner:?}"))),
     }
@@ -81,6 +82,16 @@ async fn blocks() -> portfire::Result<()> {
 async fn reloads() -> portfire::Result<()> {
     let host = Host::new().on_reload(|_ctx| async {
         println!("reloaded");
+        Ok(())
+    });
+    announcing(host).run().await
+}
+
+/// Reloads until it is asked to stop.
+async fn reloads_slowly() -> portfire::Result<()> {
+    let host = Host::new().on_reload(|ctx| async move {
+        ctx.cancelled().await;
+        println!("reload cancelled");
         Ok(())
     });
     announcing(host).run().await
