@@ -34,6 +34,7 @@ pub(crate) use registry::{Runner, runner_of};
 pub use running::RunningServer;
 pub(crate) use signs::Complaint;
 
+use crate::signals::Listener;
 use crate::values::Values;
 use crate::{AttemptScope, Job, JobError, Jobs, Layer};
 use registry::Registry;
@@ -176,7 +177,8 @@ impl Server {
         self
     }
 
-    /// Starts, works until Ctrl-C or SIGTERM, then drains and stops.
+    /// Starts, works until SIGTERM, SIGINT or SIGQUIT (Ctrl-C, Ctrl-Break and the closing of the console on
+    /// Windows), then drains and stops.
     ///
     /// # Errors
     /// As [`start`](Self::start) and [`RunningServer::stop`].
@@ -184,9 +186,9 @@ impl Server {
     /// # Cancel safety
     /// If dropped, jobs that run are dropped too, and run again once the lease has ended.
     pub async fn run(self) -> Result<()> {
-        let signals = running::StopSignals::listen()?;
+        let mut signals = Listener::new(false)?;
         let server = self.start().await?;
-        signals.first().await;
+        signals.next().await;
         server.stop().await
     }
 
