@@ -25,7 +25,7 @@ use std::time::Duration;
 use portfire_core::engine::Config;
 use portfire_core::limits::{CLAIM_MAX, LEASE};
 use portfire_core::storage::ServerInfo;
-use portfire_core::{Error, Result};
+use portfire_core::{Error, Result, Storage};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use attempt::Attempts;
@@ -218,6 +218,10 @@ impl Server {
     pub(crate) fn within(mut self, outer: &Values) -> Self {
         self.values = self.values.within(outer);
         self
+    }
+
+    pub(crate) fn storage(&self) -> &Arc<dyn Storage> {
+        self.jobs.storage()
     }
 
     /// Its name for people, if it was given one.
