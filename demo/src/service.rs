@@ -10,7 +10,7 @@ use portfire::{DurationExt, JobError, Jobs};
 use tokio::net::TcpListener;
 
 use crate::app::{App, router};
-use crate::cleanup::remove_old_files;
+use crate::cleanup::{remove_expired_hourly, remove_old_files};
 use crate::config::Config;
 use crate::database::Database;
 use crate::files::DataDir;
@@ -79,9 +79,11 @@ pub async fn run(config: Config) -> Result<(), ServiceError> {
     let sweeping = data.clone();
     Ok(host
         .provide(data.clone())
+        .provide(database.clone())
         .service("old uploads", on_start(move |_ctx| sweep(sweeping.clone(), jobs.clone())))
         .server(server)
         .queue(&previews)
+        .periodic("deleted users", Every::delay(1.hour()).at_once(), remove_expired_hourly)
         .periodic("old files", Every::delay(1.hour()).at_once(), remove_old_files)
         .add(guided(tour, database, data, !config.no_sample))
         .add(Web::on(listener, router))
