@@ -16,6 +16,7 @@ async fn main() -> portfire::Result<()> {
         Some("drains") => drains().await,
         Some("overruns") => overruns().await,
         Some("fails") => fails().await,
+        Some("panics late") => panics_late().await,
         Some("blocks") => blocks().await,
         Some("reloads") => reloads().await,
         Some("reloads slowly") => reloads_slowly().await,
@@ -65,6 +66,14 @@ async fn fails() -> portfire::Result<()> {
         Err(JobError::message("no luck"))
     });
     announcing(Host::new().add(work.on_failure(OnFailure::StopHost))).run().await
+}
+
+async fn panics_late() -> portfire::Result<()> {
+    let host = Host::new().background("work", |ctx| async move {
+        ctx.cancelled().await;
+        if true { panic!("boom") } else { Ok(()) }
+    });
+    announcing(host).run().await
 }
 
 /// Blocks the only thread of the runtime for ever once it is asked to stop.

@@ -93,6 +93,15 @@ fn a_failing_service_that_stops_the_host_exits_with_a_failure() {
 }
 
 #[test]
+fn a_panic_after_the_signal_makes_the_exit_code_say_so() {
+    let mut program = Program::start("panics late");
+    program.until("ready");
+    program.signal("-TERM");
+    let (code, _, error) = program.end();
+    assert!(code == Some(1) && error.contains("`work`") && error.contains("boom"), "{code:?}: {error}");
+}
+
+#[test]
 fn a_second_signal_exits_at_once_even_when_every_thread_is_stuck() {
     let mut program = Program::start("blocks");
     program.until("ready");
