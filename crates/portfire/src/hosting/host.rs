@@ -276,9 +276,10 @@ impl Host {
 
     /// Starts everything, without looking at signals: for tests, and for programs that have their own.
     ///
-    /// # Errors Misuse if two services have one name, or a queue was given to another host before; broken if
-    /// a service fails to start, with its name; closed if the host was asked to stop meanwhile. Everything
-    /// that was started is then stopped again.
+    /// # Errors
+    /// Misuse if two services have one name, or a queue was given to another host before; broken if a service
+    /// fails to start, with its name; closed if the host was asked to stop meanwhile. Everything that was started
+    /// is then stopped again.
     ///
     /// # Cancel safety
     /// If dropped, what was started is dropped at once.
