@@ -85,7 +85,12 @@ impl DataDir {
         for name in ["mail", "reports", "previews"] {
             let mut entries = fs::read_dir(self.0.join(name)).await?;
             while let Some(entry) = entries.next_entry().await? {
-                if Timestamp::from(entry.metadata().await?.modified()?) < cutoff {
+                let written = match entry.metadata().await {
+                    // Somebody else removed it meanwhile.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                    metadata => metadata?.modified()?,
+                };
+                if Timestamp::from(written) < cutoff {
                     remove_if_there(&entry.path()).await?;
                     removed += 1;
                 }

@@ -5,12 +5,12 @@
 //!    cleanup, the tour, and HTTP last.
 //! 3. Ctrl-C or SIGTERM: the reverse. HTTP finishes its requests, previews and jobs drain.
 
-use portfire::hosting::{Every, Host, TaskQueue, Web, on_start};
+use portfire::hosting::{Background, Every, Host, OnFailure, TaskQueue, Web, on_start};
 use portfire::{DurationExt, JobError, Jobs};
 use tokio::net::TcpListener;
 
 use crate::app::{App, router};
-use crate::cleanup::remove_old_files;
+use crate::cleanup::{remove_expired_hourly, remove_old_files};
 use crate::config::Config;
 use crate::database::Database;
 use crate::files::DataDir;
@@ -72,32 +72,39 @@ pub async fn run(config: Config) -> Result<(), ServiceError> {
     let previews = preview::queue();
     let tour = Tour::new(format!("http://{address}"), config.language);
 
-    let host = Host::new();
+    // Long enough for a proxy on the same machine to notice; a person who presses Ctrl-C hardly does.
+    let host = Host::new().shutdown_delay(500.milliseconds());
     let app = app(&config, &jobs, &database, &data, &previews);
     let router = router(app, &host.health());
     let sweeping = data.clone();
     Ok(host
         .provide(data.clone())
+        .provide(database.clone())
         .service("old uploads", on_start(move |_ctx| sweep(sweeping.clone(), jobs.clone())))
         .server(server)
         .queue(&previews)
+        .periodic("deleted users", Every::delay(1.hour()).at_once(), remove_expired_hourly)
         .periodic("old files", Every::delay(1.hour()).at_once(), remove_old_files)
-        .background("tour", move |ctx| {
-            let (tour, database, data) = (tour.clone(), database.clone(), data.clone());
-            async move {
-                ctx.lifetime().started().await;
-                tour.say_address();
-                if !config.no_sample
-                    && let Err(error) = tour.show(&database, &data).await
-                {
-                    tracing::warn!(error = %error, "the tour ended early");
-                }
-                Ok(())
-            }
-        })
+        .add(guided(tour, database, data, !config.no_sample))
         .add(Web::on(listener, router))
         .run()
         .await?)
+}
+
+/// The tour, which is shown once: a tour that panics must not take the service down.
+fn guided(tour: Tour, database: Database, data: DataDir, with_sample: bool) -> Background {
+    let tour = Background::new("tour", move |ctx| {
+        let (tour, database, data) = (tour.clone(), database.clone(), data.clone());
+        async move {
+            ctx.lifetime().started().await;
+            tour.say_address();
+            if with_sample && let Err(error) = tour.show(&database, &data).await {
+                tracing::warn!(error = %error, "the tour ended early");
+            }
+            Ok(())
+        }
+    });
+    tour.on_failure(OnFailure::LeaveDead)
 }
 
 fn app(config: &Config, jobs: &Jobs, database: &Database, data: &DataDir, previews: &TaskQueue) -> App {

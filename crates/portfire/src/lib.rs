@@ -16,6 +16,7 @@ mod job_error;
 mod layer;
 mod recurring;
 pub mod server;
+mod signals;
 pub mod testing;
 mod transaction;
 mod values;

@@ -1,17 +1,14 @@
 //! What recurs: the nightly cleanup, and a look for failures every five minutes.
 
-use std::time::Duration;
-
 use lettre::message::Mailbox;
 use portfire::prelude::*;
 use portfire::{Filter, JobSummary, PageRequest, Timestamp};
 
+use crate::cleanup::remove_expired;
 use crate::database::Database;
 use crate::i18n::Language;
 use crate::mailer::{MailError, Mailer};
 
-/// How long a user stays after it was marked as deleted.
-const KEPT_AFTER_DELETION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Most failures listed in one message; all are counted.
 const LINES_MAX: usize = 50;
 
@@ -34,10 +31,11 @@ pub async fn put_schedules(jobs: &Jobs, zone: &str) -> portfire::Result<()> {
     Ok(())
 }
 
-/// Removes users that were marked as deleted 30 days ago, and what is left of imports as old.
+/// Removes users that were marked as deleted 30 days ago, and what is left of imports as old. The same is
+/// done every hour by a service of the host: see [`cleanup`](crate::cleanup).
 #[job(queue = "upkeep", attempts = 5)]
 pub async fn cleanup_expired_data(#[from] database: &Database, ctx: &JobContext) -> Result<u64, JobError> {
-    let removed = database.expire(ctx.created_at().before(KEPT_AFTER_DELETION)).await?;
+    let removed = remove_expired(database, ctx.created_at()).await?;
     ctx.log(format_args!("removed {removed} users"));
     Ok(removed)
 }

@@ -47,6 +47,7 @@ async fn the_service_says_how_each_of_its_parts_is() {
         let (status, report) = answer(demo.get(path)).await;
         assert_eq!((status, &report["is_ready"]), (200, &json!(true)), "{report}");
         let names: Vec<_> = report["services"].as_array().unwrap().iter().map(|part| &part["name"]).collect();
-        assert_eq!(names, ["old uploads", "demo", "previews", "old files", "tour", "web"]);
+        assert_eq!(names, ["old uploads", "demo", "previews", "deleted users", "old files", "tour", "web"]);
+        assert_eq!(report["checks"], json!([{ "name": "storage of demo", "status": "healthy" }]));
     }
 }

@@ -5,7 +5,7 @@ use portfire::{Jobs, SlotFate, Standing, State};
 use serde_json::json;
 use sqlx::SqlitePool;
 
-use crate::bed::{Bed, answer};
+use crate::bed::{Bed, Demo, answer};
 
 const DAY_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
 
@@ -23,32 +23,53 @@ async fn run_now(jobs: &Jobs, schedule: &str) -> portfire::JobDetails {
     .await
 }
 
-#[tokio::test]
-async fn a_deleted_user_goes_after_thirty_days() {
-    let bed = Bed::new();
-    let demo = bed.start().await;
+/// Three users: one that is kept, one that was marked as deleted 29 days ago, one that was 31 days ago.
+async fn three_users(demo: &Demo, pool: &SqlitePool) {
     for name in ["kept", "recent", "old"] {
         let body = json!({ "displayName": name, "email": format!("{name}@example.com") });
         assert_eq!(answer(demo.post("/api/users").json(&body)).await.0, 201);
     }
-    for id in [2, 3] {
+    for (id, days) in [(2, 29), (3, 31)] {
         assert_eq!(demo.delete(&format!("/api/users/{id}")).send().await.unwrap().status(), 204);
+        let ago = sqlx::query("UPDATE users SET deleted_at = deleted_at - ?1 WHERE id = ?2");
+        ago.bind(days * DAY_MICROS).bind(id).execute(pool).await.unwrap();
+    }
+}
+
+async fn users(pool: &SqlitePool) -> Vec<i64> {
+    sqlx::query_scalar("SELECT id FROM users ORDER BY id").fetch_all(pool).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_hourly_cleanup_goes_by_the_same_rule_and_leaves_nothing_to_the_nightly_one() {
+    let bed = Bed::new();
+    let demo = bed.start().await;
+    let (jobs, pool) = database(&bed).await;
+    three_users(&demo, &pool).await;
+    assert_eq!(users(&pool).await, [1, 2, 3]);
+    assert!(demo.interrupt().await.success());
+    let _demo = bed.start().await;
+    crate::bed::until("the hourly cleanup", async || (users(&pool).await == [1, 2]).then_some(())).await;
+    let nightly = run_now(&jobs, "cleanup-expired-data").await;
+    assert_eq!((nightly.summary.state, nightly.result.unwrap().as_str()), (State::Succeeded, "0"));
+    assert_eq!(users(&pool).await, [1, 2]);
+}
+
+#[tokio::test]
+async fn a_deleted_user_goes_after_thirty_days() {
+    let bed = Bed::new();
+    let demo = bed.start().await;
+    let (jobs, pool) = database(&bed).await;
+    three_users(&demo, &pool).await;
+    for id in [2, 3] {
         let (status, again) = answer(demo.delete(&format!("/api/users/{id}"))).await;
         assert_eq!((status, &again["error"]), (404, &json!("找不到該使用者")));
     }
     assert_eq!(answer(demo.get("/api/users")).await.1["total"], 1, "deleted users are not listed");
 
-    let (jobs, pool) = database(&bed).await;
-    let ago = |days: i64| {
-        sqlx::query("UPDATE users SET deleted_at = deleted_at - ?1 WHERE id = ?2").bind(days * DAY_MICROS)
-    };
-    ago(29).bind(2).execute(&pool).await.unwrap();
-    ago(31).bind(3).execute(&pool).await.unwrap();
     let cleanup = run_now(&jobs, "cleanup-expired-data").await;
     assert_eq!((cleanup.summary.state, cleanup.result.unwrap().as_str()), (State::Succeeded, "1"));
-    let left: Vec<i64> =
-        sqlx::query_scalar("SELECT id FROM users ORDER BY id").fetch_all(&pool).await.unwrap();
-    assert_eq!(left, [1, 2]);
+    assert_eq!(users(&pool).await, [1, 2]);
 
     let back = json!({ "displayName": "again", "email": "Recent@example.com" });
     let (status, user) = answer(demo.post("/api/users").json(&back)).await;

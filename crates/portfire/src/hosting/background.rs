@@ -9,18 +9,17 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use portfire_core::{Dice, Fault};
 
 use super::host::Part;
 use super::metrics;
-use super::plan::Hook;
-use super::service::{ServiceContext, Unit};
+use super::service::ServiceContext;
 use super::supervise::{OnEnd, OnFailure, Supervision, Verdict};
-use super::task::OwnTask;
-use super::vitals::{ServiceState, Vitals};
+use super::task::TaskUnit;
+use super::vitals::ServiceState;
 use crate::JobError;
 use crate::clock::{monotonic_now, system_dice};
 use crate::contain::contain;
@@ -89,54 +88,9 @@ impl fmt::Debug for Background {
 impl From<Background> for Part {
     fn from(background: Background) -> Self {
         let Background { name, work, on_failure, on_end } = background;
-        let late_panic = Arc::new(OnceLock::new());
-        let supervised = Mutex::new(Some(Supervised {
-            work,
-            on_end,
-            supervision: Supervision::new(on_failure),
-            dice: system_dice(),
-            late_panic: Arc::clone(&late_panic),
-        }));
-        Self::new(name, "background", BackgroundUnit { supervised, task: OwnTask::default(), late_panic })
-    }
-}
-
-struct BackgroundUnit {
-    /// Taken by the task when it begins.
-    supervised: Mutex<Option<Supervised>>,
-    task: OwnTask,
-    late_panic: Arc<OnceLock<Fault>>,
-}
-
-impl Unit for BackgroundUnit {
-    fn call<'a>(
-        &'a self,
-        hook: Hook,
-        ctx: &'a ServiceContext,
-    ) -> Pin<Box<dyn Future<Output = Result<(), JobError>> + Send + 'a>> {
-        Box::pin(async move {
-            match hook {
-                Hook::Start => {
-                    let taken = self.supervised.lock().unwrap_or_else(PoisonError::into_inner).take();
-                    if let Some(supervised) = taken {
-                        ctx.vitals().enter(ServiceState::Running);
-                        self.task.begin(supervised.run(ctx.clone()));
-                    }
-                }
-                Hook::Stop => {
-                    self.task.end().await;
-                    if let Some(panic) = self.late_panic.get() {
-                        return Err(JobError::message(&panic.message));
-                    }
-                }
-                _ => {}
-            }
-            Ok(())
-        })
-    }
-
-    fn abandon(&self) {
-        self.task.abandon();
+        let supervision = Supervision::new(on_failure);
+        let supervised = Supervised { work, on_end, supervision, dice: system_dice() };
+        Self::new(name, "background", TaskUnit::new(|ctx| supervised.run(ctx)))
     }
 }
 
@@ -146,9 +100,10 @@ struct Supervised {
     on_end: OnEnd,
     supervision: Supervision,
     dice: Dice,
-    /// What it panicked with after it was asked to stop.
-    late_panic: Arc<OnceLock<Fault>>,
 }
+
+/// How a run ended: with a result, or a panic.
+type RunEnd = Result<Result<(), JobError>, Fault>;
 
 /// What follows one run.
 enum After {
@@ -157,49 +112,38 @@ enum After {
 }
 
 impl Supervised {
-    async fn run(mut self, ctx: ServiceContext) {
+    async fn run(mut self, ctx: ServiceContext) -> Result<(), JobError> {
         loop {
             let began = monotonic_now();
             let run = ctx.for_run();
-            let result = self.run_once(&ctx, run.clone()).await;
+            let end = self.run_once(&ctx, run.clone()).await;
             run.release_values();
             if ctx.is_cancelled() {
-                return report_end(&ctx, result);
+                return judge_last(&ctx, end);
             }
+            let result = end.unwrap_or_else(|panic| Err(panicked(&panic)));
             match self.after(&ctx, began.elapsed(), result) {
                 After::Again(wait) => {
                     if !ctx.sleep(wait).await {
-                        return;
+                        return Ok(());
                     }
                     ctx.vitals().restarts();
                     ctx.vitals().enter(ServiceState::Running);
                 }
-                After::Over => return,
+                After::Over => return Ok(()),
             }
         }
     }
 
     /// One run to its end. Once it has lasted long enough, the failures before it are over.
-    async fn run_once(&self, ctx: &ServiceContext, run: ServiceContext) -> Result<(), JobError> {
+    async fn run_once(&self, ctx: &ServiceContext, run: ServiceContext) -> RunEnd {
         let mut work = contain(async { (self.work)(run).await });
-        let result = match self.supervision.forgiven_after() {
-            None => work.await,
-            Some(long) => {
-                if let Ok(result) = tokio::time::timeout(long, &mut work).await {
-                    result
-                } else {
-                    ctx.vitals().recovered();
-                    work.await
-                }
-            }
-        };
-        result.unwrap_or_else(|panic| {
-            let text = format!("it panicked: {}", panic.message);
-            if ctx.is_cancelled() {
-                let _ = self.late_panic.set(Fault::new(&text));
-            }
-            Err(JobError::message(text))
-        })
+        let Some(long) = self.supervision.forgiven_after() else { return work.await };
+        if let Ok(end) = tokio::time::timeout(long, &mut work).await {
+            return end;
+        }
+        ctx.vitals().recovered();
+        work.await
     }
 
     /// What follows a run that ended by itself.
@@ -248,11 +192,19 @@ impl Supervised {
     }
 }
 
-/// An error that came after the service was asked to stop is said, and held against nobody: most are the
-/// request itself on its way out. A panic never is, and fails the stop.
-fn report_end(ctx: &ServiceContext, result: Result<(), JobError>) {
-    let vitals: &Vitals = ctx.vitals();
-    if let Err(error) = result {
-        tracing::info!(service = vitals.name(), %error, "ended with an error after it was asked to stop");
+/// What the last run means for the stop. An error that came after the request is said, and held against
+/// nobody: most are the request itself on its way out. A panic never is, and fails the stop.
+fn judge_last(ctx: &ServiceContext, end: RunEnd) -> Result<(), JobError> {
+    match end {
+        Err(panic) => Err(panicked(&panic)),
+        Ok(Err(error)) => {
+            tracing::info!(service = ctx.name(), %error, "ended with an error after it was asked to stop");
+            Ok(())
+        }
+        Ok(Ok(())) => Ok(()),
     }
+}
+
+fn panicked(panic: &Fault) -> JobError {
+    JobError::message(format!("it panicked: {}", panic.message))
 }

@@ -13,6 +13,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use portfire_core::Storage;
 use serde::Serialize;
 
 use super::lifetime::Lifetime;
@@ -66,7 +67,7 @@ pub struct HealthReport {
     pub stuck: Vec<Box<str>>,
     /// Its services, in the order they were added.
     pub services: Vec<ServiceHealth>,
-    /// The application's own checks.
+    /// The storages, and the application's own checks.
     pub checks: Vec<CheckHealth>,
 }
 
@@ -117,7 +118,7 @@ impl Health {
         Self(Arc::new(Known { lifetime, ..Known::default() }))
     }
 
-    /// Everything. The application's checks run together, each for at most 0.8 s.
+    /// Everything. The storages and the application's checks are asked together, each for at most 0.8 s.
     ///
     /// # Cancel safety
     /// Safe: checks that still run are dropped.
@@ -141,7 +142,8 @@ impl Health {
         }
     }
 
-    /// The services whose loops do not turn; none if the host is live. Asks none of the application's checks.
+    /// The services whose loops do not turn; none if the host is live. Asks no storage, and none of the
+    /// application's checks.
     pub fn stuck(&self) -> Vec<Box<str>> {
         let services = self.services();
         services.iter().filter(|vitals| vitals.look().is_stuck).map(|vitals| vitals.name().into()).collect()
@@ -158,6 +160,18 @@ impl Health {
     {
         let check: Check = Arc::new(move || Box::pin(check()));
         self.0.checks.lock().unwrap_or_else(PoisonError::into_inner).push((name, check));
+    }
+
+    /// Adds a storage to the checks. It is asked for something that every backend has to read: a clock may be
+    /// at hand where the database is not.
+    pub(super) fn add_storage(&self, name: impl Into<Box<str>>, storage: Arc<dyn Storage>) {
+        self.add_check(name.into(), move || {
+            let storage = Arc::clone(&storage);
+            async move {
+                storage.list_schedules(None, 1).await?;
+                Ok(())
+            }
+        });
     }
 
     pub(super) fn services(&self) -> Vec<Arc<Vitals>> {

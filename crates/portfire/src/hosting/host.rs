@@ -20,7 +20,7 @@ use super::vitals::Vitals;
 use super::{signals, systemd};
 use crate::clock::SystemClock;
 use crate::values::Values;
-use crate::{AttemptScope, JobError, Server};
+use crate::{AttemptScope, JobError, Jobs, Server};
 
 /// What runs together in one process.
 ///
@@ -56,7 +56,6 @@ pub struct Host {
 }
 
 /// Something that can be added to a host: a [`Background`], a [`Periodic`], a `Web`.
-#[derive(Clone)]
 pub struct Part {
     pub(super) vitals: Arc<Vitals>,
     pub(super) unit: Arc<dyn Unit>,
@@ -132,10 +131,19 @@ impl Host {
         self.add(queue.part())
     }
 
-    /// Adds a server of durable jobs. Its values are its own and the host's. If it was given a name, that is
-    /// the service's too; otherwise it is `server`.
+    /// Adds a server of durable jobs, and its storage to the health report. Its values are its own and the
+    /// host's. If it was given a name, that is the service's too; otherwise it is `server`.
     pub fn server(self, server: Server) -> Self {
-        self.add(super::durable::part(server))
+        let storage = Arc::clone(server.storage());
+        let part = super::durable::part(server);
+        self.health.add_storage(format!("storage of {}", part.vitals.name()), storage);
+        self.add(part)
+    }
+
+    /// Adds the storage of these jobs to the health report, for a host that enqueues and has no server.
+    pub fn storage(self, jobs: &Jobs) -> Self {
+        self.health.add_storage("storage", Arc::clone(jobs.storage()));
+        self
     }
 
     /// Adds a web server. [`Web`](super::Web) has the options.
@@ -269,8 +277,9 @@ impl Host {
     /// Starts everything, without looking at signals: for tests, and for programs that have their own.
     ///
     /// # Errors
-    /// Misuse if two services have one name; broken if a service fails to start, with its name; closed if the
-    /// host was asked to stop meanwhile. Everything that was started is then stopped again.
+    /// Misuse if two services have one name, or a queue was given to another host before; broken if a service
+    /// fails to start, with its name; closed if the host was asked to stop meanwhile. Everything that was started
+    /// is then stopped again.
     ///
     /// # Cancel safety
     /// If dropped, what was started is dropped at once.
@@ -281,6 +290,7 @@ impl Host {
     /// The host as it can be started: what cannot work is refused here.
     pub(super) fn ready(self) -> Result<run::Ready> {
         self.check_names()?;
+        self.parts.iter().try_for_each(|part| part.unit.claim())?;
         Ok(run::Ready {
             parts: self.parts,
             values: Arc::new(self.values),

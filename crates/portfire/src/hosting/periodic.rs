@@ -9,7 +9,7 @@ use std::fmt;
 use std::future::Future;
 use std::ops::Deref;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use portfire_core::{Dice, Error, Fault, Result};
@@ -20,10 +20,8 @@ use tracing::Instrument;
 use super::host::Part;
 use super::metrics;
 use super::pace::{At, Due, Now, Pace};
-use super::plan::Hook;
-use super::service::{ServiceContext, Unit};
-use super::task::OwnTask;
-use super::vitals::ServiceState;
+use super::service::ServiceContext;
+use super::task::TaskUnit;
 use crate::JobError;
 use crate::clock::{monotonic_now, system_dice};
 use crate::contain::caught;
@@ -121,7 +119,7 @@ impl From<Periodic> for Part {
         let Periodic { name, every, work, timeout, stuck_after } = periodic;
         let pace = Pace::new(every);
         let clockwork = Clockwork { work, timeout, stuck_after, pace, asked, dice: system_dice(), ticks: 0 };
-        let unit = PeriodicUnit { clockwork: Mutex::new(Some(clockwork)), task: OwnTask::default() };
+        let unit = TaskUnit::new(|ctx| clockwork.run(ctx));
         Self { ticks: Some(Trigger(sender)), ..Self::new(name, "periodic", unit) }
     }
 }
@@ -142,39 +140,6 @@ impl Trigger {
     }
 }
 
-struct PeriodicUnit {
-    /// Taken by the task when it begins.
-    clockwork: Mutex<Option<Clockwork>>,
-    task: OwnTask,
-}
-
-impl Unit for PeriodicUnit {
-    fn call<'a>(
-        &'a self,
-        hook: Hook,
-        ctx: &'a ServiceContext,
-    ) -> Pin<Box<dyn Future<Output = Result<(), JobError>> + Send + 'a>> {
-        Box::pin(async move {
-            match hook {
-                Hook::Start => {
-                    let taken = self.clockwork.lock().unwrap_or_else(PoisonError::into_inner).take();
-                    if let Some(clockwork) = taken {
-                        ctx.vitals().enter(ServiceState::Running);
-                        self.task.begin(clockwork.run(ctx.clone()));
-                    }
-                }
-                Hook::Stop => self.task.end().await,
-                _ => {}
-            }
-            Ok(())
-        })
-    }
-
-    fn abandon(&self) {
-        self.task.abandon();
-    }
-}
-
 /// What makes a service tick.
 struct Clockwork {
     work: Work,
@@ -187,7 +152,7 @@ struct Clockwork {
 }
 
 impl Clockwork {
-    async fn run(mut self, ctx: ServiceContext) {
+    async fn run(mut self, ctx: ServiceContext) -> Result<(), JobError> {
         let began = monotonic_now();
         let now = |ctx: &ServiceContext| Now { moment: began.elapsed(), wall: ctx.now() };
         let mut due = self.pace.next(now(&ctx));
@@ -195,7 +160,7 @@ impl Clockwork {
         loop {
             tokio::select! {
                 biased;
-                () = ctx.cancelled() => return,
+                () = ctx.cancelled() => return Ok(()),
                 () = wait_for(due, jitter, began, &ctx) => {
                     let missed = due.map_or(0, |due| due.missed);
                     // It is logged and shown; nobody waits for it.

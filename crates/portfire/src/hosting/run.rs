@@ -133,8 +133,16 @@ pub(super) struct Reloader {
 }
 
 impl Reloader {
+    /// Asks the hook that runs to end; no other one is called.
+    pub(super) fn cancel(&self) {
+        self.ctx.cancellation().cancel();
+    }
+
     pub(super) async fn reload(&self) {
         for hook in &self.hooks {
+            if self.ctx.is_cancelled() {
+                return;
+            }
             let ctx = self.ctx.for_run();
             let called = caught(hook.call(Hook::Start, &ctx)).await;
             ctx.release_values();

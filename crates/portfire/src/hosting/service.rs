@@ -338,6 +338,11 @@ pub(super) trait Unit: Send + Sync {
         ctx: &'a ServiceContext,
     ) -> Pin<Box<dyn Future<Output = Result<(), JobError>> + Send + 'a>>;
 
+    /// Makes it the host's own, before anything starts; refused if it is another's.
+    fn claim(&self) -> portfire_core::Result<()> {
+        Ok(())
+    }
+
     /// Ends at once whatever it still does.
     fn abandon(&self) {}
 

@@ -4,8 +4,8 @@
 //! 1. `READY=1` when every service has started, with a status line.
 //! 2. `WATCHDOG=1` at half the watchdog's interval, only while every loop of the host turns: a stuck loop lets
 //!    systemd restart the process, and the status names it.
-//! 3. `RELOADING=1` and `READY=1` around a reload.
-//! 4. `STOPPING=1` at the request to stop.
+//! 3. `RELOADING=1` and `READY=1` around a reload, which the pings do not wait for.
+//! 4. `STOPPING=1` at the request to stop, which also cancels a reload.
 //!
 //! The `sd-notify` crate writes the datagrams: `RELOADING=1` must carry the monotonic clock of the system,
 //! which cannot be read without `unsafe`, and this crate has none.
@@ -13,6 +13,7 @@
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::sleep_until;
 
 use super::health::Health;
 use super::lifetime::Lifetime;
@@ -25,29 +26,43 @@ pub(super) async fn accompany(
     lifetime: &Lifetime,
     health: &Health,
     reloader: Reloader,
-    mut reload: UnboundedReceiver<()>,
+    reload: UnboundedReceiver<()>,
 ) {
     tell::ready(health.services().len());
-    let watchdog = tell::watchdog_interval();
-    let mut ping_at = watchdog.map(|interval| monotonic_now() + interval / 2);
+    let stop = async {
+        lifetime.asked().await;
+        tell::stopping();
+        reloader.cancel();
+    };
+    tokio::join!(stop, reloads(lifetime, health, &reloader, reload), pings(health));
+}
+
+/// Reloads whenever it is asked to, until the host is asked to stop.
+async fn reloads(
+    lifetime: &Lifetime,
+    health: &Health,
+    reloader: &Reloader,
+    mut reload: UnboundedReceiver<()>,
+) {
     loop {
         tokio::select! {
-            () = lifetime.asked() => break,
-            Some(()) = reload.recv() => {
-                tell::reloading();
-                reloader.reload().await;
-                tell::ready(health.services().len());
-            }
-            () = until(ping_at) => {
-                ping(health);
-                ping_at = watchdog.map(|interval| monotonic_now() + interval / 2);
-            }
+            biased;
+            () = lifetime.asked() => return,
+            asked = reload.recv() => if asked.is_none() { return },
+        }
+        tell::reloading();
+        reloader.reload().await;
+        if !lifetime.was_asked() {
+            tell::ready(health.services().len());
         }
     }
-    tell::stopping();
-    // The watchdog goes on to the end: a stop that blocks its thread is stuck, too.
-    while let Some(interval) = watchdog {
-        until(Some(monotonic_now() + interval / 2)).await;
+}
+
+/// Pings to the very end: a stop that blocks its thread is stuck, too.
+async fn pings(health: &Health) {
+    let Some(interval) = tell::watchdog_interval() else { return };
+    loop {
+        sleep_until(monotonic_now() + interval / 2).await;
         ping(health);
     }
 }
@@ -64,13 +79,6 @@ fn ping(health: &Health) {
     } else {
         tracing::error!(?stuck, "the watchdog is not told that all is well");
         tell::status(&format!("stuck: {}", stuck.join(", ")));
-    }
-}
-
-async fn until(instant: Option<tokio::time::Instant>) {
-    match instant {
-        Some(instant) => tokio::time::sleep_until(instant).await,
-        None => std::future::pending().await,
     }
 }
 

@@ -147,6 +147,7 @@ impl WebUnit {
             if let Err(error) = server.await {
                 lifetime.fail(name, error);
             }
+            Ok(())
         });
     }
 }
@@ -171,7 +172,7 @@ impl Unit for WebUnit {
                 Hook::Started => self.serve(ctx),
                 Hook::Stop => {
                     self.close.cancel();
-                    self.task.end().await;
+                    self.task.end().await?;
                 }
                 _ => {}
             }
@@ -189,8 +190,9 @@ impl Unit for WebUnit {
 impl Health {
     /// `/livez`, `/readyz` and `/healthz`: 200 if it is so and 503 if not, as JSON.
     ///
-    /// `/livez` names what is stuck, and asks none of the application's checks: a partner that is down is no
-    /// reason to restart the process. The others answer with the whole report, within a second.
+    /// `/livez` names what is stuck, and asks no storage and none of the application's checks: a database or
+    /// a partner that is down is no reason to restart the process. The others answer with the whole report,
+    /// within a second.
     ///
     /// Point a liveness probe at `/livez`, a readiness probe at `/readyz`, and look at `/healthz` yourself. The
     /// report names services and what went wrong with them: keep it away from strangers.

@@ -25,7 +25,7 @@ use std::time::Duration;
 use portfire_core::engine::Config;
 use portfire_core::limits::{CLAIM_MAX, LEASE};
 use portfire_core::storage::ServerInfo;
-use portfire_core::{Error, Result};
+use portfire_core::{Error, Result, Storage};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use attempt::Attempts;
@@ -34,6 +34,7 @@ pub(crate) use registry::{Runner, runner_of};
 pub use running::RunningServer;
 pub(crate) use signs::Complaint;
 
+use crate::signals::Listener;
 use crate::values::Values;
 use crate::{AttemptScope, Job, JobError, Jobs, Layer};
 use registry::Registry;
@@ -176,7 +177,8 @@ impl Server {
         self
     }
 
-    /// Starts, works until Ctrl-C or SIGTERM, then drains and stops.
+    /// Starts, works until SIGTERM, SIGINT or SIGQUIT (Ctrl-C, Ctrl-Break and the closing of the console on
+    /// Windows), then drains and stops.
     ///
     /// # Errors
     /// As [`start`](Self::start) and [`RunningServer::stop`].
@@ -184,9 +186,9 @@ impl Server {
     /// # Cancel safety
     /// If dropped, jobs that run are dropped too, and run again once the lease has ended.
     pub async fn run(self) -> Result<()> {
-        let signals = running::StopSignals::listen()?;
+        let mut signals = Listener::new(false)?;
         let server = self.start().await?;
-        signals.first().await;
+        signals.next().await;
         server.stop().await
     }
 
@@ -216,6 +218,10 @@ impl Server {
     pub(crate) fn within(mut self, outer: &Values) -> Self {
         self.values = self.values.within(outer);
         self
+    }
+
+    pub(crate) fn storage(&self) -> &Arc<dyn Storage> {
+        self.jobs.storage()
     }
 
     /// Its name for people, if it was given one.

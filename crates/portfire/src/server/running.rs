@@ -161,39 +161,3 @@ pub(super) async fn start(
     let (driver, pulse) = (Some(tokio::spawn(driver.run())), stop_pulse);
     Ok(RunningServer { id, events, driver, pulse, shutdown, budget, signs, lease, running })
 }
-
-/// What asks the process to stop: Ctrl-C, and SIGTERM where there is such a thing. Listened for from the
-/// moment this is made, so that none is missed while a server starts.
-pub(super) struct StopSignals {
-    #[cfg(unix)]
-    signals: [tokio::signal::unix::Signal; 2],
-    #[cfg(windows)]
-    signals: [tokio::signal::windows::CtrlC; 1],
-}
-
-impl StopSignals {
-    pub(super) fn listen() -> Result<Self> {
-        let signals = || {
-            #[cfg(unix)]
-            {
-                use tokio::signal::unix::{SignalKind, signal};
-                Ok([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?])
-            }
-            #[cfg(windows)]
-            {
-                Ok([tokio::signal::windows::ctrl_c()?])
-            }
-        };
-        let failed = |e: std::io::Error| Error::broken("the process cannot listen for signals").caused_by(e);
-        Ok(Self { signals: signals().map_err(failed)? })
-    }
-
-    /// Returns at the first of them.
-    pub(super) async fn first(mut self) {
-        std::future::poll_fn(|cx| {
-            let asked = self.signals.iter_mut().any(|signal| signal.poll_recv(cx).is_ready());
-            if asked { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-        })
-        .await;
-    }
-}

@@ -16,8 +16,10 @@ async fn main() -> portfire::Result<()> {
         Some("drains") => drains().await,
         Some("overruns") => overruns().await,
         Some("fails") => fails().await,
+        Some("panics late") => panics_late().await,
         Some("blocks") => blocks().await,
         Some("reloads") => reloads().await,
+        Some("reloads slowly") => reloads_slowly().await,
         Some("sticks") => sticks().await,
         manner => Err(portfire_core::Error::misuse(format!("no such manner: {manner:?}"))),
     }
@@ -66,6 +68,14 @@ async fn fails() -> portfire::Result<()> {
     announcing(Host::new().add(work.on_failure(OnFailure::StopHost))).run().await
 }
 
+async fn panics_late() -> portfire::Result<()> {
+    let host = Host::new().background("work", |ctx| async move {
+        ctx.cancelled().await;
+        if true { panic!("boom") } else { Ok(()) }
+    });
+    announcing(host).run().await
+}
+
 /// Blocks the only thread of the runtime for ever once it is asked to stop.
 async fn blocks() -> portfire::Result<()> {
     let host = Host::new().background("blocks", |ctx| async move {
@@ -81,6 +91,16 @@ async fn blocks() -> portfire::Result<()> {
 async fn reloads() -> portfire::Result<()> {
     let host = Host::new().on_reload(|_ctx| async {
         println!("reloaded");
+        Ok(())
+    });
+    announcing(host).run().await
+}
+
+/// Reloads until it is asked to stop.
+async fn reloads_slowly() -> portfire::Result<()> {
+    let host = Host::new().on_reload(|ctx| async move {
+        ctx.cancelled().await;
+        println!("reload cancelled");
         Ok(())
     });
     announcing(host).run().await

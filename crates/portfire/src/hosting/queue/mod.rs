@@ -17,6 +17,7 @@ mod work;
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -63,6 +64,7 @@ pub struct DroppedTask {
 /// A bounded queue of tasks in this process. Cheap to clone; all clones are one queue.
 ///
 /// Tasks wait until the queue is added to a host ([`Host::queue`](super::Host::queue)) and the host starts.
+/// It ends with that host: another host needs a queue of its own.
 ///
 /// ```
 /// use portfire::hosting::{Host, TaskQueue};
@@ -162,6 +164,7 @@ impl TaskQueueBuilder {
             arrived: Notify::new(),
             places: Arc::new(Semaphore::new(capacity)),
             began: monotonic_now(),
+            has_host: AtomicBool::new(false),
         }))
     }
 }
@@ -321,6 +324,8 @@ struct Shared {
     arrived: Notify,
     places: Arc<Semaphore>,
     began: Instant,
+    /// Whether a host has started it: it ends with that host, and no other can have it.
+    has_host: AtomicBool,
 }
 
 struct Inner {

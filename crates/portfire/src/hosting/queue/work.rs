@@ -3,10 +3,11 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use portfire_core::{Fault, NewJob};
+use portfire_core::{Error, Fault, NewJob};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -172,6 +173,7 @@ impl QueueUnit {
                 () = abort.cancelled() => {}
             }
             workers.shutdown().await;
+            Ok(())
         });
     }
 
@@ -222,6 +224,16 @@ impl Unit for QueueUnit {
 
     fn left(&self) -> Vec<Leftover> {
         self.queue.lock().left.clone()
+    }
+
+    fn claim(&self) -> Result<(), Error> {
+        if self.queue.has_host.swap(true, Ordering::Relaxed) {
+            return Err(Error::misuse(format!(
+                "the queue `{}` was given to another host before, with which it ends; make a queue for each host",
+                self.queue.name
+            )));
+        }
+        Ok(())
     }
 }
 

@@ -7,6 +7,8 @@ use portfire::hosting::{Host, Status};
 use portfire::prelude::*;
 use tokio::sync::Notify;
 
+use super::ailing::{Ailing, Ailment};
+
 #[derive(Debug)]
 struct WallClock;
 
@@ -65,4 +67,34 @@ async fn what_cannot_be_finished_is_given_back_within_the_budget_of_the_host() {
 async fn a_server_that_could_never_work_fails_the_start_by_name() {
     let error = Host::new().server(Server::new(&jobs()).job::<greet>()).start().await.unwrap_err();
     assert!(error.to_string().contains("`server`") && error.to_string().contains("provide"), "{error}");
+}
+
+#[tokio::test]
+async fn a_storage_that_fails_makes_the_host_not_ready_though_its_server_beats() {
+    let storage = Arc::new(Ailing::new(Arc::new(WallClock)));
+    let jobs = Jobs::new(storage.clone());
+    let server = Server::new(&jobs).job::<waits>().provide(Arc::new(Notify::new()));
+    let host = Host::new().server(server).start().await.unwrap();
+    assert!(host.health().report().await.is_ready);
+    storage.suffers(Some(Ailment::Fails));
+    let report = host.health().report().await;
+    assert_eq!((report.status, report.is_ready, report.is_live), (Status::Unhealthy, false, true));
+    assert_eq!((&*report.checks[0].name, report.checks[0].status), ("storage of server", Status::Unhealthy));
+    assert!(report.checks[0].problem.as_ref().unwrap().contains("nobody answers"), "{report:?}");
+    assert_eq!(report.services[0].status, Status::Healthy, "its heartbeat goes on");
+    storage.suffers(None);
+    assert!(host.health().report().await.is_ready);
+    host.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_storage_that_hangs_is_reported_before_a_probe_gives_up() {
+    let storage = Arc::new(Ailing::new(Arc::new(WallClock)));
+    let host = Host::new().storage(&Jobs::new(storage.clone())).start().await.unwrap();
+    assert!(host.health().report().await.is_ready);
+    storage.suffers(Some(Ailment::Hangs));
+    let report = tokio::time::timeout(1.second(), host.health().report()).await.unwrap();
+    assert!(!report.is_ready && report.is_live, "{report:?}");
+    assert!(report.checks[0].problem.as_ref().unwrap().contains("no answer within"), "{report:?}");
+    host.stop().await;
 }

@@ -1,7 +1,9 @@
 //! Hosts, on a paused clock, and as real processes.
 
+mod ailing;
 mod background;
 mod counted;
+mod defaults;
 mod durable;
 #[cfg(unix)]
 mod examples;
@@ -14,6 +16,8 @@ mod periodic;
 mod process;
 mod queue;
 mod table;
+#[cfg(feature = "web")]
+mod troubles;
 
 use std::sync::{Arc, Mutex};
 

@@ -41,12 +41,18 @@ impl Program {
 
     /// The exit code, and what was said on both streams.
     fn end(mut self) -> (Option<i32>, String, String) {
+        // Read beside the wait: a program that hangs never closes its output.
+        let output = self.output;
+        let said = std::thread::spawn(|| output.map(Result::unwrap).collect::<Vec<_>>());
         let begin = Instant::now();
-        let said: Vec<_> = self.output.map(Result::unwrap).collect();
         while self.process.try_wait().unwrap().is_none() {
-            assert!(begin.elapsed() < PATIENCE, "the program does not end");
+            if begin.elapsed() > PATIENCE {
+                self.process.kill().unwrap();
+                panic!("the program does not end");
+            }
             std::thread::sleep(Duration::from_millis(5));
         }
+        let said = said.join().unwrap();
         let output = self.process.wait_with_output().unwrap();
         (output.status.code(), said.join("\n"), String::from_utf8_lossy(&output.stderr).into_owned())
     }
@@ -78,6 +84,15 @@ fn work_that_is_lost_at_the_deadline_makes_the_exit_code_say_so() {
 fn a_failing_service_that_stops_the_host_exits_with_a_failure() {
     let (code, _, error) = Program::start("fails").end();
     assert!(code == Some(1) && error.contains("`work`") && error.contains("no luck"), "{code:?}: {error}");
+}
+
+#[test]
+fn a_panic_after_the_signal_makes_the_exit_code_say_so() {
+    let mut program = Program::start("panics late");
+    program.until("ready");
+    program.signal("-TERM");
+    let (code, _, error) = program.end();
+    assert!(code == Some(1) && error.contains("`work`") && error.contains("boom"), "{code:?}: {error}");
 }
 
 #[test]
@@ -139,6 +154,22 @@ fn systemd_hears_ready_reloading_stopping() {
     program.signal("-TERM");
     assert_eq!(manager.next().trim(), "STOPPING=1");
     assert!(manager.until("STATUS=").contains("SIGTERM"));
+    assert_eq!(program.end().0, Some(0));
+}
+
+#[test]
+fn the_watchdog_is_fed_during_a_reload_and_a_stop_cancels_it() {
+    let manager = Manager::new();
+    let mut program = Program::start_with("reloads slowly", |command| {
+        command.env("NOTIFY_SOCKET", &manager.path).env("WATCHDOG_USEC", "100000")
+    });
+    program.until("ready");
+    program.signal("-HUP");
+    manager.until("RELOADING=1");
+    manager.until("WATCHDOG=1");
+    program.signal("-TERM");
+    manager.until("STOPPING=1");
+    program.until("reload cancelled");
     assert_eq!(program.end().0, Some(0));
 }
 

@@ -4,7 +4,7 @@ use std::future::pending;
 use std::sync::Arc;
 
 use portfire::hosting::testing::TestHost;
-use portfire::hosting::{DroppedTask, Fate, Host, TaskQueue, TaskState, WhenFull};
+use portfire::hosting::{DroppedTask, Fate, Host, TaskQueue, TaskState, WhenFull, on_start};
 use portfire::{DurationExt, JobError};
 use tokio::sync::{Notify, Semaphore};
 
@@ -266,6 +266,34 @@ async fn tasks_wait_for_the_host_to_start() {
     let host = TestHost::start(Host::new().queue(&queue)).await.unwrap();
     assert_eq!(task.await.unwrap(), 7);
     host.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_host_cannot_have_the_queue() {
+    let queue = TaskQueue::new("work");
+    let first = TestHost::start(Host::new().queue(&queue)).await.unwrap();
+    let diary = Diary::default();
+    let notes = diary.clone();
+    let before = on_start(move |_| {
+        notes.note("started");
+        async { Ok(()) }
+    });
+    let second = Host::new().service("before", before).queue(&queue.clone());
+    let error = second.start().await.unwrap_err();
+    assert!(error.is_misuse() && error.to_string().contains("`work`"), "{error}");
+    assert!(error.to_string().contains("make a queue for each host"), "{error}");
+    assert!(diary.entries().is_empty(), "nothing was started");
+    assert_eq!(queue.push(|_| async { Ok(7) }).await.unwrap().await.unwrap(), 7, "the first has it still");
+    assert!(first.stop().await.is_clean());
+    assert!(Host::new().queue(&queue).start().await.unwrap_err().is_misuse(), "it ended with its host");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_was_never_started_keeps_no_queue() {
+    let queue = TaskQueue::new("work");
+    drop(Host::new().queue(&queue));
+    let host = TestHost::start(Host::new().queue(&queue)).await.unwrap();
+    assert!(host.stop().await.is_clean());
 }
 
 #[tokio::test(start_paused = true)]

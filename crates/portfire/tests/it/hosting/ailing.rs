@@ -1,0 +1,78 @@
+//! A storage that ails on demand: everything but its heartbeat fails or hangs.
+
+use std::future::{pending, ready};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use portfire::{ModelStorage, Timestamp};
+use portfire_core::storage::{
+    Acted, Action, Answer, Beat, BeatAnswer, Directed, DueSchedules, Exchange, Exchanged, Expired, Filter,
+    Fired, Inserted, JobDetails, Overview, Page, PageRequest, Promoted, Put, SlotView,
+};
+use portfire_core::{Clock, Error, Firing, JobId, NewJob, Order, Schedule, ScheduleView, ServerId, Storage};
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Ailment {
+    Fails,
+    Hangs,
+}
+
+#[derive(Debug)]
+pub(crate) struct Ailing {
+    model: ModelStorage,
+    ailment: Mutex<Option<Ailment>>,
+}
+
+impl Ailing {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { model: ModelStorage::new(clock), ailment: Mutex::new(None) }
+    }
+
+    pub(crate) fn suffers(&self, ailment: Option<Ailment>) {
+        *self.ailment.lock().unwrap() = ailment;
+    }
+
+    fn answer<'a, T: Send + 'a>(&self, healthy: impl FnOnce() -> Answer<'a, T>) -> Answer<'a, T> {
+        match *self.ailment.lock().unwrap() {
+            None => healthy(),
+            Some(Ailment::Fails) => Box::pin(ready(Err(Error::transient("nobody answers")))),
+            Some(Ailment::Hangs) => Box::pin(pending()),
+        }
+    }
+}
+
+macro_rules! ailing {
+    ($($call:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {$(
+        fn $call(&self, $($argument: $type),*) -> Answer<'_, $answer> {
+            self.answer(|| self.model.$call($($argument),*))
+        }
+    )*};
+}
+
+impl Storage for Ailing {
+    fn beat(&self, beat: Beat) -> Answer<'_, BeatAnswer> {
+        self.model.beat(beat)
+    }
+
+    ailing! {
+        insert(jobs: Vec<NewJob>) -> Vec<Inserted>;
+        exchange(exchange: Exchange) -> Exchanged;
+        wait(at_most: Duration) -> ();
+        promote(limit: u32) -> Promoted;
+        expired(limit: u32) -> Vec<Expired>;
+        prune(limit: u32) -> u32;
+        leave(server: ServerId) -> ();
+        act(jobs: Vec<JobId>, action: Action) -> Vec<Acted>;
+        put_schedules(schedules: Vec<Schedule>) -> Vec<Put>;
+        due_schedules(limit: u32) -> DueSchedules;
+        fire(firings: Vec<Firing>) -> Vec<Fired>;
+        direct_schedules(schedules: Vec<Box<str>>, order: Order) -> Vec<Directed>;
+        get_schedules(schedules: Vec<Box<str>>) -> Vec<Option<ScheduleView>>;
+        list_schedules(after: Option<Box<str>>, limit: u32) -> Vec<ScheduleView>;
+        slots(schedule: Box<str>, before: Option<Timestamp>, limit: u32) -> Vec<SlotView>;
+        get(jobs: Vec<JobId>) -> Vec<Option<JobDetails>>;
+        list(filter: Filter, page: PageRequest) -> Page;
+        overview() -> Overview;
+        now() -> Timestamp;
+    }
+}
