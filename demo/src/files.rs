@@ -1,5 +1,6 @@
 //! Where files live, and how they appear: whole or not at all.
 
+use std::fs::TryLockError;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -54,8 +55,8 @@ impl DataDir {
         self.0.join("sample.csv")
     }
 
-    /// Removes uploads that no job knows: the process was killed between storing the file and storing
-    /// the job. Only before the service listens.
+    /// Removes uploads that no job knows and no process holds: theirs was killed between storing the file and
+    /// storing the job.
     ///
     /// # Errors
     /// What the file system or the storage reports.
@@ -67,7 +68,7 @@ impl DataDir {
                 path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse::<JobId>().ok());
             let Some(id) = id else { continue };
             let is_partial = path.extension().is_some_and(|extension| extension == "part");
-            if is_partial || jobs.get(id).await?.is_none() {
+            if (is_partial || jobs.get(id).await?.is_none()) && !is_held(&path).await? {
                 remove_if_there(&path).await?;
             }
         }
@@ -109,6 +110,30 @@ pub enum SweepError {
     /// The storage.
     #[error(transparent)]
     Jobs(#[from] portfire::Error),
+}
+
+/// Makes a file that other processes can tell from one that was left behind: it is locked for as long as it is
+/// open, and the system unlocks it when its process dies.
+///
+/// # Errors
+/// What the file system reports.
+pub async fn create_locked(path: &Path) -> io::Result<fs::File> {
+    let file = fs::File::create(path).await?.into_std().await;
+    file.try_lock()?;
+    Ok(fs::File::from_std(file))
+}
+
+/// Whether a process has it open and locked.
+async fn is_held(path: &Path) -> io::Result<bool> {
+    let file = match fs::File::open(path).await {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        opened => opened?.into_std().await,
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
 }
 
 /// Writes a file beside its place and then moves it there, so that readers see all of it or none.

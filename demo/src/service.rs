@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use crate::app::{App, router};
 use crate::cleanup::{remove_expired_hourly, remove_old_files};
 use crate::config::Config;
-use crate::database::Database;
+use crate::database::{Database, DatabaseError};
 use crate::files::DataDir;
 use crate::mailer::Mailer;
 use crate::tour::Tour;
@@ -34,7 +34,7 @@ pub enum ServiceError {
     Data(std::io::Error),
     /// The application's tables cannot be used.
     #[error("cannot use the database: {0}")]
-    Database(#[from] sqlx::Error),
+    Database(#[from] DatabaseError),
     /// Portfire cannot work.
     #[error(transparent)]
     Jobs(#[from] portfire::Error),

@@ -126,6 +126,11 @@ impl PostgresOptions {
         self
     }
 
+    /// Which tables these are, for the application's own transactions.
+    pub const fn chosen_tables(&self) -> &Tables {
+        &self.tables
+    }
+
     /// Most connections for work; one or two more are used for heartbeats, and one for listening. Default 8.
     ///
     /// # Errors

@@ -50,6 +50,11 @@ impl Tables {
         Ok(Self::named(Names { prefix: prefix.into(), ..self.names }))
     }
 
+    /// The schema they are in; `None` if the search path says so.
+    pub fn schema_name(&self) -> Option<&str> {
+        self.names.schema.as_deref()
+    }
+
     fn named(names: Names) -> Self {
         let statements = Arc::new(Statements::with_names(&names));
         Self { names, statements }

@@ -23,3 +23,9 @@ struct FromChannelQueues;
 
 #[doc = include_str!("../../../docs/guide/zh-TW/from-channel-queues.md")]
 struct FromChannelQueuesInChinese;
+
+#[doc = include_str!("../../../docs/guide/en/storage.md")]
+struct Storage;
+
+#[doc = include_str!("../../../docs/guide/zh-TW/storage.md")]
+struct StorageInChinese;

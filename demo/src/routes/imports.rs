@@ -17,7 +17,6 @@ use axum::http::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_T
 use axum::response::IntoResponse;
 use axum::{BoxError, Json};
 use futures_util::Stream;
-use portfire::sqlite::prefixed;
 use portfire::{Job, JobDetails, JobId, State as JobState};
 use serde::{Deserialize, Serialize};
 use tokio::fs::File;
@@ -25,8 +24,8 @@ use tokio::io::{AsyncWriteExt, BufWriter};
 
 use crate::app::{App, Refusal};
 use crate::csv_rows::{Problem, harmless_cell};
-use crate::database::{Database, ImportError, insert_import};
-use crate::files::remove_if_there;
+use crate::database::{Database, ImportError};
+use crate::files::{create_locked, remove_if_there};
 use crate::i18n::{Language, Text};
 use crate::jobs::{import_users, send_import_summary};
 use crate::preview;
@@ -90,8 +89,9 @@ pub async fn upload(
     let pause_ms = options.map_or(0, |Query(options)| options.pause_ms.min(PAUSE_MAX));
     let mut form = form.map_err(|_| refuse_upload(Text::ChooseFile))?;
     let id = app.jobs.new_id();
-    let name = match receive(&app, &mut form, id).await {
-        Ok(name) => name,
+    // `held` is let go at the end: until the job is stored, no other process may take the file for a leftover.
+    let (name, held) = match receive(&app, &mut form, id).await {
+        Ok(received) => received,
         Err(refusal) => {
             remove_if_there(&app.data.arriving(id)).await?;
             drain(&mut form).await;
@@ -104,6 +104,7 @@ pub async fn upload(
         remove_if_there(&app.data.upload(id)).await?;
         return Err(refusal);
     }
+    drop(held);
     preview::push(&app.previews, id, file, language);
     Ok((StatusCode::ACCEPTED, Json(Accepted::new(id, &Text::Queued, language))))
 }
@@ -168,8 +169,9 @@ pub async fn preview(
     Ok(([(CONTENT_TYPE, "text/html; charset=utf-8"), (CONTENT_SECURITY_POLICY, policy)], content))
 }
 
-/// Streams the first field named `file` to its place; returns the name it had where it came from.
-async fn receive(app: &App, form: &mut Multipart, id: JobId) -> Result<String, Refusal> {
+/// Streams the first field named `file` to its place; returns the name it had where it came from, and the
+/// file, locked.
+async fn receive(app: &App, form: &mut Multipart, id: JobId) -> Result<(String, File), Refusal> {
     while let Some(mut field) = form.next_field().await.map_err(|why| bad_form(&why))? {
         if field.name() != Some("file") {
             continue;
@@ -186,16 +188,16 @@ async fn receive(app: &App, form: &mut Multipart, id: JobId) -> Result<String, R
             return Err(refuse_upload(Text::OnlyCsv));
         }
         let arriving = app.data.arriving(id);
-        store(&arriving, app.upload_max, &first, field).await?;
+        let held = store(&arriving, app.upload_max, &first, field).await?;
         tokio::fs::rename(&arriving, app.data.upload(id)).await?;
-        return Ok(name);
+        return Ok((name, held));
     }
     Err(refuse_upload(Text::ChooseFile))
 }
 
 /// Writes a field to disk, durably: the job must not outlive its file.
-async fn store(path: &FilePath, limit: u64, first: &[u8], mut field: Field<'_>) -> Result<(), Refusal> {
-    let mut file = BufWriter::with_capacity(1 << 20, File::create(path).await?);
+async fn store(path: &FilePath, limit: u64, first: &[u8], mut field: Field<'_>) -> Result<File, Refusal> {
+    let mut file = BufWriter::with_capacity(1 << 20, create_locked(path).await?);
     let mut size = u64::try_from(first.len()).unwrap_or(u64::MAX);
     file.write_all(first).await?;
     while let Some(part) = field.chunk().await.map_err(|why| bad_form(&why))? {
@@ -209,8 +211,9 @@ async fn store(path: &FilePath, limit: u64, first: &[u8], mut field: Field<'_>) 
         return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, Text::TooLarge(limit)));
     }
     file.flush().await?;
-    file.into_inner().sync_all().await?;
-    Ok(())
+    let file = file.into_inner();
+    file.sync_all().await?;
+    Ok(file)
 }
 
 /// Stores the import, its continuation and its progress row: all or none.
@@ -222,11 +225,10 @@ async fn enqueue(
     language: Language,
 ) -> Result<(), Refusal> {
     let mut tx = app.database.begin().await?;
-    insert_import(&mut tx, &id.to_string(), &name).await?;
-    let mut jobs = prefixed(app.database.prefix(), &mut tx);
-    let import = import_users(name.clone(), pause_ms).id(id).enqueue_in(&mut jobs).await?;
+    tx.insert_import(&id.to_string(), &name).await?;
+    let import = tx.enqueue(import_users(name.clone(), pause_ms).id(id)).await?;
     let summary = send_import_summary(app.admin.to_string(), name, language);
-    summary.after_end_of(import).enqueue_in(&mut jobs).await?;
+    tx.enqueue(summary.after_end_of(import)).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -6,12 +6,11 @@ use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use portfire::sqlite::prefixed;
 use serde::{Deserialize, Serialize};
 
 use crate::app::{App, Refusal};
 use crate::csv_rows::check_user;
-use crate::database::{User, insert_user};
+use crate::database::User;
 use crate::i18n::{Language, Text};
 use crate::jobs::send_welcome_email;
 
@@ -71,11 +70,10 @@ pub async fn create(
         .map_err(|problem| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, Text::BadUser(problem)))?;
 
     let mut tx = app.database.begin().await?;
-    let Some(user) = insert_user(&mut tx, &user).await? else {
+    let Some(user) = tx.insert_user(&user).await? else {
         return Err(Refusal::new(StatusCode::CONFLICT, Text::EmailTaken));
     };
-    let welcome = send_welcome_email(user.id, language);
-    welcome.enqueue_in(&mut prefixed(app.database.prefix(), &mut tx)).await?;
+    tx.enqueue(send_welcome_email(user.id, language)).await?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, Json(user.into())))
 }

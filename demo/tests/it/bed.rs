@@ -11,6 +11,8 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
+use crate::schema::Schema;
+
 /// The longest wait for anything: far above what it takes, so that only a real fault ends it.
 const PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(10);
@@ -18,6 +20,8 @@ const POLL: Duration = Duration::from_millis(10);
 /// A data directory, in which the program can be started again and again.
 pub(crate) struct Bed {
     directory: TempDir,
+    /// Where users and jobs are kept, if not in the directory.
+    database: Option<Schema>,
 }
 
 /// A running program.
@@ -30,7 +34,15 @@ pub(crate) struct Demo {
 
 impl Bed {
     pub(crate) fn new() -> Self {
-        Self { directory: tempfile::tempdir().unwrap() }
+        Self { directory: tempfile::tempdir().unwrap(), database: None }
+    }
+
+    pub(crate) fn on_postgres() -> Self {
+        Self { database: Some(Schema::new()), ..Self::new() }
+    }
+
+    pub(crate) const fn is_on_a_server(&self) -> bool {
+        self.database.is_some()
     }
 
     pub(crate) async fn start(&self) -> Demo {
@@ -52,6 +64,9 @@ impl Bed {
     pub(crate) fn command(&self, options: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_demo"));
         command.args(["--listen", "127.0.0.1:0", "--lease", "1", "--data-dir"]).arg(self.directory.path());
+        if let Some(schema) = &self.database {
+            command.args(["--database", &schema.url()]);
+        }
         command.args(options).kill_on_drop(true);
         command
     }
@@ -189,3 +204,16 @@ pub(crate) async fn until<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T 
     };
     tokio::time::timeout(PATIENCE, asking).await.unwrap_or_else(|_| panic!("waited too long for {what}"))
 }
+
+/// A test of each case on each database, named after both.
+macro_rules! with_each_database {
+    ($($case:ident),+ $(,)?) => {
+        mod on_sqlite {
+            $(#[tokio::test] async fn $case() { super::$case(crate::bed::Bed::new()).await; })+
+        }
+        mod on_postgres {
+            $(#[tokio::test] async fn $case() { super::$case(crate::bed::Bed::on_postgres()).await; })+
+        }
+    };
+}
+pub(crate) use with_each_database;

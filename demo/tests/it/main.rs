@@ -4,7 +4,9 @@
 
 mod bed;
 mod crash;
+mod fleet;
 mod hostile;
 mod hosting;
+mod schema;
 mod service;
 mod upkeep;

@@ -2,11 +2,19 @@
 
 use serde_json::json;
 
-use crate::bed::{Bed, answer};
+use crate::bed::{Bed, answer, with_each_database};
 
-#[tokio::test]
-async fn an_import_goes_from_upload_to_summary() {
-    let bed = Bed::new();
+with_each_database! {
+    an_import_goes_from_upload_to_summary,
+    a_row_with_a_known_address_updates_its_user,
+    refused_uploads_say_why_in_the_clients_language,
+    a_new_user_gets_a_welcome,
+    users_are_listed_page_by_page,
+    a_report_is_made_and_fetched,
+    the_tour_shows_an_import_and_control_c_ends_it,
+}
+
+async fn an_import_goes_from_upload_to_summary(bed: Bed) {
     let demo = bed.start().await;
     let (status, accepted) = answer(demo.upload("users.csv", demo::sample::rows(1_000))).await;
     assert_eq!((status, &accepted["status"]), (202, &json!("Queued")));
@@ -29,9 +37,7 @@ async fn an_import_goes_from_upload_to_summary() {
     assert!(errors.contains("電子郵件格式不正確") && errors.contains("'=cmd(300)"), "{errors}");
 }
 
-#[tokio::test]
-async fn a_row_with_a_known_address_updates_its_user() {
-    let bed = Bed::new();
+async fn a_row_with_a_known_address_updates_its_user(bed: Bed) {
     let demo = bed.start().await;
     for name in ["Ada", "Countess"] {
         let job = demo.import(format!("display name,email\n{name},Ada@Example.com\n")).await;
@@ -41,9 +47,7 @@ async fn a_row_with_a_known_address_updates_its_user() {
     assert_eq!((&list["total"], &list["users"][0]["displayName"]), (&json!(1), &json!("Countess")));
 }
 
-#[tokio::test]
-async fn refused_uploads_say_why_in_the_clients_language() {
-    let bed = Bed::new();
+async fn refused_uploads_say_why_in_the_clients_language(bed: Bed) {
     let demo = bed.start_with(&["--no-sample", "--upload-max", "1000"]).await;
     let cases = [
         ("users.csv", 0, 400, "請選擇 CSV 檔案", "Choose a CSV file."),
@@ -67,9 +71,7 @@ async fn refused_uploads_say_why_in_the_clients_language() {
     assert!(bed.files("uploads").is_empty());
 }
 
-#[tokio::test]
-async fn a_new_user_gets_a_welcome() {
-    let bed = Bed::new();
+async fn a_new_user_gets_a_welcome(bed: Bed) {
     let demo = bed.start().await;
     let create = |body| answer(demo.post("/api/users").header("accept-language", "en").json(&body));
     let (status, user) = create(json!({ "displayName": " Ada ", "email": "ada@example.com" })).await;
@@ -84,9 +86,7 @@ async fn a_new_user_gets_a_welcome() {
     assert_eq!(create(json!({ "displayName": "Ada" })).await.0, 422);
 }
 
-#[tokio::test]
-async fn users_are_listed_page_by_page() {
-    let bed = Bed::new();
+async fn users_are_listed_page_by_page(bed: Bed) {
     let demo = bed.start().await;
     let job = demo.import(demo::sample::rows(250)).await;
     demo.wait_for_end(&job).await;
@@ -103,9 +103,7 @@ async fn users_are_listed_page_by_page() {
     assert_eq!(answer(demo.get("/api/users?limit=many")).await.0, 400);
 }
 
-#[tokio::test]
-async fn a_report_is_made_and_fetched() {
-    let bed = Bed::new();
+async fn a_report_is_made_and_fetched(bed: Bed) {
     let demo = bed.start().await;
     let job = demo.import(demo::sample::rows(100)).await;
     demo.wait_for_end(&job).await;
@@ -121,9 +119,7 @@ async fn a_report_is_made_and_fetched() {
     }
 }
 
-#[tokio::test]
-async fn the_tour_shows_an_import_and_control_c_ends_it() {
-    let bed = Bed::new();
+async fn the_tour_shows_an_import_and_control_c_ends_it(bed: Bed) {
     let mut demo = bed.start_with(&[]).await;
     demo.wait_for_line("9900 rows imported, 100 rejected").await;
     demo.wait_for_line("curl").await;

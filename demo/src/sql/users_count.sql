@@ -1,0 +1,2 @@
+-- How many users there are.
+SELECT count(*) FROM users WHERE deleted_at IS NULL
