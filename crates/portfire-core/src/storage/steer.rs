@@ -67,6 +67,7 @@ impl Person {
     #[must_use]
     pub fn because(self, reason: &str) -> Self {
         let reason = clean_text(reason.trim(), REASON_BYTES_MAX);
+        let reason = reason.trim_end(); // The cut may have left a space, and what is stored is read by this, too.
         Self { reason: (!reason.is_empty()).then(|| reason.into()), ..self }
     }
 

@@ -81,7 +81,9 @@ impl World {
             let schedule = firing.schedule.clone();
             let fired = self.fire_one(firing, now)?;
             if let Fired::Applied(jobs) = &fired {
-                jobs.iter().for_each(|job| self.remember(by, Some(Deed::on_trigger(&schedule, *job)), now));
+                for job in jobs {
+                    self.remember(by, Some(Deed::on_trigger(&schedule, *job)), now);
+                }
             }
             all.push(fired);
         }
