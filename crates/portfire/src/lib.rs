@@ -16,6 +16,7 @@ mod job_error;
 mod layer;
 mod recurring;
 pub mod server;
+mod steering;
 pub mod testing;
 mod transaction;
 mod values;
@@ -30,12 +31,14 @@ pub use job_error::{JobError, ResultExt};
 pub use layer::{Layer, Next};
 pub use recurring::{Recurring, ScheduleHandle};
 pub use server::{Queues, RunningServer, Server};
+pub use steering::{QueueHandle, QueueView, ServerHandle};
 pub use transaction::EnqueueTarget;
 pub use values::AttemptScope;
 
 pub use portfire_core::storage::{
-    Acted, Cursor, Directed, Filter, JobDetails, JobSummary, Overview, Page, PageRequest, ParentResult,
-    Progress, Put, SlotView,
+    Acted, AuditEntry, AuditId, AuditRequest, Cursor, DeedOutcome, Directed, Filter, JobDetails, JobSummary,
+    Overview, Page, PageRequest, ParentResult, PausedQueue, Person, Progress, Put, QueueCount, ServerInfo,
+    ServerOrder, ServerView, SlotView, Target, Via,
 };
 pub use portfire_core::{
     Backoff, Cron, Error, Fault, JobId, Json, Keep, LastRun, Misfire, ModelStorage, Outcome, Overlap, Policy,
