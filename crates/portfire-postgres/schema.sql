@@ -6,6 +6,17 @@ portfire_attempt.ended_at bigint NOT NULL
 portfire_attempt.server uuid NOT NULL
 portfire_attempt.outcome text NOT NULL
 portfire_attempt.fault text
+portfire_audit.id bigint NOT NULL
+portfire_audit.at bigint NOT NULL
+portfire_audit.sort text NOT NULL COLLATE C
+portfire_audit.target text NOT NULL COLLATE C
+portfire_audit.action text NOT NULL
+portfire_audit.actor text NOT NULL
+portfire_audit.via text NOT NULL
+portfire_audit.reason text
+portfire_audit.was text
+portfire_audit.became text
+portfire_audit.outcome text NOT NULL
 portfire_awaiting.id uuid NOT NULL
 portfire_awaiting.waiting_for integer NOT NULL
 portfire_dependency.child uuid NOT NULL
@@ -45,6 +56,10 @@ portfire_log.attempt integer NOT NULL
 portfire_log.at bigint NOT NULL
 portfire_log.text text NOT NULL
 portfire_meta.version bigint NOT NULL
+portfire_paused_queue.name text NOT NULL COLLATE C
+portfire_paused_queue.since bigint NOT NULL
+portfire_paused_queue.actor text
+portfire_paused_queue.reason text
 portfire_progress.job uuid NOT NULL
 portfire_progress.done bigint NOT NULL
 portfire_progress.total bigint
@@ -80,6 +95,7 @@ portfire_server.id uuid NOT NULL
 portfire_server.started_at bigint NOT NULL
 portfire_server.lease_until bigint NOT NULL
 portfire_server.info text NOT NULL
+portfire_server.ordered text NOT NULL
 portfire_slot.schedule text NOT NULL COLLATE C
 portfire_slot.at bigint NOT NULL
 portfire_slot.fired_at bigint NOT NULL
@@ -92,6 +108,9 @@ portfire_unique_name.name text NOT NULL COLLATE C
 portfire_unique_name.job uuid NOT NULL
 
 CREATE UNIQUE INDEX portfire_attempt_pkey ON SCHEMA.portfire_attempt USING btree (job, seq)
+CREATE UNIQUE INDEX portfire_audit_pkey ON SCHEMA.portfire_audit USING btree (id)
+CREATE INDEX portfire_audit_prune ON SCHEMA.portfire_audit USING btree (at)
+CREATE INDEX portfire_audit_target ON SCHEMA.portfire_audit USING btree (sort, target, id)
 CREATE UNIQUE INDEX portfire_awaiting_pkey ON SCHEMA.portfire_awaiting USING btree (id)
 CREATE INDEX portfire_dependency_open ON SCHEMA.portfire_dependency USING btree (parent) WHERE (state IS NULL)
 CREATE INDEX portfire_dependency_parent ON SCHEMA.portfire_dependency USING btree (parent, child)
@@ -101,6 +120,7 @@ CREATE UNIQUE INDEX portfire_finished_pkey ON SCHEMA.portfire_finished USING btr
 CREATE INDEX portfire_finished_prune ON SCHEMA.portfire_finished USING btree (prune_at) WHERE (prune_at IS NOT NULL)
 CREATE UNIQUE INDEX portfire_job_pkey ON SCHEMA.portfire_job USING btree (id)
 CREATE UNIQUE INDEX portfire_log_pkey ON SCHEMA.portfire_log USING btree (job, seq)
+CREATE UNIQUE INDEX portfire_paused_queue_pkey ON SCHEMA.portfire_paused_queue USING btree (name)
 CREATE UNIQUE INDEX portfire_progress_pkey ON SCHEMA.portfire_progress USING btree (job)
 CREATE UNIQUE INDEX portfire_ready_pkey ON SCHEMA.portfire_ready USING btree (queue, priority, run_at, id)
 CREATE UNIQUE INDEX portfire_result_pkey ON SCHEMA.portfire_result USING btree (job)
@@ -139,6 +159,7 @@ BEGIN
         CROSS JOIN LATERAL (
             SELECT r.ctid AS spot, r.priority, r.run_at, r.id FROM portfire_ready AS r
             WHERE r.queue = w.queue AND r.kind = ANY (wanted_kinds)
+                AND NOT EXISTS (SELECT 1 FROM portfire_paused_queue AS p WHERE p.name = w.queue)
             ORDER BY r.priority, r.run_at, r.id LIMIT w.most FOR UPDATE SKIP LOCKED
         ) AS head
         WHERE NOT EXISTS (SELECT 1 FROM repeat)

@@ -10,6 +10,24 @@ CREATE TABLE portfire_attempt (
     PRIMARY KEY (job, seq)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE portfire_audit (
+    id INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    sort TEXT NOT NULL,
+    target TEXT NOT NULL,
+    action TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    via TEXT NOT NULL,
+    reason TEXT,
+    was TEXT,
+    became TEXT,
+    outcome TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX portfire_audit_prune ON portfire_audit (at);
+
+CREATE INDEX portfire_audit_target ON portfire_audit (sort, target, id);
+
 CREATE TABLE portfire_awaiting (
     id BLOB NOT NULL PRIMARY KEY,
     waiting_for INTEGER NOT NULL
@@ -70,6 +88,13 @@ CREATE TABLE portfire_log (
 
 CREATE TABLE portfire_meta (version INTEGER NOT NULL) STRICT;
 
+CREATE TABLE portfire_paused_queue (
+    name TEXT NOT NULL PRIMARY KEY,
+    since INTEGER NOT NULL,
+    actor TEXT,
+    reason TEXT
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE portfire_progress (
     job BLOB NOT NULL PRIMARY KEY,
     done INTEGER NOT NULL,
@@ -129,7 +154,7 @@ CREATE TABLE portfire_server (
     started_at INTEGER NOT NULL,
     lease_until INTEGER NOT NULL,
     info TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
+, ordered TEXT NOT NULL DEFAULT 'run') STRICT, WITHOUT ROWID;
 
 CREATE TABLE portfire_slot (
     schedule TEXT NOT NULL,

@@ -1,4 +1,4 @@
--- What a server says and hears in an exchange. Functions, because their plans are kept by the database's own
+-- What a server says and hears in an exchange (the claim is in the next step). Functions, because their plans are kept by the database's own
 -- session, whoever shares it, and are pinned by their settings: from index to index by nested loops, which is
 -- right for sets of some hundreds against tables of any size, and stays right when a table was empty while its
 -- plan was made. Statements that are planned anew cost two milliseconds of processor time an exchange.
@@ -102,68 +102,5 @@ BEGIN
         FROM answer WHERE state = ANY (final_states)
     )
     SELECT answer.state, told.enqueued FROM answer CROSS JOIN told ORDER BY answer.n;
-END
-$$;
-
--- Goes through the wanted queues in their order, from the head of each, past what others hold; the list of
--- queues drives a nested loop, which ends as soon as there is enough. The bodies come along. A repeat of the
--- token gets what it has already. The last rows are the cancel requests of this server.
-CREATE FUNCTION portfire_claim(
-    handed_in bigint, this_token uuid, this_server uuid, wanted_queues text[], wanted_limits bigint[],
-    wanted_kinds text[], wanted bigint
-) RETURNS TABLE (
-    place bigint, queue text, id uuid, kind text, args text, policy text, tags text, created_at bigint,
-    attempts integer, crashes integer, parents text, schedule text, slot_at bigint, flagged uuid
-) LANGUAGE plpgsql
-SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan SET jit = off
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
-#variable_conflict use_column
-BEGIN
-    RETURN QUERY
-    WITH repeat AS MATERIALIZED (
-        SELECT r.id, r.place, r.attempt FROM portfire_running AS r WHERE r.token = this_token
-    ),
-    picked AS MATERIALIZED (
-        SELECT w.n, head.* FROM unnest(wanted_queues, wanted_limits) WITH ORDINALITY AS w(queue, most, n)
-        CROSS JOIN LATERAL (
-            SELECT r.ctid AS spot, r.priority, r.run_at, r.id FROM portfire_ready AS r
-            WHERE r.queue = w.queue AND r.kind = ANY (wanted_kinds)
-            ORDER BY r.priority, r.run_at, r.id LIMIT w.most FOR UPDATE SKIP LOCKED
-        ) AS head
-        WHERE NOT EXISTS (SELECT 1 FROM repeat)
-            AND EXISTS (SELECT 1 FROM portfire_server AS s WHERE s.id = this_server AND s.lease_until > portfire_now(handed_in))
-        LIMIT wanted
-    ),
-    gone AS (
-        DELETE FROM portfire_ready WHERE ctid = ANY (ARRAY(SELECT spot FROM picked))
-    ),
-    body AS MATERIALIZED (
-        SELECT row_number() OVER (ORDER BY p.n, p.priority, p.run_at, p.id) AS place, j.*
-        FROM picked AS p JOIN portfire_job AS j ON j.id = p.id
-    ),
-    held AS (
-        INSERT INTO portfire_running (id, token, place, server, attempt, started_at, cancel_requested)
-        SELECT id, this_token, place, this_server, attempts + 1,
-            -- What was made ready after this statement began is seen all the same: it starts when it was due.
-            greatest(portfire_now(handed_in), run_at), false
-        FROM body
-    ),
-    claimed AS (
-        SELECT place, queue, id, kind, args, policy, tags, created_at, attempts, crashes, has_parents,
-            schedule, slot_at FROM body
-        UNION ALL
-        SELECT r.place::bigint, j.queue, j.id, j.kind, j.args, j.policy, j.tags, j.created_at, r.attempt - 1, j.crashes, j.has_parents,
-            j.schedule, j.slot_at
-        FROM repeat AS r JOIN portfire_job AS j ON j.id = r.id
-    )
-    SELECT c.place, c.queue, c.id, c.kind, c.args, c.policy, c.tags, c.created_at, c.attempts, c.crashes,
-        CASE WHEN c.has_parents THEN (
-            SELECT json_agg(json_build_array(d.parent, d.state, d.result) ORDER BY d.position)::text
-            FROM portfire_dependency AS d WHERE d.child = c.id) END, c.schedule, c.slot_at, NULL::uuid
-    FROM claimed AS c
-    UNION ALL
-    SELECT NULL, NULL, r.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, r.token
-    FROM portfire_running AS r WHERE r.server = this_server AND r.cancel_requested
-    ORDER BY 1 NULLS LAST;
 END
 $$;

@@ -5,13 +5,14 @@
 
 use std::time::Duration;
 
-use portfire_core::storage::{Acted, Action, Expired, Promoted};
-use portfire_core::{Cause, Error, Facts, JobId, Lease, Policy, Result, State, Timestamp};
+use portfire_core::storage::{Acted, Action, By, Deed, Expired, Promoted, Was};
+use portfire_core::{Error, Facts, JobId, Lease, Policy, Result, State, Timestamp};
 
 use crate::pool::Lane;
 use crate::rows::{Row, Value};
 use crate::settle::verdicts;
 use crate::statements::Op;
+use crate::steer::{prune_audit, remember};
 
 /// How often a job that keeps moving is looked at again.
 const LOOKS_MAX: usize = 20;
@@ -21,15 +22,17 @@ pub(crate) async fn act(
     lane: &Lane,
     now: Option<i64>,
     jobs: &[JobId],
-    action: Action,
+    action: &Action,
+    by: &By,
 ) -> Result<(Vec<Acted>, bool)> {
     lane.batch("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
-    let mut hand = Hand { lane, now, ring: false };
+    let mut hand = Hand { lane, now, ring: false, deeds: Vec::new() };
     let mut answers = Vec::with_capacity(jobs.len());
     for job in jobs {
         answers.push(hand.act_on(*job, action).await?);
     }
-    let ring = hand.ring;
+    let Hand { ring, deeds, .. } = hand;
+    remember(lane, now, by, &deeds).await?;
     lane.batch("COMMIT").await?;
     Ok((answers, ring))
 }
@@ -45,6 +48,12 @@ impl Place {
     fn read(row: Row) -> Result<Self> {
         let (state, now) = (state_of(&row)?, row.time(5)?);
         Ok(Self { row, state, now })
+    }
+
+    /// What the audit says of the job before somebody acts.
+    fn was(&self) -> Result<Was<'_>> {
+        let (queue, priority) = (self.row.text(0)?, self.row.small(1)?);
+        Ok(Was { state: self.state, queue, priority, run_at: self.row.time(2)? })
     }
 }
 
@@ -67,14 +76,17 @@ struct Hand<'l> {
     lane: &'l Lane,
     now: Option<i64>,
     ring: bool,
+    deeds: Vec<Deed>,
 }
 
 impl Hand<'_> {
-    async fn act_on(&mut self, job: JobId, action: Action) -> Result<Acted> {
+    async fn act_on(&mut self, job: JobId, action: &Action) -> Result<Acted> {
         for _ in 0..LOOKS_MAX {
             let place = self.lane.rows(Op::Place, &[Value::Int(self.now), Value::job(job)]).await?.pop();
             let Some(row) = place else { return Ok(Acted::Missing) };
-            if let Some(acted) = self.act_there(job, action, &Place::read(row)?).await? {
+            let place = Place::read(row)?;
+            if let Some(acted) = self.act_there(job, action, &place).await? {
+                self.deeds.extend(Deed::on_job(job, action, place.was()?, acted));
                 return Ok(acted);
             }
         }
@@ -82,20 +94,23 @@ impl Hand<'_> {
     }
 
     /// `None` if the job is no longer there.
-    async fn act_there(&mut self, job: JobId, action: Action, place: &Place) -> Result<Option<Acted>> {
+    async fn act_there(&mut self, job: JobId, action: &Action, place: &Place) -> Result<Option<Acted>> {
         let state = place.state;
-        let cause = match action {
-            Action::Cancel => Cause::CancelRequested,
-            Action::RunNow => Cause::RunNow,
-            Action::Reschedule(_) => Cause::Rescheduled,
-            Action::Delete if state.is_deletable() => return self.delete(job, place).await,
-            Action::Delete => return Ok(Some(Acted::Refused(state))),
+        let Some(cause) = action.cause() else {
+            if !state.is_deletable() {
+                return Ok(Some(Acted::Refused(state)));
+            }
+            return self.delete(job, place).await;
         };
         let Ok(next) = state.after(cause) else { return Ok(Some(Acted::Refused(state))) };
         match action {
             Action::Cancel if state == State::Processing => self.flag(job).await,
             Action::RunNow => self.wait_for(job, place, next, place.now).await,
-            Action::Reschedule(at) => self.wait_for(job, place, next, at).await,
+            Action::Reschedule(at) => self.wait_for(job, place, next, *at).await,
+            Action::MoveTo(queue) => self.relocate(job, place, (queue, place.row.int(1)?)).await,
+            Action::Prioritize(priority) => {
+                self.relocate(job, place, (place.row.text(0)?, (*priority).into())).await
+            }
             Action::Cancel | Action::Delete => self.cancel(job, place, next).await,
         }
     }
@@ -151,6 +166,31 @@ impl Hand<'_> {
             (false, true) => State::Retrying,
             (false, false) => State::Scheduled,
         };
+        Ok(Some(Acted::Done(state)))
+    }
+
+    /// Gives a waiting job another queue or priority. What waits for a time or a slot leaves its place and
+    /// enters it anew, because others read the queue on their way from there; what waits for other jobs stays,
+    /// because they count down there.
+    async fn relocate(
+        &mut self,
+        job: JobId,
+        place: &Place,
+        (queue, priority): (&str, i64),
+    ) -> Result<Option<Acted>> {
+        let state = place.state;
+        let still_there = if state == State::Awaiting {
+            !self.lane.rows(Op::AwaitingLock, &[Value::job(job)]).await?.is_empty()
+        } else {
+            self.take_out(job, place).await?
+        };
+        if !still_there {
+            return Ok(None);
+        }
+        let (queue, priority) = (Value::text(queue), Value::Int(Some(priority)));
+        let values = [Value::job(job), queue, priority, Value::text(state.as_str())];
+        self.lane.rows(Op::JobRelocate, &values).await?;
+        self.ring |= state == State::Enqueued;
         Ok(Some(Acted::Done(state)))
     }
 
@@ -224,7 +264,7 @@ pub(crate) fn read_expired(row: &Row) -> Result<Expired> {
     Ok(Expired { facts, server: row.server(2)? })
 }
 
-/// Deletes jobs whose time to be kept has passed, and dead servers.
+/// Deletes jobs whose time to be kept has passed, dead servers, and old entries of the audit.
 pub(crate) async fn prune(lane: &Lane, now: Option<i64>, limit: u32) -> Result<u32> {
     lane.batch("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
     let rows = lane.rows(Op::Prune, &[Value::Int(now), Value::Int(Some(limit.into()))]).await?;
@@ -233,6 +273,7 @@ pub(crate) async fn prune(lane: &Lane, now: Option<i64>, limit: u32) -> Result<u
         forget(lane, now, &jobs).await?;
     }
     lane.rows(Op::PruneServers, &[Value::Int(now)]).await?;
+    prune_audit(lane, now, limit).await?;
     lane.batch("COMMIT").await?;
     Ok(u32::try_from(jobs.len()).unwrap_or(u32::MAX))
 }

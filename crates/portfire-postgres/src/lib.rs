@@ -24,6 +24,7 @@ mod rows;
 mod schedules;
 mod settle;
 mod statements;
+mod steer;
 mod storage;
 mod tls;
 mod transaction;

@@ -17,6 +17,7 @@ const STEPS: &[&str] = &[
     include_str!("../migrations/0001_spine.sql"),
     include_str!("../migrations/0002_schedules.sql"),
     include_str!("../migrations/0003_exchange.sql"),
+    include_str!("../migrations/0004_steering.sql"),
 ];
 /// PostgreSQL 13 is the first with `gen_random_uuid` of its own.
 const SERVER_MIN: i64 = 130_000;

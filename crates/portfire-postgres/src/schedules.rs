@@ -8,13 +8,14 @@ use std::collections::{HashMap, HashSet};
 
 use portfire_core::limits::{PAGE_MAX, SLOTS_KEPT};
 use portfire_core::schedule::{self, Firing, LastRun, Order, Schedule, ScheduleView, Standing};
-use portfire_core::storage::{Directed, DueSchedules, Fired, Put, SlotView};
+use portfire_core::storage::{By, Deed, Directed, DueSchedules, Fired, Put, SlotView};
 use portfire_core::{Error, JobId, Result, Timestamp};
 
 use crate::insert::insert;
 use crate::pool::Lane;
 use crate::rows::{Row, Value, job_uuid};
 use crate::statements::Op;
+use crate::steer::remember;
 
 /// How often a schedule that others put at the same time is looked at again.
 const LOOKS_MAX: usize = 20;
@@ -82,7 +83,12 @@ pub(crate) fn read_due(rows: &[Row]) -> Result<DueSchedules> {
 
 /// Carries out firings, each whole or not at all. Of several for one schedule each sees what the one before
 /// has left.
-pub(crate) async fn fire(lane: &mut Lane, now: Option<i64>, firings: &[Firing]) -> Result<Vec<Fired>> {
+pub(crate) async fn fire(
+    lane: &mut Lane,
+    now: Option<i64>,
+    firings: &[Firing],
+    by: &By,
+) -> Result<Vec<Fired>> {
     lane.batch("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
     let mut answers = vec![Fired::Lost; firings.len()];
     let mut left: Vec<_> = (0..firings.len()).collect();
@@ -92,6 +98,11 @@ pub(crate) async fn fire(lane: &mut Lane, now: Option<i64>, firings: &[Firing]) 
         fire_round(lane, now, firings, round, &mut answers).await?;
         left = rest;
     }
+    let stored = firings.iter().zip(&answers).flat_map(|(firing, fired)| match fired {
+        Fired::Applied(jobs) => jobs.iter().map(|job| Deed::on_trigger(&firing.schedule, *job)).collect(),
+        Fired::Lost => Vec::new(),
+    });
+    remember(lane, now, by, &stored.collect::<Vec<_>>()).await?;
     lane.batch("COMMIT").await?;
     Ok(answers)
 }
@@ -188,27 +199,39 @@ pub(crate) async fn direct(
     now: Option<i64>,
     schedules: &[Box<str>],
     order: Order,
+    by: &By,
 ) -> Result<Vec<Directed>> {
     lane.batch("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
-    let mut answers = Vec::with_capacity(schedules.len());
+    let (mut answers, mut deeds) = (Vec::with_capacity(schedules.len()), Vec::new());
     for id in schedules {
-        answers.push(direct_one(lane, now, id, order).await?);
+        let (answer, standings) = direct_one(lane, now, id, order).await?;
+        deeds.extend(Deed::on_schedule(id, order, standings.each_ref().map(Option::as_ref), answer));
+        answers.push(answer);
     }
+    remember(lane, now, by, &deeds).await?;
     lane.batch("COMMIT").await?;
     Ok(answers)
 }
 
-async fn direct_one(lane: &Lane, now: Option<i64>, id: &str, order: Order) -> Result<Directed> {
-    let Some(known) = lock(lane, [id]).await?.remove(id) else { return Ok(Directed::Missing) };
+/// What became of the order, and how the schedule stood before and stands after it.
+async fn direct_one(
+    lane: &Lane,
+    now: Option<i64>,
+    id: &str,
+    order: Order,
+) -> Result<(Directed, [Option<Standing>; 2])> {
+    let Some(known) = lock(lane, [id]).await?.remove(id) else {
+        return Ok((Directed::Missing, [None, None]));
+    };
     if order == Order::Remove {
         lane.rows(Op::ScheduleDelete, &[Value::text(id)]).await?;
-        return Ok(Directed::Done);
+        return Ok((Directed::Done, [Some(known.standing), None]));
     }
     let standing = schedule::direct(&known, order, instant(lane, now).await?);
-    let Some(standing) = standing else { return Ok(Directed::Unchanged) };
+    let Some(standing) = standing else { return Ok((Directed::Unchanged, [None, None])) };
     let (next, problem) = standing_values(&standing);
     lane.rows(Op::ScheduleDirect, &[Value::text(id), Value::Int(next), Value::Text(problem)]).await?;
-    Ok(Directed::Done)
+    Ok((Directed::Done, [Some(known.standing), Some(standing)]))
 }
 
 /// Holds schedules as they are; those that there are, by id.

@@ -20,7 +20,12 @@ macro_rules! operations {
 }
 
 operations! {
+    AuditAbout = "audit_about",
+    AuditInsert = "audit_insert",
+    AuditList = "audit_list",
+    AuditPrune = "audit_prune",
     AwaitingDelete = "awaiting_delete",
+    AwaitingLock = "awaiting_lock",
     Beat = "beat",
     Cancel = "cancel",
     CancelFlags = "cancel_flags",
@@ -32,6 +37,7 @@ operations! {
     Insert = "insert",
     JobDelete = "job_delete",
     JobMove = "job_move",
+    JobRelocate = "job_relocate",
     JobReset = "job_reset",
     Known = "known",
     Leave = "leave",
@@ -45,6 +51,8 @@ operations! {
     Promote = "promote",
     Prune = "prune",
     PruneServers = "prune_servers",
+    QueuePause = "queue_pause",
+    QueueResume = "queue_resume",
     ReadyDelete = "ready_delete",
     ScheduleDelete = "schedule_delete",
     ScheduleDirect = "schedule_direct",
@@ -55,6 +63,8 @@ operations! {
     SchedulesGet = "schedules_get",
     SchedulesList = "schedules_list",
     SchedulesLock = "schedules_lock",
+    ServerOrder = "server_order",
+    ServersLock = "servers_lock",
     Settle = "settle",
     Settled = "settled",
     SlotInsert = "slot_insert",

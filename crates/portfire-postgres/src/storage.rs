@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portfire_core::storage::{
-    Acted, Action, Answer, Beat, BeatAnswer, Directed, DueSchedules, Exchange, Exchanged, Expired, Filter,
-    Fired, Inserted, JobDetails, Overview, Page, PageRequest, Promoted, Put, SlotView,
+    Acted, Action, Answer, AuditEntry, AuditRequest, Beat, BeatAnswer, By, Directed, DueSchedules, Exchange,
+    Exchanged, Expired, Filter, Fired, Inserted, JobDetails, Overview, Page, PageRequest, Promoted, Put,
+    QueueOrder, ServerOrder, SlotView, Target,
 };
 use portfire_core::{
     Firing, JobId, NewJob, Order, Result, Schedule, ScheduleView, ServerId, Storage, Timestamp,
@@ -16,10 +17,10 @@ use crate::insert::{insert, is_one_statement};
 use crate::look::Look;
 use crate::pool::{Background, Lanes};
 use crate::rows::{Value, info_text, micros};
-use crate::settle::{exchange, read_flag};
+use crate::settle::exchange;
 use crate::statements::Op;
 use crate::wake::{Bell, Listener};
-use crate::{act, migrate, schedules, tls};
+use crate::{act, migrate, schedules, steer, tls};
 
 /// How long a heartbeat may take: a third of the shortest sensible lease, so that another gets its chance.
 const BEAT_DEADLINE: Duration = Duration::from_secs(5);
@@ -133,9 +134,9 @@ impl PostgresStorage {
         Ok(pruned)
     }
 
-    async fn act_once(&self, jobs: &[JobId], action: Action) -> Result<Vec<Acted>> {
+    async fn act_once(&self, jobs: &[JobId], action: &Action, by: &By) -> Result<Vec<Acted>> {
         let lane = self.work.lane().await?;
-        let (acted, ring) = act::act(&lane, self.handed_in(), jobs, action).await?;
+        let (acted, ring) = act::act(&lane, self.handed_in(), jobs, action, by).await?;
         lane.hand_back();
         if ring {
             self.bell.ring();
@@ -152,17 +153,44 @@ impl PostgresStorage {
         Ok(put)
     }
 
-    async fn fire_once(&self, firings: &[Firing]) -> Result<Vec<Fired>> {
+    async fn fire_once(&self, firings: &[Firing], by: &By) -> Result<Vec<Fired>> {
         let mut lane = self.work.lane().await?;
-        let fired = schedules::fire(&mut lane, self.handed_in(), firings).await?;
+        let fired = schedules::fire(&mut lane, self.handed_in(), firings, by).await?;
         lane.hand_back();
         self.bell.ring();
         Ok(fired)
     }
 
-    async fn direct_once(&self, all: &[Box<str>], order: Order) -> Result<Vec<Directed>> {
+    async fn direct_queues_once(
+        &self,
+        all: &[Box<str>],
+        order: QueueOrder,
+        by: &By,
+    ) -> Result<Vec<Directed>> {
         let lane = self.work.lane().await?;
-        let directed = schedules::direct(&lane, self.handed_in(), all, order).await?;
+        let directed = steer::direct_queues(&lane, self.handed_in(), all, order, by).await?;
+        lane.hand_back();
+        if order == QueueOrder::Resume {
+            self.bell.ring();
+        }
+        Ok(directed)
+    }
+
+    async fn direct_servers_once(
+        &self,
+        all: &[ServerId],
+        order: ServerOrder,
+        by: &By,
+    ) -> Result<Vec<Directed>> {
+        let lane = self.work.lane().await?;
+        let directed = steer::direct_servers(&lane, self.handed_in(), all, order, by).await?;
+        lane.hand_back();
+        Ok(directed)
+    }
+
+    async fn direct_once(&self, all: &[Box<str>], order: Order, by: &By) -> Result<Vec<Directed>> {
+        let lane = self.work.lane().await?;
+        let directed = schedules::direct(&lane, self.handed_in(), all, order, by).await?;
         lane.hand_back();
         if order == Order::Resume {
             self.bell.ring();
@@ -239,7 +267,7 @@ impl Storage for PostgresStorage {
             let info = info_text(&beat.info);
             let values = [self.now_value(), server, lease, Value::text(&info)];
             let rows = self.pulse.rows(Op::Beat, &values).await?;
-            Ok(BeatAnswer { cancel: rows.iter().map(read_flag).collect::<Result<_>>()? })
+            steer::read_beat(&rows)
         })
     }
 
@@ -247,8 +275,11 @@ impl Storage for PostgresStorage {
         Box::pin(async move { self.pulse.rows(Op::Leave, &[Value::server(server)]).await.map(drop) })
     }
 
-    fn act(&self, jobs: Vec<JobId>, action: Action) -> Answer<'_, Vec<Acted>> {
-        Box::pin(async move { self.work.retry(|| self.act_once(&jobs, action)).await })
+    fn act(&self, jobs: Vec<JobId>, action: Action, by: By) -> Answer<'_, Vec<Acted>> {
+        Box::pin(async move {
+            action.check()?;
+            self.work.retry(|| self.act_once(&jobs, &action, &by)).await
+        })
     }
 
     fn put_schedules(&self, schedules: Vec<Schedule>) -> Answer<'_, Vec<Put>> {
@@ -262,12 +293,36 @@ impl Storage for PostgresStorage {
         })
     }
 
-    fn fire(&self, firings: Vec<Firing>) -> Answer<'_, Vec<Fired>> {
-        Box::pin(async move { self.work.retry(|| self.fire_once(&firings)).await })
+    fn fire(&self, firings: Vec<Firing>, by: By) -> Answer<'_, Vec<Fired>> {
+        Box::pin(async move { self.work.retry(|| self.fire_once(&firings, &by)).await })
     }
 
-    fn direct_schedules(&self, schedules: Vec<Box<str>>, order: Order) -> Answer<'_, Vec<Directed>> {
-        Box::pin(async move { self.work.retry(|| self.direct_once(&schedules, order)).await })
+    fn direct_schedules(&self, schedules: Vec<Box<str>>, order: Order, by: By) -> Answer<'_, Vec<Directed>> {
+        Box::pin(async move { self.work.retry(|| self.direct_once(&schedules, order, &by)).await })
+    }
+
+    fn direct_queues(&self, queues: Vec<Box<str>>, order: QueueOrder, by: By) -> Answer<'_, Vec<Directed>> {
+        Box::pin(async move {
+            QueueOrder::check(&queues)?;
+            self.work.retry(|| self.direct_queues_once(&queues, order, &by)).await
+        })
+    }
+
+    fn direct_servers(
+        &self,
+        servers: Vec<ServerId>,
+        order: ServerOrder,
+        by: By,
+    ) -> Answer<'_, Vec<Directed>> {
+        Box::pin(async move { self.work.retry(|| self.direct_servers_once(&servers, order, &by)).await })
+    }
+
+    fn audit(&self, about: Option<Target>, page: AuditRequest) -> Answer<'_, Vec<AuditEntry>> {
+        Box::pin(async move {
+            let name = about.as_ref().map(Target::name).unwrap_or_default();
+            let (op, values) = steer::audit_values(about.as_ref(), &name, page);
+            self.work.rows(op, &values).await?.iter().map(steer::read_entry).collect()
+        })
     }
 
     fn get_schedules(&self, schedules: Vec<Box<str>>) -> Answer<'_, Vec<Option<ScheduleView>>> {

@@ -2,17 +2,18 @@
 //!
 //! Whether a wish is possible is read from the table of [`State`]; nothing is decided here.
 
-use portfire_core::storage::{Acted, Action, Expired, Promoted};
-use portfire_core::{Cause, Error, Facts, JobId, Lease, Policy, Result, State, Timestamp};
+use portfire_core::storage::{Acted, Action, By, Deed, Expired, Promoted, Was};
+use portfire_core::{Error, Facts, JobId, Lease, Policy, Result, State, Timestamp};
 
 use crate::rows::{Row, Value};
 use crate::settle::{cancel, enqueue_or_schedule, tell_children};
 use crate::statements::Op;
+use crate::steer::{prune_audit, remember};
 use crate::threads::Tx;
 
 /// Does what an operator wants of each job.
-pub(crate) fn act(tx: &mut Tx<'_>, jobs: &[JobId], action: Action) -> Result<Vec<Acted>> {
-    jobs.iter().map(|job| act_on(tx, *job, action)).collect()
+pub(crate) fn act(tx: &mut Tx<'_>, jobs: &[JobId], action: &Action, by: &By) -> Result<Vec<Acted>> {
+    jobs.iter().map(|job| act_on(tx, *job, action, by)).collect()
 }
 
 /// The state that a row of `place` means.
@@ -31,18 +32,22 @@ pub(crate) fn state_of(place: &Row) -> Result<State> {
     })
 }
 
-fn act_on(tx: &mut Tx<'_>, job: JobId, action: Action) -> Result<Acted> {
+fn act_on(tx: &mut Tx<'_>, job: JobId, action: &Action, by: &By) -> Result<Acted> {
     let Some(place) = tx.one(Op::Place, &[Value::id(&job)])? else { return Ok(Acted::Missing) };
     let state = state_of(&place)?;
-    let cause = match action {
-        Action::Cancel => Cause::CancelRequested,
-        Action::RunNow => Cause::RunNow,
-        Action::Reschedule(_) => Cause::Rescheduled,
-        Action::Delete if state.is_deletable() => {
-            delete(tx, job, &place)?;
-            return Ok(Acted::Done(state));
+    let acted = act_there(tx, job, action, &place, state)?;
+    let was = Was { state, queue: place.text(0)?, priority: place.small(1)?, run_at: place.time(2)? };
+    remember(tx, by, Deed::on_job(job, action, was, acted))?;
+    Ok(acted)
+}
+
+fn act_there(tx: &mut Tx<'_>, job: JobId, action: &Action, place: &Row, state: State) -> Result<Acted> {
+    let Some(cause) = action.cause() else {
+        if !state.is_deletable() {
+            return Ok(Acted::Refused(state));
         }
-        Action::Delete => return Ok(Acted::Refused(state)),
+        delete(tx, job, place)?;
+        return Ok(Acted::Done(state));
     };
     let Ok(next) = state.after(cause) else { return Ok(Acted::Refused(state)) };
     match action {
@@ -51,15 +56,37 @@ fn act_on(tx: &mut Tx<'_>, job: JobId, action: Action) -> Result<Acted> {
             tx.made_ready = true; // Not ready to run, but its server must hear of it.
             return Ok(Acted::Flagged);
         }
-        Action::Cancel => {
-            take_out(tx, job, &place, state)?;
-            cancel(tx, job, &place)?;
+        Action::Cancel | Action::Delete => {
+            take_out(tx, job, place, state)?;
+            cancel(tx, job, place)?;
         }
-        Action::RunNow => return wait_for(tx, job, &place, (state, next), tx.now),
-        Action::Reschedule(at) => return wait_for(tx, job, &place, (state, next), at),
-        Action::Delete => {}
+        Action::RunNow => return wait_for(tx, job, place, (state, next), tx.now),
+        Action::Reschedule(at) => return wait_for(tx, job, place, (state, next), *at),
+        Action::MoveTo(queue) => relocate(tx, job, place, state, (queue, place.int(1)?))?,
+        Action::Prioritize(priority) => {
+            relocate(tx, job, place, state, (place.text(0)?, (*priority).into()))?;
+        }
     }
     Ok(Acted::Done(next))
+}
+
+/// Gives a waiting job another queue or priority. Only enqueued ones stand in a line already.
+fn relocate(
+    tx: &mut Tx<'_>,
+    job: JobId,
+    place: &Row,
+    state: State,
+    (queue, priority): (&str, i64),
+) -> Result<()> {
+    let (id, queue, priority) = (Value::id(&job), Value::Text(queue), Value::Int(priority));
+    tx.run(Op::JobRelocate, &[id, queue, priority])?;
+    if state == State::Enqueued {
+        take_out(tx, job, place, state)?;
+        let (due, kind) = (Value::Int(place.int(2)?), Value::Text(place.text(3)?));
+        tx.run(Op::ReadyInsert, &[queue, priority, due, id, kind])?;
+        tx.made_ready = true;
+    }
+    Ok(())
 }
 
 /// Makes a job wait for `at` instead of whatever it did.
@@ -166,7 +193,7 @@ pub(crate) fn expired(tx: &Tx<'_>, limit: u32) -> Result<Vec<Expired>> {
         .collect()
 }
 
-/// Deletes jobs whose time to be kept has passed, and dead servers.
+/// Deletes jobs whose time to be kept has passed, dead servers, and old entries of the audit.
 pub(crate) fn prune(tx: &mut Tx<'_>, limit: u32) -> Result<u32> {
     let now = Value::Int(tx.now.as_micros());
     let rows = tx.all(Op::Prune, &[now, Value::Int(limit.into())])?;
@@ -177,5 +204,6 @@ pub(crate) fn prune(tx: &mut Tx<'_>, limit: u32) -> Result<u32> {
         delete(tx, job, &place)?;
     }
     tx.run(Op::PruneServers, &[now])?;
+    prune_audit(tx, limit)?;
     Ok(u32::try_from(rows.len()).unwrap_or(u32::MAX))
 }

@@ -19,6 +19,7 @@ mod rows;
 mod schedules;
 mod settle;
 mod statements;
+mod steer;
 mod storage;
 mod threads;
 mod transaction;

@@ -4,7 +4,7 @@
 
 use portfire_core::storage::{
     AttemptView, Cursor, Filter, JobDetails, JobSummary, LogLine, Overview, Page, PageRequest, ParentView,
-    Progress, QueueCount, ServerView,
+    PausedQueue, Progress, QueueCount, ServerView,
 };
 use portfire_core::{Fault, JobId, Json, Policy, Result, State};
 
@@ -155,13 +155,26 @@ impl<'t, 'c> Look<'t, 'c> {
         };
         let mut counts = rows.iter().map(count).collect::<Result<Vec<_>>>()?;
         counts.sort_by(|a, b| (&a.queue, a.state).cmp(&(&b.queue, b.state)));
-        let servers =
-            self.rows("SELECT id, started_at, lease_until, info FROM portfire_server ORDER BY id", &[])?;
+        Ok(Overview { counts, servers: self.servers()?, paused: self.paused()? })
+    }
+
+    fn servers(&self) -> Result<Vec<ServerView>> {
+        let sql = "SELECT id, started_at, lease_until, info, ordered FROM portfire_server ORDER BY id";
         let view = |row: &Row| {
-            let (started_at, lease_until) = (row.time(1)?, row.time(2)?);
-            Ok(ServerView { id: row.server(0)?, info: info(row.text(3)?)?, started_at, lease_until })
+            let (started_at, lease_until, order) = (row.time(1)?, row.time(2)?, row.text(4)?.parse()?);
+            Ok(ServerView { id: row.server(0)?, info: info(row.text(3)?)?, started_at, lease_until, order })
         };
-        Ok(Overview { counts, servers: servers.iter().map(view).collect::<Result<_>>()? })
+        self.rows(sql, &[])?.iter().map(view).collect()
+    }
+
+    fn paused(&self) -> Result<Vec<PausedQueue>> {
+        let sql = "SELECT name, since, actor, reason FROM portfire_paused_queue ORDER BY name";
+        let view = |row: &Row| {
+            let (queue, since) = (row.text(0)?.into(), row.time(1)?);
+            let (by, reason) = (row.opt_text(2)?.map(Into::into), row.opt_text(3)?.map(Into::into));
+            Ok(PausedQueue { queue, since, by, reason })
+        };
+        self.rows(sql, &[])?.iter().map(view).collect()
     }
 }
 

@@ -10,8 +10,11 @@ use crate::sqlite_error;
 use crate::statements::put_prefix;
 
 /// The steps, in order. Never change one that was released: add another.
-const STEPS: &[&str] =
-    &[include_str!("../migrations/0001_spine.sql"), include_str!("../migrations/0002_schedules.sql")];
+const STEPS: &[&str] = &[
+    include_str!("../migrations/0001_spine.sql"),
+    include_str!("../migrations/0002_schedules.sql"),
+    include_str!("../migrations/0003_steering.sql"),
+];
 
 /// Versions of SQLite below these can corrupt a file in WAL mode (the WAL-reset race of 3.7.0 to 3.51.2,
 /// fixed in 3.51.3 and in two older lines).

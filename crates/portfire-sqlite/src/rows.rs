@@ -200,7 +200,8 @@ pub(crate) fn tags(stored: Option<&str>) -> Result<Vec<Box<str>>> {
 /// A server's description in its stored form.
 pub(crate) fn info_text(info: &ServerInfo) -> String {
     serde_json::json!({
-        "name": info.name, "pid": info.pid, "queues": info.queues, "slots": info.slots, "running": info.running,
+        "name": info.name, "host": info.host, "build": info.build, "pid": info.pid, "queues": info.queues,
+        "slots": info.slots, "running": info.running,
     })
     .to_string()
 }
@@ -210,8 +211,11 @@ pub(crate) fn info(stored: &str) -> Result<ServerInfo> {
     let value: serde_json::Value = Json::trusted(stored).parse()?;
     let number = |key: &str| value[key].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or_default();
     let queues = value["queues"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let text = |key: &str| value[key].as_str().unwrap_or_default().into();
     Ok(ServerInfo {
-        name: value["name"].as_str().unwrap_or_default().into(),
+        name: text("name"),
+        host: text("host"),
+        build: text("build"),
         pid: number("pid"),
         queues: queues.iter().filter_map(|queue| queue.as_str().map(Into::into)).collect(),
         slots: number("slots"),

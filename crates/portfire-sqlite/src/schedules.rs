@@ -3,13 +3,14 @@
 
 use portfire_core::limits::{PAGE_MAX, SLOTS_KEPT};
 use portfire_core::schedule::{self, Firing, LastRun, Order, Schedule, ScheduleView, SlotPlan, Standing};
-use portfire_core::storage::{Directed, DueSchedules, Fired, Put, SlotView};
+use portfire_core::storage::{By, Deed, Directed, DueSchedules, Fired, Put, SlotView};
 use portfire_core::{JobId, Result, State, Timestamp};
 
 use crate::act::state_of;
 use crate::insert::{at_once, insert};
 use crate::rows::{Row, Value};
 use crate::statements::Op;
+use crate::steer::remember;
 use crate::threads::Tx;
 
 /// Puts schedules, all or none.
@@ -55,8 +56,16 @@ pub(crate) fn due(tx: &Tx<'_>, limit: u32) -> Result<DueSchedules> {
 }
 
 /// Carries out firings, each whole or not at all.
-pub(crate) fn fire(tx: &mut Tx<'_>, firings: &[Firing]) -> Result<Vec<Fired>> {
-    firings.iter().map(|firing| fire_one(tx, firing)).collect()
+pub(crate) fn fire(tx: &mut Tx<'_>, firings: &[Firing], by: &By) -> Result<Vec<Fired>> {
+    let fire = |firing: &Firing| {
+        let fired = fire_one(tx, firing)?;
+        if let Fired::Applied(jobs) = &fired {
+            let tell = |job: &JobId| remember(tx, by, Some(Deed::on_trigger(&firing.schedule, *job)));
+            jobs.iter().try_for_each(tell)?;
+        }
+        Ok(fired)
+    };
+    firings.iter().map(fire).collect()
 }
 
 fn fire_one(tx: &mut Tx<'_>, firing: &Firing) -> Result<Fired> {
@@ -93,21 +102,30 @@ fn take_slot(tx: &mut Tx<'_>, schedule: &str, slot: &SlotPlan) -> Result<bool> {
 }
 
 /// Pauses, resumes or removes schedules.
-pub(crate) fn direct(tx: &mut Tx<'_>, schedules: &[Box<str>], order: Order) -> Result<Vec<Directed>> {
+pub(crate) fn direct(
+    tx: &mut Tx<'_>,
+    schedules: &[Box<str>],
+    order: Order,
+    by: &By,
+) -> Result<Vec<Directed>> {
     tx.made_ready |= order == Order::Resume;
-    schedules.iter().map(|id| direct_one(tx, id, order)).collect()
+    schedules.iter().map(|id| direct_one(tx, id, order, by)).collect()
 }
 
-fn direct_one(tx: &Tx<'_>, id: &str, order: Order) -> Result<Directed> {
+fn direct_one(tx: &Tx<'_>, id: &str, order: Order, by: &By) -> Result<Directed> {
     let Some(known) = get(tx, id)? else { return Ok(Directed::Missing) };
-    if order == Order::Remove {
+    let after = if order == Order::Remove {
         tx.run(Op::ScheduleDelete, &[Value::Text(id)])?;
         tx.run(Op::SlotsDelete, &[Value::Text(id)])?;
-        return Ok(Directed::Done);
-    }
-    let Some(standing) = schedule::direct(&known, order, tx.now) else { return Ok(Directed::Unchanged) };
-    let [next, problem] = standing_values(&standing);
-    tx.run(Op::ScheduleDirect, &[Value::Text(id), next, problem])?;
+        None
+    } else {
+        let Some(standing) = schedule::direct(&known, order, tx.now) else { return Ok(Directed::Unchanged) };
+        let [next, problem] = standing_values(&standing);
+        tx.run(Op::ScheduleDirect, &[Value::Text(id), next, problem])?;
+        Some(standing)
+    };
+    let standings = [Some(&known.standing), after.as_ref()];
+    remember(tx, by, Deed::on_schedule(id, order, standings, Directed::Done))?;
     Ok(Directed::Done)
 }
 

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use portfire_core::storage::{
-    Acted, Action, Answer, Beat, BeatAnswer, Directed, DueSchedules, Exchange, Exchanged, Expired, Filter,
-    Fired, Inserted, JobDetails, Overview, Page, PageRequest, Promoted, Put, SlotView,
+    Acted, Action, Answer, AuditEntry, AuditRequest, Beat, BeatAnswer, By, Directed, DueSchedules, Exchange,
+    Exchanged, Expired, Filter, Fired, Inserted, JobDetails, Overview, Page, PageRequest, Promoted, Put,
+    QueueOrder, ServerOrder, SlotView, Target,
 };
 use portfire_core::{
     Clock, Firing, JobId, NewJob, Order, Result, Schedule, ScheduleView, ServerId, Storage, Timestamp,
@@ -20,7 +21,7 @@ use crate::settle::{cancel_flags, exchange};
 use crate::statements::{Op, Statements};
 use crate::threads::{Mode, Thread, Tx};
 use crate::wake::Bell;
-use crate::{SqliteOptions, Synchronous, act, migrate, schedules, sqlite_error};
+use crate::{SqliteOptions, Synchronous, act, migrate, schedules, sqlite_error, steer};
 
 /// How many statements a connection keeps prepared: all of ours, and the forms that lists take.
 const STATEMENTS_KEPT: usize = 128;
@@ -154,7 +155,8 @@ impl Storage for SqliteStorage {
             let (server, now) = (Value::Blob(beat.server.as_bytes()), Value::Int(tx.now.as_micros()));
             let until = Value::Int(tx.now.after(beat.lease).as_micros());
             tx.run(Op::Beat, &[server, now, until, Value::Text(&info)])?;
-            Ok(BeatAnswer { cancel: cancel_flags(tx, beat.server)? })
+            let order = steer::ordered(tx, beat.server)?.unwrap_or_default();
+            Ok(BeatAnswer { cancel: cancel_flags(tx, beat.server)?, order })
         }))
     }
 
@@ -162,8 +164,11 @@ impl Storage for SqliteStorage {
         Box::pin(self.pulse.ask(move |tx| tx.run(Op::Leave, &[Value::Blob(server.as_bytes())]).map(drop)))
     }
 
-    fn act(&self, jobs: Vec<JobId>, action: Action) -> Answer<'_, Vec<Acted>> {
-        Box::pin(self.writer.ask(move |tx| act::act(tx, &jobs, action)))
+    fn act(&self, jobs: Vec<JobId>, action: Action, by: By) -> Answer<'_, Vec<Acted>> {
+        if let Err(refused) = action.check() {
+            return Box::pin(std::future::ready(Err(refused)));
+        }
+        Box::pin(self.writer.ask(move |tx| act::act(tx, &jobs, &action, &by)))
     }
 
     fn put_schedules(&self, schedules: Vec<Schedule>) -> Answer<'_, Vec<Put>> {
@@ -174,12 +179,32 @@ impl Storage for SqliteStorage {
         Box::pin(self.reader().ask(move |tx| schedules::due(tx, limit)))
     }
 
-    fn fire(&self, firings: Vec<Firing>) -> Answer<'_, Vec<Fired>> {
-        Box::pin(self.writer.ask(move |tx| schedules::fire(tx, &firings)))
+    fn fire(&self, firings: Vec<Firing>, by: By) -> Answer<'_, Vec<Fired>> {
+        Box::pin(self.writer.ask(move |tx| schedules::fire(tx, &firings, &by)))
     }
 
-    fn direct_schedules(&self, schedules: Vec<Box<str>>, order: Order) -> Answer<'_, Vec<Directed>> {
-        Box::pin(self.writer.ask(move |tx| schedules::direct(tx, &schedules, order)))
+    fn direct_schedules(&self, schedules: Vec<Box<str>>, order: Order, by: By) -> Answer<'_, Vec<Directed>> {
+        Box::pin(self.writer.ask(move |tx| schedules::direct(tx, &schedules, order, &by)))
+    }
+
+    fn direct_queues(&self, queues: Vec<Box<str>>, order: QueueOrder, by: By) -> Answer<'_, Vec<Directed>> {
+        if let Err(refused) = QueueOrder::check(&queues) {
+            return Box::pin(std::future::ready(Err(refused)));
+        }
+        Box::pin(self.writer.ask(move |tx| steer::direct_queues(tx, &queues, order, &by)))
+    }
+
+    fn direct_servers(
+        &self,
+        servers: Vec<ServerId>,
+        order: ServerOrder,
+        by: By,
+    ) -> Answer<'_, Vec<Directed>> {
+        Box::pin(self.writer.ask(move |tx| steer::direct_servers(tx, &servers, order, &by)))
+    }
+
+    fn audit(&self, about: Option<Target>, page: AuditRequest) -> Answer<'_, Vec<AuditEntry>> {
+        Box::pin(self.reader().ask(move |tx| steer::audit(tx, about.as_ref(), page)))
     }
 
     fn get_schedules(&self, schedules: Vec<Box<str>>) -> Answer<'_, Vec<Option<ScheduleView>>> {

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use portfire_core::storage::{
-    Acted, Action, Beat, Claimed, Exchange, Exchanged, Expired, Inserted, JobDetails, LogLine, Note,
-    ServerInfo, Settled, Want, WantQueue,
+    Acted, Action, Beat, By, Claimed, Exchange, Exchanged, Expired, Inserted, JobDetails, LogLine, Note,
+    ServerInfo, ServerOrder, Settled, Want, WantQueue,
 };
 use portfire_core::{
     Clock, Dependency, Dice, IdSequence, JobId, Json, Lease, Misfire, NewJob, Outcome, Overlap, Schedule,
@@ -57,6 +57,12 @@ impl Bed {
     pub async fn beat(&self, server: ServerId) -> Vec<Lease> {
         let beat = Beat { server, lease: LEASE, info: ServerInfo::default() };
         self.storage.beat(beat).await.unwrap().cancel
+    }
+
+    /// What a server hears of its orders, when it beats now.
+    pub async fn ordered(&self, server: ServerId) -> ServerOrder {
+        let beat = Beat { server, lease: LEASE, info: ServerInfo::default() };
+        self.storage.beat(beat).await.unwrap().order
     }
 
     pub fn token(&self) -> Token {
@@ -129,7 +135,7 @@ impl Bed {
     }
 
     pub async fn act(&self, job: JobId, action: Action) -> Acted {
-        self.storage.act(vec![job], action).await.unwrap()[0]
+        self.storage.act(vec![job], action, By::Program).await.unwrap()[0]
     }
 
     pub async fn get(&self, job: JobId) -> JobDetails {

@@ -102,6 +102,15 @@ cases! {
         running_again_starts_afresh a_taken_name_refuses_running_again a_set_of_wishes_is_answered_in_order
         a_time_that_has_passed_means_at_once hurrying_a_retry_keeps_its_count a_flag_ends_with_its_attempt
         a_rescheduled_end_begins_afresh;
+    steer: a_moved_job_is_claimed_from_its_new_queue a_new_priority_is_a_new_place_in_line
+        a_waiting_job_is_moved_where_it_waits a_move_to_no_queue_is_refused_whole
+        a_paused_queue_is_passed_by what_a_claim_took_is_its_own_though_the_queue_is_paused
+        a_pause_is_shown_with_who_and_why a_name_that_no_queue_has_is_refused_whole
+        a_server_hears_its_order_with_every_heartbeat an_order_to_stop_is_not_taken_back
+        a_program_leaves_no_entry a_person_leaves_an_entry_for_every_job_that_there_is
+        an_entry_says_what_was_before_and_what_is_now an_entry_for_every_change_of_a_queue_or_a_server
+        an_entry_for_every_change_of_a_schedule the_audit_comes_in_pages_and_keeps_targets_apart
+        old_entries_are_pruned_a_limit_at_a_time a_forgotten_server_is_under_no_order;
     recur: a_schedule_is_kept_as_put putting_again_moves_nothing_that_stays a_refused_schedule_refuses_its_set
         a_slot_is_fired_once_though_two_plan_it no_slot_gets_a_job_after_a_change a_slot_has_its_turn_once
         misfires_follow_the_policy overlaps_follow_the_policy an_earlier_run_that_goes_on_counts

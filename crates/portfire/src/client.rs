@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use serde::de::DeserializeOwned;
 
-use portfire_core::storage::{Acted, Action, Filter, JobDetails, Overview, Page, PageRequest};
+use portfire_core::storage::{Acted, Action, By, Filter, JobDetails, Overview, Page, PageRequest};
 use portfire_core::{Clock, Error, IdSequence, JobId, Result, Storage, Timestamp};
 
 use crate::call::handle_of;
@@ -39,6 +39,8 @@ pub(crate) fn process_token() -> portfire_core::Token {
 #[derive(Clone, Debug)]
 pub struct Jobs {
     storage: Arc<dyn Storage>,
+    /// Whose acts this client's are.
+    by: By,
 }
 
 impl Jobs {
@@ -59,12 +61,22 @@ impl Jobs {
 
     /// A client of this storage.
     pub fn new(storage: Arc<dyn Storage>) -> Self {
-        Self { storage }
+        Self { storage, by: By::Program }
     }
 
     /// The storage behind it.
     pub fn storage(&self) -> &Arc<dyn Storage> {
         &self.storage
+    }
+
+    /// Whose acts this client's are.
+    pub(crate) const fn by(&self) -> &By {
+        &self.by
+    }
+
+    /// The same client, whose acts are somebody else's.
+    pub(crate) fn with_by(&self, by: By) -> Self {
+        Self { by, ..self.clone() }
     }
 
     /// A fresh job id. With [`Call::id`] it makes an enqueue repeatable.
@@ -152,6 +164,22 @@ impl Jobs {
         self.act(job.into(), Action::Reschedule(at.into())).await
     }
 
+    /// Lets a job that waits do so in another queue. Its state and its time stay.
+    ///
+    /// # Errors
+    /// Misuse if no queue can have this name; otherwise what the storage reports.
+    pub async fn move_to(&self, job: impl Into<JobId>, queue: impl Into<Box<str>>) -> Result<Acted> {
+        self.act(job.into(), Action::MoveTo(queue.into())).await
+    }
+
+    /// Gives a job that waits another priority: smaller runs first. Its state and its time stay.
+    ///
+    /// # Errors
+    /// What the storage reports.
+    pub async fn prioritize(&self, job: impl Into<JobId>, priority: i16) -> Result<Acted> {
+        self.act(job.into(), Action::Prioritize(priority)).await
+    }
+
     /// Removes a job that is not running, and all that belongs to it.
     ///
     /// # Errors
@@ -161,7 +189,7 @@ impl Jobs {
     }
 
     async fn act(&self, job: JobId, action: Action) -> Result<Acted> {
-        let answers = self.storage.act(vec![job], action).await?;
+        let answers = self.storage.act(vec![job], action, self.by.clone()).await?;
         answers.first().copied().ok_or_else(|| Error::broken("the storage gave no answer for the job"))
     }
 }

@@ -51,8 +51,10 @@ struct Attempt {
 pub(crate) struct ShutdownClock(Arc<Mutex<Option<Instant>>>);
 
 impl ShutdownClock {
+    /// Asked again, the earlier deadline counts.
     pub(crate) fn set(&self, deadline: Instant) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(deadline);
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *kept = Some(kept.map_or(deadline, |known| known.min(deadline)));
     }
 
     pub(crate) fn remaining(&self) -> Option<Duration> {

@@ -6,6 +6,12 @@ struct Schedules;
 #[doc = include_str!("../../../docs/guide/zh-TW/schedules.md")]
 struct SchedulesInChinese;
 
+#[doc = include_str!("../../../docs/guide/en/operating.md")]
+struct Operating;
+
+#[doc = include_str!("../../../docs/guide/zh-TW/operating.md")]
+struct OperatingInChinese;
+
 #[doc = include_str!("../../../docs/guide/en/testing.md")]
 struct Testing;
 

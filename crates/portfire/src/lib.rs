@@ -17,6 +17,7 @@ mod layer;
 mod recurring;
 pub mod server;
 mod signals;
+mod steering;
 pub mod testing;
 mod transaction;
 mod values;
@@ -31,12 +32,14 @@ pub use job_error::{JobError, ResultExt};
 pub use layer::{Layer, Next};
 pub use recurring::{Recurring, ScheduleHandle};
 pub use server::{Queues, RunningServer, Server};
+pub use steering::{QueueHandle, QueueView, ServerHandle};
 pub use transaction::EnqueueTarget;
 pub use values::AttemptScope;
 
 pub use portfire_core::storage::{
-    Acted, Cursor, Directed, Filter, JobDetails, JobSummary, Overview, Page, PageRequest, ParentResult,
-    Progress, Put, SlotView,
+    Acted, AuditEntry, AuditId, AuditRequest, Cursor, DeedOutcome, Directed, Filter, JobDetails, JobSummary,
+    Overview, Page, PageRequest, ParentResult, PausedQueue, Person, Progress, Put, QueueCount, ServerInfo,
+    ServerOrder, ServerView, SlotView, Target, Via,
 };
 pub use portfire_core::{
     Backoff, Cron, Error, Fault, JobId, Json, Keep, LastRun, Misfire, ModelStorage, Outcome, Overlap, Policy,

@@ -164,7 +164,7 @@ impl ScheduleHandle<'_> {
             let known = self.get().await?.ok_or_else(missing)?;
             let now = self.jobs.storage().now().await?;
             let firing = with_process_ids(|ids| trigger(&known, now, ids));
-            let answers = self.jobs.storage().fire(vec![firing]).await?;
+            let answers = self.jobs.storage().fire(vec![firing], self.jobs.by().clone()).await?;
             if let Some(Fired::Applied(stored)) = answers.into_iter().next()
                 && let Some(job) = stored.first()
             {
@@ -184,7 +184,8 @@ impl ScheduleHandle<'_> {
     }
 
     async fn direct(&self, order: Order) -> Result<Directed> {
-        let answers = self.jobs.storage().direct_schedules(vec![self.id.clone()], order).await?;
+        let (schedules, by) = (vec![self.id.clone()], self.jobs.by().clone());
+        let answers = self.jobs.storage().direct_schedules(schedules, order, by).await?;
         answers.first().copied().ok_or_else(no_answer)
     }
 }

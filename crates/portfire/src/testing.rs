@@ -46,7 +46,7 @@ use tokio_util::sync::CancellationToken;
 use portfire_core::limits::{CLAIM_MAX, PAGE_MAX};
 use portfire_core::schedule::plan;
 use portfire_core::storage::{
-    Beat, Claimed, Exchange, Filter, PageRequest, ServerInfo, Settled, Want, WantQueue,
+    Beat, By, Claimed, Exchange, Filter, PageRequest, ServerInfo, Settled, Want, WantQueue,
 };
 use portfire_core::{
     Clock, Dice, Error, Facts, IdSequence, JobId, Lease, ModelStorage, Outcome, Result, ServerId, State,
@@ -264,7 +264,7 @@ impl TestServer {
         let firings: Vec<_> = seen.due.iter().filter_map(plan).collect();
         let any = !firings.is_empty();
         if any {
-            self.jobs.storage().fire(firings).await?;
+            self.jobs.storage().fire(firings, By::Program).await?;
         }
         Ok(any)
     }

@@ -28,7 +28,9 @@ pub use fetch::{QueueConfig, QueueOrder};
 pub use shutdown::Phase;
 
 use crate::schedule::{Firing, plan};
-use crate::storage::{Claimed, DueSchedules, Exchanged, Expired, Fired, Note, Promoted, Settled, Want};
+use crate::storage::{
+    Claimed, DueSchedules, Exchanged, Expired, Fired, Note, Promoted, ServerOrder, Settled, Want,
+};
 use crate::{Dice, Facts, IdSequence, Lease, Outcome, Settlement, settle};
 use fetch::Fetch;
 use flush::Flush;
@@ -86,6 +88,8 @@ pub enum Event {
         sent_at: Moment,
         /// Running jobs that somebody wants cancelled.
         cancel: Vec<Lease>,
+        /// What an operator wants of the server.
+        order: ServerOrder,
     },
     /// The promotion in flight ended.
     Promoted(Option<Promoted>),
@@ -97,7 +101,7 @@ pub enum Event {
     Swept(Option<Vec<Expired>>),
     /// The pruning in flight ended.
     Pruned(Option<u32>),
-    /// Take no more jobs, but stay.
+    /// Take no more jobs, but stay. This is the owner's wish, which no operator's order to run undoes.
     QuietAsked,
     /// Stop.
     StopAsked,
@@ -201,9 +205,10 @@ impl Engine {
             Event::Noted(notes) => self.flush.note(notes),
             Event::Exchanged(answer) => self.on_exchanged(answer),
             Event::ExchangeFailed => self.flush.failed(now),
-            Event::Beaten { sent_at, cancel } => {
+            Event::Beaten { sent_at, cancel, order } => {
                 self.lease.renewed(sent_at);
                 self.cancel(&cancel);
+                self.on_ordered(now, order);
             }
             Event::Promoted(answer) => {
                 let promoted = answer.map_or(0, |promoted| promoted.count);
@@ -265,6 +270,13 @@ impl Engine {
         if !self.running.is_empty() {
             self.flush.ask();
         }
+    }
+
+    /// An order that holds already changes nothing: it comes with every heartbeat.
+    fn on_ordered(&mut self, now: Moment, order: ServerOrder) {
+        let may_claim = self.phase.may_claim();
+        self.phase.ordered(now, order);
+        self.fetch.hint_if(!may_claim && self.phase.may_claim());
     }
 
     fn on_finished(&mut self, facts: &Facts, outcome: Outcome, notes: Vec<Note>) {

@@ -1,5 +1,8 @@
 //! The end of a server: running → quiet → draining → interrupting → aborting → stopped.
 //!
+//! Two may want it quiet: its owner, for good, and an operator, until they order it to run again. An operator's
+//! order to stop is a stop like any other.
+//!
 //! Draining lets running jobs finish. When a fifth of the time (at most 5 s) is left they are asked to
 //! stop through their tokens; at the deadline they are dropped. Whatever did not finish goes back to
 //! its queue, uncharged.
@@ -7,6 +10,7 @@
 use std::time::Duration;
 
 use super::{Moment, NEVER};
+use crate::storage::ServerOrder;
 
 /// The longest time between asking a job to stop and dropping it.
 const NOTICE_MAX: Duration = Duration::from_secs(5);
@@ -31,6 +35,8 @@ pub enum Phase {
 #[derive(Debug)]
 pub(super) struct Shutdown {
     phase: Phase,
+    /// An operator wants it quiet.
+    ordered_quiet: bool,
     budget: Duration,
     interrupt_at: Moment,
     abort_at: Moment,
@@ -38,15 +44,18 @@ pub(super) struct Shutdown {
 
 impl Shutdown {
     pub(super) const fn new(budget: Duration) -> Self {
-        Self { phase: Phase::Running, budget, interrupt_at: NEVER, abort_at: NEVER }
+        Self { phase: Phase::Running, ordered_quiet: false, budget, interrupt_at: NEVER, abort_at: NEVER }
     }
 
     pub(super) const fn phase(&self) -> Phase {
-        self.phase
+        match self.phase {
+            Phase::Running if self.ordered_quiet => Phase::Quiet,
+            phase => phase,
+        }
     }
 
     pub(super) fn may_claim(&self) -> bool {
-        self.phase == Phase::Running
+        self.phase() == Phase::Running
     }
 
     pub(super) fn is_stopping(&self) -> bool {
@@ -55,6 +64,15 @@ impl Shutdown {
 
     pub(super) fn quiet(&mut self) {
         self.phase = self.phase.max(Phase::Quiet);
+    }
+
+    /// What an operator wants, as every heartbeat says it anew.
+    pub(super) fn ordered(&mut self, now: Moment, order: ServerOrder) {
+        match order {
+            ServerOrder::Run => self.ordered_quiet = false,
+            ServerOrder::Quiet => self.ordered_quiet = true,
+            ServerOrder::Stop => self.stop(now, Duration::MAX),
+        }
     }
 
     /// Stops within the budget or `limit`, whichever is shorter. Asking again can only shorten it.

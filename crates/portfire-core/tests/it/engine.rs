@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portfire_core::engine::{Config, Effect, Engine, Event, Phase, QueueConfig, QueueOrder};
-use portfire_core::storage::{Claimed, Exchanged, Settled, Want};
+use portfire_core::storage::{Claimed, Exchanged, ServerOrder, Settled, Want};
 use portfire_core::{Dice, Facts, JobId, Json, Lease, Outcome, Policy, State, Timestamp, Token};
 
 pub(crate) const fn seconds(n: u64) -> Duration {
@@ -108,7 +108,7 @@ fn outcomes_outlive_a_dead_database() {
         let settles = |effect: &Effect| matches!(effect, Effect::Exchange { settlements, .. } if settlements.len() == 1);
         assert!(sent.iter().any(settles), "{sent:?}");
         engine.on(now, Event::ExchangeFailed);
-        engine.on(now, Event::Beaten { sent_at: now, cancel: Vec::new() });
+        engine.on(now, Event::Beaten { sent_at: now, cancel: Vec::new(), order: ServerOrder::Run });
         now += seconds(3);
     }
 }
@@ -130,7 +130,8 @@ fn it_stops_trusting_its_lease_before_others_may_rescue() {
         seconds(29),
         Event::Exchanged(Exchanged { settled: vec![Settled::Lost], ..Exchanged::default() }),
     );
-    engine.on(seconds(29), Event::Beaten { sent_at: seconds(29), cancel: Vec::new() });
+    engine
+        .on(seconds(29), Event::Beaten { sent_at: seconds(29), cancel: Vec::new(), order: ServerOrder::Run });
     let after = step(&mut engine, seconds(29));
     assert!(after.iter().any(|effect| matches!(effect, Effect::ReportLost(_))));
     assert!(want(&after).is_some(), "a renewed lease lets it claim again");
@@ -154,7 +155,8 @@ fn stopping_drains_then_interrupts_then_aborts_then_gives_back() {
     assert!(gives_back(&step(&mut engine, seconds(1))), "the job that had no slot goes back at once");
     engine.on(seconds(1), Event::Exchanged(Exchanged::default()));
     assert_eq!(engine.phase(), Phase::Draining);
-    engine.on(seconds(20), Event::Beaten { sent_at: seconds(20), cancel: Vec::new() });
+    engine
+        .on(seconds(20), Event::Beaten { sent_at: seconds(20), cancel: Vec::new(), order: ServerOrder::Run });
     let interrupted = step(&mut engine, seconds(26));
     assert!(interrupted.iter().any(|effect| matches!(effect, Effect::Interrupt(_))));
     assert!(step(&mut engine, seconds(31)).iter().any(|effect| matches!(effect, Effect::AbortAll)));
@@ -195,14 +197,16 @@ fn a_lease_that_lapsed_is_lost_though_it_has_been_renewed_since() {
     let token = want(&step(&mut engine, seconds(0))).unwrap().token;
     engine.on(seconds(0), answer(2, token));
     step(&mut engine, seconds(0));
-    engine.on(seconds(60), Event::Beaten { sent_at: seconds(60), cancel: Vec::new() });
+    engine
+        .on(seconds(60), Event::Beaten { sent_at: seconds(60), cancel: Vec::new(), order: ServerOrder::Run });
     let effects = step(&mut engine, seconds(60));
     let running = claimed(1, token).facts.lease;
     assert!(effects.iter().any(|effect| matches!(effect, Effect::Interrupt(lease) if *lease == running)));
     let returns =
         |effect: &Effect| matches!(effect, Effect::Exchange { settlements, .. } if settlements.len() == 1);
     assert!(effects.iter().any(returns), "what waited for a slot is not started");
-    engine.on(seconds(60), Event::Beaten { sent_at: seconds(70), cancel: Vec::new() });
+    engine
+        .on(seconds(60), Event::Beaten { sent_at: seconds(70), cancel: Vec::new(), order: ServerOrder::Run });
     let again = step(&mut engine, seconds(70));
     assert!(!again.iter().any(|effect| matches!(effect, Effect::Interrupt(_))), "it is said once");
 }
@@ -222,7 +226,7 @@ fn two_attempts_of_one_job_fill_two_slots() {
     engine.on(seconds(2), finished(&claimed(1, first)));
     assert_eq!(engine.running(), 1, "the second attempt still runs");
     let cancel = vec![claimed(1, first).facts.lease, claimed(1, second).facts.lease];
-    engine.on(seconds(2), Event::Beaten { sent_at: seconds(2), cancel });
+    engine.on(seconds(2), Event::Beaten { sent_at: seconds(2), cancel, order: ServerOrder::Run });
     let interrupted = step(&mut engine, seconds(2));
     let interrupts = |effect: &&Effect| matches!(effect, Effect::Interrupt(_));
     assert_eq!(interrupted.iter().filter(interrupts).count(), 1);
@@ -234,7 +238,8 @@ fn what_was_claimed_before_a_lapse_is_given_back_and_not_run() {
     let mut engine = engine(4);
     let want = want(&step(&mut engine, seconds(0))).unwrap();
     step(&mut engine, seconds(40));
-    engine.on(seconds(40), Event::Beaten { sent_at: seconds(40), cancel: Vec::new() });
+    engine
+        .on(seconds(40), Event::Beaten { sent_at: seconds(40), cancel: Vec::new(), order: ServerOrder::Run });
     step(&mut engine, seconds(40));
     engine.on(seconds(41), answer(1, want.token));
     let effects = step(&mut engine, seconds(41));

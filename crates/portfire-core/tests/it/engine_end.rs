@@ -1,7 +1,7 @@
 //! How a server lets go: of a lease it may have lost, of jobs somebody cancels, of everything when it stops.
 
 use portfire_core::engine::{Effect, Engine, Event, Phase};
-use portfire_core::storage::Exchanged;
+use portfire_core::storage::{Exchanged, ServerOrder};
 use portfire_core::{Settlement, State, Target, Token};
 
 use crate::engine::{answer, claimed, engine, finished, seconds, step, want};
@@ -49,8 +49,10 @@ fn a_lost_lease_gives_back_what_has_not_begun() {
 #[test]
 fn a_late_answer_to_an_old_heartbeat_does_not_shorten_trust() {
     let (mut engine, _) = with_one_waiting();
-    engine.on(seconds(11), Event::Beaten { sent_at: seconds(10), cancel: Vec::new() });
-    engine.on(seconds(12), Event::Beaten { sent_at: seconds(5), cancel: Vec::new() });
+    engine
+        .on(seconds(11), Event::Beaten { sent_at: seconds(10), cancel: Vec::new(), order: ServerOrder::Run });
+    engine
+        .on(seconds(12), Event::Beaten { sent_at: seconds(5), cancel: Vec::new(), order: ServerOrder::Run });
     assert!(!interrupts(&step(&mut engine, seconds(36))));
     assert!(interrupts(&step(&mut engine, seconds(37))));
 }
@@ -59,7 +61,7 @@ fn a_late_answer_to_an_old_heartbeat_does_not_shorten_trust() {
 fn a_cancelled_job_that_has_not_begun_never_begins() {
     let (mut engine, token) = with_one_waiting();
     let cancel = vec![claimed(2, token).facts.lease];
-    engine.on(seconds(1), Event::Beaten { sent_at: seconds(1), cancel });
+    engine.on(seconds(1), Event::Beaten { sent_at: seconds(1), cancel, order: ServerOrder::Run });
     let effects = step(&mut engine, seconds(1));
     assert!(!interrupts(&effects));
     assert_given_back(&effects, token);
@@ -90,7 +92,8 @@ fn asking_again_neither_revives_nor_delays_a_stop() {
     engine.on(seconds(1), Event::StopAsked);
     engine.on(seconds(2), Event::QuietAsked);
     assert_eq!(engine.phase(), Phase::Draining);
-    engine.on(seconds(20), Event::Beaten { sent_at: seconds(20), cancel: Vec::new() });
+    engine
+        .on(seconds(20), Event::Beaten { sent_at: seconds(20), cancel: Vec::new(), order: ServerOrder::Run });
     engine.on(seconds(20), Event::StopAsked);
     assert!(interrupts(&step(&mut engine, seconds(26))), "five seconds before the deadline of the first");
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use portfire_core::Settlement;
 use portfire_core::engine::{Effect, Engine, Event};
-use portfire_core::storage::{Exchanged, Note, Progress, Want};
+use portfire_core::storage::{Exchanged, Note, Progress, ServerOrder, Want};
 
 use crate::engine::{answer, claimed, engine, finished, seconds, step, want};
 
@@ -36,7 +36,7 @@ fn failed_exchanges_are_repeated_ever_later_up_to_two_seconds() {
     let waits: Vec<_> = (0..8)
         .map(|_| {
             assert!(sent(step(&mut engine, now)).is_some());
-            engine.on(now, Event::Beaten { sent_at: now, cancel: Vec::new() });
+            engine.on(now, Event::Beaten { sent_at: now, cancel: Vec::new(), order: ServerOrder::Run });
             engine.on(now, Event::ExchangeFailed);
             let wait = engine.wake_at() - now;
             now = engine.wake_at();

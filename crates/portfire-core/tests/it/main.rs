@@ -21,5 +21,6 @@ mod retries;
 mod schedule;
 mod settle;
 mod settling;
+mod steering;
 mod table;
 mod text;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use portfire_core::storage::{Action, Exchange};
+use portfire_core::storage::{Action, By, Directed, Exchange, QueueOrder};
 use portfire_core::{
     Clock, Dice, IdSequence, Json, Lease, ModelStorage, NewJob, ServerId, Settlement, Start, State, Storage,
     Target, VirtualClock,
@@ -79,7 +79,19 @@ fn an_operators_wish_wakes_and_looking_does_not() {
     let id = job.id;
     now(storage.insert(vec![job])).unwrap();
     assert_eq!(wakes(&storage, || drop(now(storage.get(vec![id])).unwrap())), ASLEEP);
-    assert_eq!(wakes(&storage, || drop(now(storage.act(vec![id], Action::Cancel)).unwrap())), WOKEN);
+    assert_eq!(
+        wakes(&storage, || drop(now(storage.act(vec![id], Action::Cancel, By::Program)).unwrap())),
+        WOKEN
+    );
+}
+
+#[test]
+fn a_resumed_queue_wakes_and_a_paused_one_does_not() {
+    let (_, storage) = model();
+    let order = |order| now(storage.direct_queues(vec!["mail".into()], order, By::Program)).unwrap();
+    assert_eq!(wakes(&storage, || assert_eq!(order(QueueOrder::Pause), [Directed::Done])), ASLEEP);
+    assert_eq!(wakes(&storage, || assert_eq!(order(QueueOrder::Resume), [Directed::Done])), WOKEN);
+    assert_eq!(wakes(&storage, || assert_eq!(order(QueueOrder::Resume), [Directed::Unchanged])), ASLEEP);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use portfire_core::{Cause, State};
 
-const CAUSES: [Cause; 13] = [
+const CAUSES: [Cause; 14] = [
     Cause::Released,
     Cause::ReleasedForLater,
     Cause::Due,
@@ -16,6 +16,7 @@ const CAUSES: [Cause; 13] = [
     Cause::CancelRequested,
     Cause::RunNow,
     Cause::Rescheduled,
+    Cause::Moved,
 ];
 
 /// From, cause, to: every legal move.
@@ -40,6 +41,7 @@ fn legal() -> Vec<(State, Cause, State)> {
     for waiting in [S::Awaiting, S::Scheduled, S::Enqueued, S::Retrying] {
         all.push((waiting, C::CancelRequested, S::Cancelled));
         all.push((waiting, C::Cancelled, S::Cancelled));
+        all.push((waiting, C::Moved, waiting));
     }
     for state in [S::Awaiting, S::Scheduled, S::Retrying, S::Succeeded, S::Failed, S::Cancelled] {
         all.push((state, C::RunNow, S::Enqueued));

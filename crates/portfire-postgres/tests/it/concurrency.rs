@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use portfire_core::storage::{Acted, Action, Inserted, Settled};
-use portfire_core::{Dependency, NewJob, State, Storage, Trigger};
+use portfire_core::storage::{Acted, Action, By, Inserted, Settled, Want, WantQueue};
+use portfire_core::{Dependency, NewJob, ServerId, Start, State, Storage, Trigger};
 use portfire_postgres::insert_in;
 
 use crate::bed::{Schema, beaten, connect, exchange, job, succeeded, want};
@@ -69,7 +69,7 @@ async fn a_child_is_not_forgotten_whose_parent_ends_just_then() {
         assert_eq!((attached.unwrap()[0], ended.settled.len()), (Inserted::New, 1));
         let state = one.get(vec![child.id]).await.unwrap()[0].as_ref().unwrap().summary.state;
         assert_eq!(state, State::Enqueued, "round {round}");
-        one.act(vec![child.id], Action::Delete).await.unwrap();
+        one.act(vec![child.id], Action::Delete, By::Program).await.unwrap();
     }
 }
 
@@ -147,7 +147,7 @@ async fn a_job_that_is_cancelled_while_it_is_claimed_is_one_or_the_other() {
         let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
         operator.insert(jobs).await.unwrap();
         let (acted, exchanged) = tokio::join!(
-            operator.act(ids.clone(), Action::Cancel),
+            operator.act(ids.clone(), Action::Cancel, By::Program),
             exchange(&*worker, server, Vec::new(), Some(want(5))),
         );
         let taken: HashSet<_> = exchanged.claimed.iter().map(|claimed| claimed.facts.lease.job).collect();
@@ -181,4 +181,81 @@ async fn an_open_transaction_that_attaches_a_child_holds_up_nobody() {
     let settled = vec![succeeded(&claimed[0])];
     let claimed = exchange(&*storage, server, settled, Some(want(9))).await.claimed;
     assert_eq!(claimed.iter().map(|one| one.facts.lease.job).collect::<Vec<_>>(), [child.id]);
+}
+
+/// Claims the one job there is from the queue that it was moved to, and ends it.
+async fn run_the_one(storage: &dyn Storage, server: ServerId, job: &NewJob, round: usize) {
+    let want = Want { queues: vec![WantQueue { name: "bulk".into(), limit: 9 }], ..want(9) };
+    let claimed = exchange(storage, server, Vec::new(), Some(want)).await.claimed;
+    let ids: Vec<_> = claimed.iter().map(|one| one.facts.lease.job).collect();
+    assert_eq!(ids, [job.id], "round {round}");
+    exchange(storage, server, vec![succeeded(&claimed[0])], None).await;
+}
+
+/// A job is moved while its time is looked at: it is where one of the two left it, and in one line only.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_is_moved_while_it_becomes_due_is_in_one_queue() {
+    let schema = Schema::new();
+    let (operator, worker) = (schema.open().await, schema.open().await);
+    let server = beaten(&*worker).await;
+    for round in 0..ROUNDS {
+        let job = NewJob { start: Start::After(Duration::from_millis(1)), ..job() };
+        operator.insert(vec![job.clone()]).await.unwrap();
+        let (acted, promoted) = tokio::join!(
+            operator.act(vec![job.id], Action::MoveTo("bulk".into()), By::Program),
+            worker.promote(9),
+        );
+        assert!(
+            matches!(acted.unwrap()[0], Acted::Done(State::Scheduled | State::Enqueued)),
+            "round {round}"
+        );
+        promoted.unwrap();
+        while worker.get(vec![job.id]).await.unwrap()[0].as_ref().unwrap().summary.state != State::Enqueued {
+            worker.promote(9).await.unwrap();
+        }
+        run_the_one(&*worker, server, &job, round).await;
+    }
+}
+
+/// A job is moved while what it waits for ends: it is released all the same, into its new queue.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_is_moved_while_its_parent_ends_is_not_forgotten() {
+    let schema = Schema::new();
+    let (operator, worker) = (schema.open().await, schema.open().await);
+    let server = beaten(&*worker).await;
+    for round in 0..ROUNDS {
+        let parent = job();
+        let child = child_of(&[&parent]);
+        operator.insert(vec![parent, child.clone()]).await.unwrap();
+        let claimed = exchange(&*worker, server, Vec::new(), Some(want(9))).await.claimed;
+        let (acted, _) = tokio::join!(
+            operator.act(vec![child.id], Action::MoveTo("bulk".into()), By::Program),
+            exchange(&*worker, server, vec![succeeded(&claimed[0])], None),
+        );
+        assert!(matches!(acted.unwrap()[0], Acted::Done(State::Awaiting | State::Enqueued)), "round {round}");
+        run_the_one(&*worker, server, &child, round).await;
+    }
+}
+
+/// A job is moved while it is claimed: it is moved, or runs from where it was.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_is_moved_while_it_is_claimed_is_one_or_the_other() {
+    let schema = Schema::new();
+    let (operator, worker) = (schema.open().await, schema.open().await);
+    let server = beaten(&*worker).await;
+    for round in 0..ROUNDS {
+        let job = job();
+        operator.insert(vec![job.clone()]).await.unwrap();
+        let (acted, exchanged) = tokio::join!(
+            operator.act(vec![job.id], Action::MoveTo("bulk".into()), By::Program),
+            exchange(&*worker, server, Vec::new(), Some(want(9))),
+        );
+        if let [claimed] = exchanged.claimed.as_slice() {
+            assert_eq!(acted.unwrap(), [Acted::Refused(State::Processing)], "round {round}");
+            exchange(&*worker, server, vec![succeeded(claimed)], None).await;
+        } else {
+            assert_eq!(acted.unwrap(), [Acted::Done(State::Enqueued)], "round {round}");
+            run_the_one(&*worker, server, &job, round).await;
+        }
+    }
 }

@@ -35,6 +35,21 @@ const STATEMENTS: &[Statement] = &[
         values: &["'1'", "9::bigint", "100"],
     },
     Statement { name: "prune", sql: include_str!("../../sql/prune.sql"), values: &["NULL::bigint", "100"] },
+    Statement {
+        name: "audit_prune",
+        sql: include_str!("../../sql/audit_prune.sql"),
+        values: &["10::bigint", "1::bigint", "100"],
+    },
+    Statement {
+        name: "audit_list",
+        sql: include_str!("../../sql/audit_list.sql"),
+        values: &["9000::bigint", "50"],
+    },
+    Statement {
+        name: "audit_about",
+        sql: include_str!("../../sql/audit_about.sql"),
+        values: &["'queue'", "'7'", "9000::bigint", "50"],
+    },
     Statement { name: "cancel_flags", sql: include_str!("../../sql/cancel_flags.sql"), values: &[ID] },
     Statement { name: "place", sql: include_str!("../../sql/place.sql"), values: &["NULL::bigint", ID] },
     Statement { name: "known", sql: include_str!("../../sql/known.sql"), values: &[IDS] },
@@ -72,11 +87,14 @@ async fn fill(client: &Client) {
         INSERT INTO portfire_schedule (id, cron, zone, definition, revision, next_at, created_at)
             SELECT n::text, '* * * * *', 'UTC', '{}', 1, n, 1 FROM generate_series(1, 5000) AS n;
         INSERT INTO portfire_slot SELECT (n % 100)::text, n, n, 'fired', NULL FROM generate_series(1, 20000) AS n;
+        INSERT INTO portfire_audit (at, sort, target, action, actor, via, outcome)
+            SELECT n, 'queue', (n % 500)::text, 'pause', 'ann', 'api', 'done' FROM generate_series(1, 20000) AS n;
         DROP TABLE IF EXISTS few;
         CREATE TEMP TABLE few AS SELECT id FROM portfire_job LIMIT 100;
         ANALYZE few, portfire_job, portfire_ready, portfire_scheduled, portfire_running, portfire_finished,
             portfire_awaiting, portfire_dependency, portfire_unique_name, portfire_attempt, portfire_tag,
-            portfire_log, portfire_progress, portfire_result, portfire_schedule, portfire_slot";
+            portfire_log, portfire_progress, portfire_result, portfire_schedule, portfire_slot,
+            portfire_audit";
     client.batch_execute(fill).await.unwrap();
 }
 
@@ -86,7 +104,10 @@ async fn explain(client: &Client, sql: &str) -> String {
 }
 
 /// The functions of an exchange, whose plans the database keeps.
-const FUNCTIONS: &str = include_str!("../../migrations/0003_exchange.sql");
+const FUNCTIONS: &str = concat!(
+    include_str!("../../migrations/0003_exchange.sql"),
+    include_str!("../../migrations/0004_steering.sql")
+);
 /// What stands for their parameters.
 const ARGUMENTS: &[(&str, &str)] = &[
     ("handed_in", "NULL::bigint"),
@@ -122,7 +143,7 @@ const ARGUMENTS: &[(&str, &str)] = &[
 
 /// The query inside a function, with values for its parameters; the longest names first, for some begin others.
 fn query_of(function: &str) -> String {
-    let after = FUNCTIONS.split(&format!("CREATE FUNCTION portfire_{function}(")).nth(1).unwrap();
+    let after = FUNCTIONS.split(&format!("FUNCTION portfire_{function}(")).nth(1).unwrap();
     let body = after.split("BEGIN\n").nth(1).unwrap().split(";\nEND").next().unwrap();
     let mut arguments = ARGUMENTS.to_vec();
     arguments.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));

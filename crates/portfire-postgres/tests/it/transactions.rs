@@ -1,6 +1,6 @@
 //! Enqueue inside the application's own transaction: the job exists if and only if that commits.
 
-use portfire_core::storage::{Action, Inserted};
+use portfire_core::storage::{Action, By, Inserted};
 use portfire_core::{Dependency, NewJob, State, Storage, Trigger};
 use portfire_postgres::insert_in;
 
@@ -29,7 +29,7 @@ async fn a_transaction_of_tokio_postgres_decides() {
         for stored in storage.get(both.iter().map(|job| job.id).collect()).await.unwrap() {
             assert_eq!(stored.is_some(), commit);
         }
-        storage.act(vec![both[0].id], Action::Delete).await.unwrap();
+        storage.act(vec![both[0].id], Action::Delete, By::Program).await.unwrap();
     }
 }
 
@@ -52,7 +52,7 @@ async fn a_transaction_of_sqlx_decides() {
         for stored in storage.get(both.iter().map(|job| job.id).collect()).await.unwrap() {
             assert_eq!(stored.is_some(), commit);
         }
-        storage.act(vec![both[0].id], Action::Delete).await.unwrap();
+        storage.act(vec![both[0].id], Action::Delete, By::Program).await.unwrap();
     }
     pool.close().await;
 }

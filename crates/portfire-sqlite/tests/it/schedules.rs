@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portfire_core::schedule::plan;
-use portfire_core::storage::{Directed, Fired, Put};
+use portfire_core::storage::{By, Directed, Fired, Put};
 use portfire_core::{
     Dice, IdSequence, Json, Misfire, Order, Overlap, Policy, Schedule, Standing, Storage, Template,
     VirtualClock,
@@ -41,14 +41,14 @@ async fn an_unreadable_schedule_is_flagged_and_disturbs_no_other() {
     let seen = storage.due_schedules(9).await.unwrap();
     let firings: Vec<_> = seen.due.iter().filter_map(|due| plan(due, seen.now, &mut ids)).collect();
     assert_eq!(firings.len(), 3);
-    let fired = storage.fire(firings).await.unwrap();
+    let fired = storage.fire(firings, By::Program).await.unwrap();
     let stored = |fired: &Fired| matches!(fired, Fired::Applied(stored) if stored.len() == 1);
     assert_eq!(fired.iter().filter(|one| stored(one)).count(), 1, "{fired:?}");
     assert!(storage.due_schedules(9).await.unwrap().due.is_empty(), "it is not found due again and again");
     let listed = storage.list_schedules(None, 9).await.unwrap();
     assert!(matches!(&listed[0].standing, Standing::Flagged { problem } if problem.contains("put it again")));
     assert_eq!(storage.put_schedules(vec![schedule("bad")]).await.unwrap(), [Put::Changed]);
-    let removed = storage.direct_schedules(vec!["worse".into()], Order::Remove).await.unwrap();
+    let removed = storage.direct_schedules(vec!["worse".into()], Order::Remove, By::Program).await.unwrap();
     assert_eq!(removed, [Directed::Done]);
     let mended = storage.get_schedules(vec!["bad".into()]).await.unwrap().remove(0).unwrap();
     assert!(matches!(mended.standing, Standing::Active { .. }), "put again, it runs");

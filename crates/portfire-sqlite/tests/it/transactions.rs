@@ -50,7 +50,10 @@ async fn a_sqlx_transaction_decides_and_both_drivers_live_together() {
         }
         assert_eq!(storage.get(vec![parent.id]).await.unwrap()[0].is_some(), commit);
         assert_eq!(storage.get(vec![child.id]).await.unwrap()[0].is_some(), commit);
-        storage.act(vec![parent.id], portfire_core::storage::Action::Delete).await.unwrap();
+        storage
+            .act(vec![parent.id], portfire_core::storage::Action::Delete, portfire_core::storage::By::Program)
+            .await
+            .unwrap();
     }
     pool.close().await;
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use portfire_core::schedule::{self, plan};
 use portfire_core::storage::{
-    Action, Beat, Claimed, Exchange, Exchanged, Expired, Filter, Fired, LogLine, Note, PageRequest, Progress,
-    ServerInfo, Want, WantQueue,
+    Action, AuditId, AuditRequest, Beat, By, Claimed, Exchange, Exchanged, Expired, Filter, Fired, LogLine,
+    Note, PageRequest, Person, Progress, ServerInfo, Via, Want, WantQueue,
 };
 use portfire_core::{
     Backoff, Clock, Dependency, Dice, Fault, Firing, IdSequence, JobId, Json, Keep, NewJob, Outcome, Policy,
@@ -109,13 +109,20 @@ impl Pair {
                 None => Answers::default(),
             },
             Operation::Rescue(server, late) => self.rescue(*server, *late).await,
-            Operation::Act(jobs, wish) => self.act(jobs, *wish).await,
+            Operation::Act(jobs, wish, person) => self.act(jobs, *wish, *person).await,
             Operation::Put(schedules) => {
                 let schedules: Vec<_> = schedules.iter().map(defined).collect();
                 text(&both!(self, storage => storage.put_schedules(schedules.clone())))
             }
-            Operation::Direct(id, order) => {
-                text(&both!(self, storage => storage.direct_schedules(vec![(*id).into()], *order)))
+            Operation::Direct(id, order, person) => text(
+                &both!(self, storage => storage.direct_schedules(vec![(*id).into()], *order, by(*person))),
+            ),
+            Operation::Pause(queue, order) => {
+                text(&both!(self, storage => storage.direct_queues(vec![(*queue).into()], *order, by(true))))
+            }
+            Operation::Tell(server, order) => {
+                let servers = vec![self.servers[*server]];
+                text(&both!(self, storage => storage.direct_servers(servers.clone(), *order, by(true))))
             }
             Operation::Fire(late) => self.fire_due(*late).await,
             Operation::Trigger(id) => self.trigger(id).await,
@@ -182,7 +189,7 @@ impl Pair {
         } else {
             firings.extend(planned);
         }
-        self.fire(firings).await
+        self.fire(firings, false).await
     }
 
     async fn trigger(&mut self, id: &str) -> Answers {
@@ -192,14 +199,14 @@ impl Pair {
         match view.pop().flatten().filter(|_| answers[0] == answers[1]) {
             Some(view) => {
                 let firing = schedule::trigger(&view, self.clock.now(), &mut self.ids);
-                self.fire(vec![firing]).await
+                self.fire(vec![firing], true).await
             }
             None => answers,
         }
     }
 
-    async fn fire(&mut self, firings: Vec<Firing>) -> Answers {
-        let answers = both!(self, storage => storage.fire(firings.clone()));
+    async fn fire(&mut self, firings: Vec<Firing>, person: bool) -> Answers {
+        let answers = both!(self, storage => storage.fire(firings.clone(), by(person)));
         if let Ok(fired) = &answers[0] {
             self.jobs.extend(fired.iter().flat_map(|fired| match fired {
                 Fired::Applied(stored) => stored.clone(),
@@ -209,16 +216,18 @@ impl Pair {
         text(&answers)
     }
 
-    async fn act(&self, jobs: &[usize], wish: Wish) -> Answers {
+    async fn act(&self, jobs: &[usize], wish: Wish, person: bool) -> Answers {
         let mut jobs: Vec<_> = jobs.iter().filter_map(|back| nth_back(&self.jobs, *back).copied()).collect();
         jobs.dedup();
         let action = match wish {
             Wish::Cancel => Action::Cancel,
             Wish::RunNow => Action::RunNow,
             Wish::Reschedule(seconds) => Action::Reschedule(self.instant(seconds)),
+            Wish::MoveTo(queue) => Action::MoveTo(queue.into()),
+            Wish::Prioritize(priority) => Action::Prioritize(priority),
             Wish::Delete => Action::Delete,
         };
-        text(&both!(self, storage => storage.act(jobs.clone(), action)))
+        text(&both!(self, storage => storage.act(jobs.clone(), action.clone(), by(person))))
     }
 
     async fn beat(&self, server: usize, lease: u64) -> Answers {
@@ -247,6 +256,7 @@ impl Pair {
         for id in SCHEDULES {
             add(text(&both!(self, storage => storage.slots(id.into(), None, 100))));
         }
+        add(self.audit().await);
         let every = std::iter::once(None).chain(State::ALL.map(Some));
         for state in every {
             add(self.pages(Filter { state, ..Filter::default() }).await);
@@ -255,6 +265,15 @@ impl Pair {
         add(self.pages(Filter { kind: Some("odd".into()), ..Filter::default() }).await);
         add(self.pages(Filter { tag: Some("red".into()), ..Filter::default() }).await);
         answers
+    }
+
+    /// What persons did lately. Places are each storage's own.
+    async fn audit(&self) -> Answers {
+        let request = AuditRequest { limit: 100, before: None };
+        let mut entries = both!(self, storage => storage.audit(None, request));
+        let place = AuditId::from_number(0);
+        entries.iter_mut().flatten().flatten().for_each(|entry| entry.id = place);
+        text(&entries)
     }
 
     /// All pages of a list; as text only the first page that differs.
@@ -330,6 +349,11 @@ impl Pair {
 /// The item that many before the last; the first if there are not so many.
 fn nth_back<T>(items: &[T], back: usize) -> Option<&T> {
     items.get(items.len().saturating_sub(back + 1))
+}
+
+fn by(person: bool) -> By {
+    let ann = || Person::new("ann", Via::Api).unwrap().because("she may");
+    if person { By::Person(ann()) } else { By::Program }
 }
 
 fn defined(recurs: &Recurs) -> Schedule {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use portfire_core::storage::{QueueOrder, ServerOrder};
 use portfire_core::{Misfire, Order, Overlap, Trigger};
 
 use crate::luck::Luck;
@@ -43,12 +44,16 @@ pub(super) enum Operation {
     Beat(usize, u64),
     /// A server leaves.
     Leave(usize),
-    /// An operator's wish for some jobs.
-    Act(Vec<usize>, Wish),
+    /// An operator's wish for some jobs; `true`: by a person.
+    Act(Vec<usize>, Wish, bool),
     /// Puts schedules.
     Put(Vec<Recurs>),
-    /// Orders something of a schedule.
-    Direct(&'static str, Order),
+    /// Orders something of a schedule; `true`: as a person.
+    Direct(&'static str, Order, bool),
+    /// Pauses or resumes a queue, as a person.
+    Pause(&'static str, QueueOrder),
+    /// Tells a server what to do, as a person.
+    Tell(usize, ServerOrder),
     /// Fires what is due; `true`: it is only planned, and carried out at the next such operation, when it
     /// may no longer hold.
     Fire(bool),
@@ -120,6 +125,8 @@ pub(super) enum Wish {
     RunNow,
     /// In this many seconds.
     Reschedule(i64),
+    MoveTo(&'static str),
+    Prioritize(i16),
     Delete,
 }
 
@@ -164,7 +171,7 @@ fn recent(luck: &mut Luck) -> usize {
 
 fn random(luck: &mut Luck) -> Operation {
     let server = index(luck, SERVERS as u64 - 1);
-    match luck.number(0, 111) {
+    match luck.number(0, 115) {
         0..=19 => Operation::Insert((0..luck.number(1, 4)).map(|_| job(luck)).collect()),
         20..=22 => Operation::InsertAgain(recent(luck)),
         23..=54 => exchange(luck, server),
@@ -179,9 +186,16 @@ fn random(luck: &mut Luck) -> Operation {
         94..=95 => Operation::Direct(
             luck.name(&SCHEDULES),
             *luck.pick(&[Order::Pause, Order::Resume, Order::Remove]),
+            luck.chance(500),
         ),
         96..=101 => Operation::Fire(luck.chance(300)),
         102 => Operation::Trigger(luck.name(&SCHEDULES)),
+        // Resumed more often than paused, so that jobs go on being claimed.
+        103..=105 => Operation::Pause(
+            luck.name(&["mail", "a.b"]),
+            *luck.pick(&[QueueOrder::Pause, QueueOrder::Resume, QueueOrder::Resume]),
+        ),
+        106 => Operation::Tell(server, *luck.pick(&ServerOrder::ALL)),
         _ => Operation::Pass(pass(luck)),
     }
 }
@@ -253,11 +267,13 @@ fn end(luck: &mut Luck) -> End {
 
 fn act(luck: &mut Luck) -> Operation {
     let jobs = (0..luck.number(1, 3)).map(|_| recent(luck)).collect();
-    let wish = match luck.number(0, 7) {
+    let wish = match luck.number(0, 10) {
         0..=2 => Wish::Cancel,
         3..=4 => Wish::RunNow,
         5..=6 => Wish::Reschedule(i64::try_from(luck.number(0, 30)).unwrap_or_default() - 10),
+        7..=8 => Wish::MoveTo(luck.name(&["default", "mail", "a.b"])),
+        9 => Wish::Prioritize(i16::try_from(luck.number(0, 2)).unwrap_or_default() - 1),
         _ => Wish::Delete,
     };
-    Operation::Act(jobs, wish)
+    Operation::Act(jobs, wish, luck.chance(500))
 }

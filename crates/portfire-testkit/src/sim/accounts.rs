@@ -25,7 +25,7 @@ impl World {
             (Call::Insert(jobs), Reply::Inserted(answers)) => return self.enter_set(jobs, answers),
             (Call::Act(jobs, action), Reply::Acted(answers)) => {
                 let mut pairs = jobs.iter().zip(answers);
-                return pairs.try_for_each(|(job, answer)| self.enter_wish(*job, *action, *answer));
+                return pairs.try_for_each(|(job, answer)| self.enter_wish(*job, action, *answer));
             }
             (Call::Exchange(exchange), Reply::Exchanged(answer)) => {
                 return self.enter_exchange(exchange, answer);
@@ -85,7 +85,7 @@ impl World {
         Ok(())
     }
 
-    fn enter_wish(&mut self, job: JobId, action: Action, answer: Acted) -> Holds {
+    fn enter_wish(&mut self, job: JobId, action: &Action, answer: Acted) -> Holds {
         let Some(entry) = self.ledger.jobs.get_mut(&job) else { return Ok(()) };
         match (answer, action) {
             (Acted::Missing, _) => {

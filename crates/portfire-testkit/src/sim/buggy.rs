@@ -7,8 +7,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use portfire_core::storage::{
-    Acted, Action, Answer, Beat, BeatAnswer, Directed, DueSchedules, Exchange, Exchanged, Expired, Filter,
-    Fired, Inserted, JobDetails, Overview, Page, PageRequest, Promoted, Put, SlotView,
+    self, Acted, Action, Answer, AuditEntry, AuditRequest, Beat, BeatAnswer, By, Directed, DueSchedules,
+    Exchange, Exchanged, Expired, Filter, Fired, Inserted, JobDetails, Overview, Page, PageRequest, Promoted,
+    Put, QueueOrder, ServerOrder, SlotView,
 };
 use portfire_core::{
     Firing, JobId, NewJob, Order, Schedule, ScheduleView, ServerId, Settlement, Storage, Target, Timestamp,
@@ -154,15 +155,15 @@ impl<S: Storage> Storage for Buggy<S> {
         self.storage.leave(server)
     }
 
-    fn act(&self, jobs: Vec<JobId>, action: Action) -> Answer<'_, Vec<Acted>> {
-        self.storage.act(jobs, action)
+    fn act(&self, jobs: Vec<JobId>, action: Action, by: By) -> Answer<'_, Vec<Acted>> {
+        self.storage.act(jobs, action, by)
     }
 
-    fn fire(&self, firings: Vec<Firing>) -> Answer<'_, Vec<Fired>> {
+    fn fire(&self, firings: Vec<Firing>, by: By) -> Answer<'_, Vec<Fired>> {
         if self.bug != Bug::SlotKeyMissing {
-            return self.storage.fire(firings);
+            return self.storage.fire(firings, by);
         }
-        let answer = at_once(self.storage.fire(firings.clone())).map(|answers| {
+        let answer = at_once(self.storage.fire(firings.clone(), by)).map(|answers| {
             let pairs = firings.iter().zip(answers);
             pairs.map(|(firing, answer)| self.fire_all_the_same(firing, answer)).collect()
         });
@@ -177,8 +178,25 @@ impl<S: Storage> Storage for Buggy<S> {
         self.storage.due_schedules(limit)
     }
 
-    fn direct_schedules(&self, schedules: Vec<Box<str>>, order: Order) -> Answer<'_, Vec<Directed>> {
-        self.storage.direct_schedules(schedules, order)
+    fn direct_schedules(&self, schedules: Vec<Box<str>>, order: Order, by: By) -> Answer<'_, Vec<Directed>> {
+        self.storage.direct_schedules(schedules, order, by)
+    }
+
+    fn direct_queues(&self, queues: Vec<Box<str>>, order: QueueOrder, by: By) -> Answer<'_, Vec<Directed>> {
+        self.storage.direct_queues(queues, order, by)
+    }
+
+    fn direct_servers(
+        &self,
+        servers: Vec<ServerId>,
+        order: ServerOrder,
+        by: By,
+    ) -> Answer<'_, Vec<Directed>> {
+        self.storage.direct_servers(servers, order, by)
+    }
+
+    fn audit(&self, about: Option<storage::Target>, page: AuditRequest) -> Answer<'_, Vec<AuditEntry>> {
+        self.storage.audit(about, page)
     }
 
     fn get_schedules(&self, schedules: Vec<Box<str>>) -> Answer<'_, Vec<Option<ScheduleView>>> {

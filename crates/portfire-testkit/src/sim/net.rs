@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use portfire_core::engine::Moment;
 use portfire_core::storage::{
-    Acted, Action, Beat, BeatAnswer, Directed, DueSchedules, Exchange, Exchanged, Expired, Fired, Inserted,
-    Promoted, Put,
+    Acted, Action, Beat, BeatAnswer, By, Directed, DueSchedules, Exchange, Exchanged, Expired, Fired,
+    Inserted, Promoted, Put,
 };
 use portfire_core::{Firing, JobId, NewJob, Order, Result, Schedule, ServerId, Storage};
 
@@ -109,7 +109,7 @@ impl Call {
     pub(super) fn make(&self, storage: &dyn Storage) -> Reply {
         let reply = match self.clone() {
             Self::Insert(jobs) => at_once(storage.insert(jobs)).map(Reply::Inserted),
-            Self::Act(jobs, action) => at_once(storage.act(jobs, action)).map(Reply::Acted),
+            Self::Act(jobs, action) => at_once(storage.act(jobs, action, By::Program)).map(Reply::Acted),
             Self::Exchange(exchange) => at_once(storage.exchange(exchange)).map(Reply::Exchanged),
             Self::Promote(limit) => at_once(storage.promote(limit)).map(Reply::Promoted),
             Self::Sweep(limit) => at_once(storage.expired(limit)).map(Reply::Swept),
@@ -118,9 +118,9 @@ impl Call {
             Self::Leave(server) => at_once(storage.leave(server)).map(|()| Reply::Left),
             Self::Put(schedules) => at_once(storage.put_schedules(schedules)).map(Reply::Put),
             Self::Due(limit) => at_once(storage.due_schedules(limit)).map(Reply::Due),
-            Self::Fire(firings) => at_once(storage.fire(firings)).map(Reply::Fired),
+            Self::Fire(firings) => at_once(storage.fire(firings, By::Program)).map(Reply::Fired),
             Self::Direct(names, order) => {
-                at_once(storage.direct_schedules(names, order)).map(Reply::Directed)
+                at_once(storage.direct_schedules(names, order, By::Program)).map(Reply::Directed)
             }
         };
         reply.unwrap_or_else(|error| Reply::Refused(error.to_string()))

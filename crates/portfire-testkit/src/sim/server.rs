@@ -224,7 +224,7 @@ impl World {
 
     pub(super) fn beaten(&mut self, life: Life, sent_at: Moment, reply: Option<Reply>) {
         if let Some(Reply::Beaten(answer)) = reply {
-            self.tell(life, Event::Beaten { sent_at, cancel: answer.cancel });
+            self.tell(life, Event::Beaten { sent_at, cancel: answer.cancel, order: answer.order });
         }
         self.plan_beat(life);
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portfire_core::storage::{Action, Inserted};
+use portfire_core::storage::{Action, By, Inserted};
 use portfire_core::{Clock, Dependency, Json, NewJob, Start, State, Trigger};
 
 use crate::Bed;
@@ -124,7 +124,7 @@ pub async fn an_id_twice_in_one_set_is_one_job(bed: Arc<Bed>) {
 pub async fn nothing_is_answered_with_nothing(bed: Arc<Bed>) {
     assert!(bed.storage.insert(Vec::new()).await.unwrap().is_empty());
     assert!(bed.storage.get(Vec::new()).await.unwrap().is_empty());
-    assert!(bed.storage.act(Vec::new(), Action::Cancel).await.unwrap().is_empty());
+    assert!(bed.storage.act(Vec::new(), Action::Cancel, By::Program).await.unwrap().is_empty());
     assert!(bed.storage.overview().await.unwrap().counts.is_empty());
     assert_eq!(bed.storage.promote(9).await.unwrap(), portfire_core::storage::Promoted::default());
     assert_eq!(bed.storage.now().await.unwrap(), bed.clock.now());

@@ -120,7 +120,7 @@ pub async fn a_repeat_is_answered_even_after_an_operator_acted(bed: Arc<Bed>) {
         let job = bed.insert(NewJob { priority: -1, ..bed.job() }).await;
         let claimed = bed.claim_one(server).await;
         let answer = bed.settle(server, &claimed, failed()).await;
-        assert_eq!(bed.act(job, action).await, Acted::Done(now));
+        assert_eq!(bed.act(job, action.clone()).await, Acted::Done(now));
         assert_eq!(bed.settle(server, &claimed, failed()).await, answer, "after {action:?}");
         assert_eq!((bed.state(job).await, bed.get(job).await.history.len()), (now, 1));
         bed.act(job, Action::Delete).await; // So that the next round claims its own.

@@ -123,6 +123,8 @@ pub async fn a_beat_replaces_what_a_server_says_of_itself(bed: Arc<Bed>) {
     bed.advance(LEASE / 2);
     let info = portfire_core::storage::ServerInfo {
         name: "it's \"web-1\" 🎉".into(),
+        host: "web-1.example".into(),
+        build: "shop 1.2.3+abc".into(),
         pid: u32::MAX,
         queues: vec!["b".into(), "a,c".into()],
         slots: 20,

@@ -12,4 +12,5 @@ pub mod notes;
 pub mod operate;
 pub mod recur;
 pub mod settle;
+pub mod steer;
 pub mod unique;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portfire_core::storage::{Acted, Action, Inserted, Settled};
+use portfire_core::storage::{Acted, Action, By, Inserted, Settled};
 use portfire_core::{Cause, Clock, Dependency, JobId, Json, NewJob, Outcome, Start, State, Trigger};
 
 use crate::Bed;
@@ -42,9 +42,12 @@ pub async fn every_wish_obeys_the_table(bed: Arc<Bed>) {
         (Action::Cancel, Cause::CancelRequested),
         (Action::RunNow, Cause::RunNow),
         (Action::Reschedule(later), Cause::Rescheduled),
+        (Action::MoveTo("elsewhere".into()), Cause::Moved),
+        (Action::Prioritize(7), Cause::Moved),
     ];
     for state in State::ALL {
-        for (action, cause) in wishes {
+        for (action, cause) in &wishes {
+            let cause = *cause;
             let job = job_in(&bed, state).await;
             assert_eq!(bed.state(job).await, state);
             let expected = match state.after(cause) {
@@ -52,7 +55,7 @@ pub async fn every_wish_obeys_the_table(bed: Arc<Bed>) {
                 Ok(next) => Acted::Done(next),
                 Err(_) => Acted::Refused(state),
             };
-            assert_eq!(bed.act(job, action).await, expected, "{action:?} of a job that is {state}");
+            assert_eq!(bed.act(job, action.clone()).await, expected, "{action:?} of a job that is {state}");
             let now = state.after(cause).unwrap_or(state);
             assert_eq!(bed.state(job).await, now);
             // Leaves nothing that the next round could claim.
@@ -125,7 +128,8 @@ pub async fn a_taken_name_refuses_running_again(bed: Arc<Bed>) {
 pub async fn a_set_of_wishes_is_answered_in_order(bed: Arc<Bed>) {
     let (waits, runs) = (job_in(&bed, State::Scheduled).await, job_in(&bed, State::Processing).await);
     let (over, unknown) = (job_in(&bed, State::Succeeded).await, bed.job().id);
-    let acted = bed.storage.act(vec![runs, unknown, over, waits, waits], Action::Cancel).await.unwrap();
+    let acted =
+        bed.storage.act(vec![runs, unknown, over, waits, waits], Action::Cancel, By::Program).await.unwrap();
     let refused = [State::Succeeded, State::Cancelled].map(Acted::Refused);
     assert_eq!(
         acted,
@@ -137,7 +141,7 @@ pub async fn a_time_that_has_passed_means_at_once(bed: Arc<Bed>) {
     let past = Action::Reschedule(bed.clock.now().before(HOUR));
     for state in [State::Scheduled, State::Retrying, State::Enqueued, State::Failed] {
         let job = job_in(&bed, state).await;
-        assert_eq!(bed.act(job, past).await, Acted::Done(State::Enqueued), "{state}");
+        assert_eq!(bed.act(job, past.clone()).await, Acted::Done(State::Enqueued), "{state}");
         let summary = bed.get(job).await.summary;
         assert_eq!((summary.state, summary.run_at), (State::Enqueued, bed.clock.now()));
         bed.act(job, Action::Delete).await;

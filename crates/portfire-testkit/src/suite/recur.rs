@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portfire_core::schedule::{plan, trigger};
-use portfire_core::storage::{Action, Directed, Fired, Put, SlotView};
+use portfire_core::storage::{Action, By, Directed, Fired, Put, SlotView};
 use portfire_core::{
     Clock, Dice, Firing, IdSequence, JobId, Misfire, Order, Overlap, Schedule, ScheduleView, SlotFate,
     Standing, State, Timestamp,
@@ -37,7 +37,7 @@ async fn next(bed: &Bed, id: &str) -> Option<Timestamp> {
 }
 
 async fn direct(bed: &Bed, id: &str, order: Order) -> Directed {
-    bed.storage.direct_schedules(vec![id.into()], order).await.unwrap()[0]
+    bed.storage.direct_schedules(vec![id.into()], order, By::Program).await.unwrap()[0]
 }
 
 /// What a server would do now.
@@ -48,7 +48,7 @@ async fn plans(bed: &Bed) -> Vec<Firing> {
 }
 
 async fn fire(bed: &Bed, firings: Vec<Firing>) -> Vec<Fired> {
-    bed.storage.fire(firings).await.unwrap()
+    bed.storage.fire(firings, By::Program).await.unwrap()
 }
 
 /// Plans and fires what is due; the jobs it made.

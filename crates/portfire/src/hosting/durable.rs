@@ -1,17 +1,20 @@
 //! A server of durable jobs as a service of the host.
 //!
 //! It drains, interrupts and gives back within what the host allows it, less a little, so that the last
-//! settlements are written.
+//! settlements are written. One that an operator tells to stop has finished before the host, as asked.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 use super::host::Part;
 use super::plan::Hook;
 use super::service::{ServiceContext, Unit};
-use super::vitals::{Look, Status};
+use super::task::OwnTask;
+use super::vitals::{Look, ServiceState, Status};
 use crate::JobError;
 use crate::server::{Complaint, RunningServer, Server};
 
@@ -22,7 +25,7 @@ pub(super) fn part(server: Server) -> Part {
     let name: Box<str> = server.given_name().unwrap_or("server").into();
     let running = Arc::new(Mutex::new(None));
     let seen = Arc::clone(&running);
-    let part = Part::new(name, "server", ServerUnit { server: Mutex::new(Some(server)), running });
+    let part = Part::new(name, "server", ServerUnit::of(server, running));
     part.vitals.set_probe(move || {
         seen.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(look).unwrap_or_default()
     });
@@ -33,13 +36,20 @@ struct ServerUnit {
     /// Taken when it starts.
     server: Mutex<Option<Server>>,
     running: Arc<Mutex<Option<RunningServer>>>,
+    /// Waits for a stop that is not the host's.
+    watch: OwnTask,
 }
 
 impl ServerUnit {
+    fn of(server: Server, running: Arc<Mutex<Option<RunningServer>>>) -> Self {
+        Self { server: Mutex::new(Some(server)), running, watch: OwnTask::default() }
+    }
+
     async fn start(&self, ctx: &ServiceContext) -> Result<(), JobError> {
         let server = self.server.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(server) = server {
             let running = server.within(ctx.values()).start().await?;
+            self.watch.begin(tell_when_stopped(ctx.clone(), running.stopped().clone()));
             *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(running);
         }
         Ok(())
@@ -52,7 +62,9 @@ impl ServerUnit {
         Ok(running.stop_within(allowance.saturating_sub(farewell)).await?)
     }
 
+    /// From here on its end is the host's doing.
     fn take(&self) -> Option<RunningServer> {
+        self.watch.abandon();
         self.running.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
@@ -82,7 +94,18 @@ impl Unit for ServerUnit {
     }
 }
 
+/// Enters it into the vitals if an operator has stopped the server before the host does.
+async fn tell_when_stopped(ctx: ServiceContext, stopped: CancellationToken) {
+    stopped.cancelled().await;
+    tracing::info!("the server stopped because an operator told it to");
+    ctx.vitals().recovered();
+    ctx.vitals().enter(ServiceState::Finished);
+}
+
 fn look(server: &RunningServer) -> Look {
+    if server.stopped().is_cancelled() {
+        return Look { detail: Some("an operator stopped it".into()), ..Look::default() };
+    }
     let detail = Some(format!("{} jobs running", server.running()));
     match server.complaint() {
         None => Look { detail, ..Look::default() },

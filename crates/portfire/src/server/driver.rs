@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use portfire_core::engine::{Effect, Engine, Event, Moment};
-use portfire_core::storage::{Claimed, Exchange};
+use portfire_core::storage::{By, Claimed, Exchange, ServerOrder};
 use portfire_core::{Error, Lease, Outcome, Result, ServerId};
 
 use super::attempt::Attempts;
@@ -70,6 +70,12 @@ pub(super) struct Driver {
     pub(super) attempts: Arc<Attempts>,
     pub(super) strangers: Arc<Strangers>,
     pub(super) shutdown: ShutdownClock,
+    /// How long a stop may take.
+    pub(super) budget: Duration,
+    /// Ends the heartbeats.
+    pub(super) pulse: CancellationToken,
+    /// Says that the server has stopped.
+    pub(super) stopped: CancellationToken,
     pub(super) clock: LocalClock,
     pub(super) events: UnboundedSender<Event>,
     pub(super) inbox: UnboundedReceiver<Event>,
@@ -101,6 +107,7 @@ impl Driver {
             for effect in effects.drain(..) {
                 if matches!(effect, Effect::Stopped) {
                     self.leave().await;
+                    self.stopped.cancel();
                     return;
                 }
                 self.perform(effect, &mut tasks);
@@ -112,8 +119,12 @@ impl Driver {
     fn take_in(&mut self, batch: &mut Vec<Event>) {
         let now = self.clock.now();
         for event in batch.drain(..) {
-            if let Event::Finished { facts, .. } = &event {
-                self.contexts.remove(&facts.lease);
+            match &event {
+                Event::Finished { facts, .. } => drop(self.contexts.remove(&facts.lease)),
+                Event::Beaten { order: ServerOrder::Stop, .. } => {
+                    self.shutdown.set(monotonic_now() + self.budget);
+                }
+                _ => {}
             }
             self.engine.on(now, event);
         }
@@ -136,7 +147,8 @@ impl Driver {
                 self.call("due schedules", tasks, look, Event::SchedulesSeen);
             }
             Effect::Fire(firings) => {
-                self.call("fire", tasks, async move { storage.fire(firings).await }, Event::Fired);
+                let fire = async move { storage.fire(firings, By::Program).await };
+                self.call("fire", tasks, fire, Event::Fired);
             }
             Effect::Sweep(limit) => {
                 self.call("sweep", tasks, async move { storage.expired(limit).await }, Event::Swept);
@@ -208,6 +220,7 @@ impl Driver {
     }
 
     async fn leave(&self) {
+        self.pulse.cancel(); // A heartbeat after it would register the server again.
         let left = tokio::time::timeout(CALL_DEADLINE, self.jobs.storage().leave(self.server)).await;
         if let Ok(Ok(())) = left {
             tracing::info!(server = %self.server, "server stopped");

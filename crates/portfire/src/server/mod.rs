@@ -4,12 +4,14 @@
 //! 2. [`Server::start`] checks it once, and refuses what cannot work, before anything runs.
 //! 3. A heartbeat thread keeps the lease; a driver task performs what the pure engine of `portfire-core`
 //!    decides; each attempt is a task of its own.
-//! 4. [`RunningServer::stop`] drains, interrupts, gives back, and ends.
+//! 4. [`RunningServer::stop`], or an operator's order that comes with a heartbeat, drains, interrupts, gives
+//!    back, and ends.
 //!
 //! It deliberately does not know which database it works on.
 
 mod attempt;
 mod driver;
+mod host_name;
 mod pulse;
 mod queues;
 mod registry;
@@ -77,6 +79,8 @@ pub struct Server {
     shutdown: Duration,
     poll: Duration,
     name: Option<Box<str>>,
+    host: Option<Box<str>>,
+    build_id: Box<str>,
 }
 
 impl std::fmt::Debug for dyn Layer {
@@ -100,6 +104,8 @@ impl Server {
             shutdown: Duration::from_secs(30),
             poll: Duration::from_secs(1),
             name: None,
+            host: None,
+            build_id: Box::default(),
         }
     }
 
@@ -177,8 +183,22 @@ impl Server {
         self
     }
 
+    /// What the host is called. Default: what the system says on Linux, and nothing elsewhere.
+    pub fn host(mut self, name: impl Into<Box<str>>) -> Self {
+        self.host = Some(name.into());
+        self
+    }
+
+    /// The program it is part of, with its version, so that operators see which servers run which: for example
+    /// `concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"))`. Default: nothing.
+    pub fn build_id(mut self, build: impl Into<Box<str>>) -> Self {
+        self.build_id = build.into();
+        self
+    }
+
     /// Starts, works until SIGTERM, SIGINT or SIGQUIT (Ctrl-C, Ctrl-Break and the closing of the console on
-    /// Windows), then drains and stops.
+    /// Windows), then drains and stops; or until an operator has told it to stop
+    /// ([`ServerHandle::stop`](crate::ServerHandle::stop)).
     ///
     /// # Errors
     /// As [`start`](Self::start) and [`RunningServer::stop`].
@@ -187,9 +207,11 @@ impl Server {
     /// If dropped, jobs that run are dropped too, and run again once the lease has ended.
     pub async fn run(self) -> Result<()> {
         let mut signals = Listener::new(false)?;
-        let server = self.start().await?;
-        signals.next().await;
-        server.stop().await
+        let mut server = self.start().await?;
+        tokio::select! {
+            _ = signals.next() => server.stop().await,
+            ended = server.ended() => ended,
+        }
     }
 
     /// Starts, and works until told to stop.
@@ -264,6 +286,8 @@ impl Server {
         let pid = std::process::id();
         ServerInfo {
             name: self.name.clone().unwrap_or_else(|| format!("process {pid}").into()),
+            host: self.host.clone().unwrap_or_else(host_name::host_name),
+            build: self.build_id.clone(),
             pid,
             queues: queues.names(),
             slots: self.slots,

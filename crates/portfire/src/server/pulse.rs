@@ -42,7 +42,7 @@ impl Pulse {
         let answer = self.storage.beat(beat).await?;
         self.signs.answered(monotonic_now());
         // The driver is gone only when the server has stopped; then nobody needs to know.
-        let _ = self.events.send(Event::Beaten { sent_at, cancel: answer.cancel });
+        let _ = self.events.send(Event::Beaten { sent_at, cancel: answer.cancel, order: answer.order });
         Ok(())
     }
 

@@ -51,6 +51,7 @@ pub struct RunningServer {
     signs: Signs,
     lease: std::time::Duration,
     running: Arc<AtomicU32>,
+    stopped: CancellationToken,
 }
 
 impl RunningServer {
@@ -69,7 +70,44 @@ impl RunningServer {
         self.running.load(std::sync::atomic::Ordering::Relaxed)
     }
 
-    /// Takes no more jobs, but finishes those it has and stays: before a deployment, say.
+    /// Cancelled once it has stopped, by whomever it was asked.
+    pub(crate) const fn stopped(&self) -> &CancellationToken {
+        &self.stopped
+    }
+
+    /// Waits for the server to end without asking for it: an operator may tell it to stop
+    /// ([`ServerHandle::stop`](crate::ServerHandle::stop)).
+    ///
+    /// ```no_run
+    /// use portfire::prelude::*;
+    ///
+    /// #[job]
+    /// async fn work() {}
+    ///
+    /// # async fn example(done: tokio::sync::Notify) -> portfire::Result<()> {
+    /// let jobs = Jobs::connect("sqlite://jobs.db").await?;
+    /// let mut server = Server::new(&jobs).job::<work>().start().await?;
+    /// tokio::select! {
+    ///     ended = server.ended() => ended,
+    ///     () = done.notified() => server.stop().await,
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Broken if the server's own task had panicked.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe: dropping it changes nothing.
+    pub async fn ended(&mut self) -> Result<()> {
+        let Some(driver) = self.driver.as_mut() else { return Ok(()) };
+        let ended = driver.await;
+        self.driver = None;
+        ended.map_err(|e| Error::broken("the server's task panicked").caused_by(e))
+    }
+
+    /// Takes no more jobs, but finishes those it has and stays: before a deployment, say. An operator's order
+    /// to run does not undo it.
     pub fn quiet(&self) {
         let _ = self.events.send(Event::QuietAsked);
     }
@@ -97,10 +135,7 @@ impl RunningServer {
         let budget = self.budget.min(limit);
         self.shutdown.set(monotonic_now() + budget);
         let _ = self.events.send(Event::StopAskedWithin(budget));
-        let Some(driver) = self.driver.as_mut() else { return Ok(()) };
-        let ended = driver.await;
-        self.driver = None;
-        ended.map_err(|e| Error::broken("the server's task panicked").caused_by(e))
+        self.ended().await
     }
 }
 
@@ -127,8 +162,8 @@ pub(super) async fn start(
     let (id, clock, budget) = (process_server_id(), LocalClock::start(), config.shutdown);
     let (signs, lease) = (Signs::new(monotonic_now()), config.lease);
     let strangers = Arc::new(Strangers::new(Arc::clone(&config.kinds), info.queues.clone()));
-    let (stop_pulse, shutdown, running) =
-        (CancellationToken::new(), ShutdownClock::default(), Arc::new(AtomicU32::new(0)));
+    let (stop_pulse, stopped) = (CancellationToken::new(), CancellationToken::new());
+    let (shutdown, running) = (ShutdownClock::default(), Arc::new(AtomicU32::new(0)));
     let pulse = Pulse {
         storage: Arc::clone(jobs.storage()),
         server: id,
@@ -151,6 +186,9 @@ pub(super) async fn start(
         attempts: Arc::new(Attempts { layers, abort: CancellationToken::new() }),
         strangers,
         shutdown: shutdown.clone(),
+        budget,
+        pulse: stop_pulse.clone(),
+        stopped: stopped.clone(),
         clock,
         events: events.clone(),
         inbox,
@@ -159,5 +197,5 @@ pub(super) async fn start(
         signs: signs.clone(),
     };
     let (driver, pulse) = (Some(tokio::spawn(driver.run())), stop_pulse);
-    Ok(RunningServer { id, events, driver, pulse, shutdown, budget, signs, lease, running })
+    Ok(RunningServer { id, events, driver, pulse, shutdown, budget, signs, lease, running, stopped })
 }

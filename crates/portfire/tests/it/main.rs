@@ -23,6 +23,8 @@ mod recurring;
 mod schema;
 #[cfg(feature = "sqlite")]
 mod server;
+#[cfg(feature = "sqlite")]
+mod steering;
 mod testing;
 #[cfg(feature = "sqlite")]
 mod treatment;

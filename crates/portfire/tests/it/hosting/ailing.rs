@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use portfire::{ModelStorage, Timestamp};
 use portfire_core::storage::{
-    Acted, Action, Answer, Beat, BeatAnswer, Directed, DueSchedules, Exchange, Exchanged, Expired, Filter,
-    Fired, Inserted, JobDetails, Overview, Page, PageRequest, Promoted, Put, SlotView,
+    Acted, Action, Answer, AuditEntry, AuditRequest, Beat, BeatAnswer, By, Directed, DueSchedules, Exchange,
+    Exchanged, Expired, Filter, Fired, Inserted, JobDetails, Overview, Page, PageRequest, Promoted, Put,
+    QueueOrder, ServerOrder, SlotView, Target,
 };
 use portfire_core::{Clock, Error, Firing, JobId, NewJob, Order, Schedule, ScheduleView, ServerId, Storage};
 
@@ -62,11 +63,14 @@ impl Storage for Ailing {
         expired(limit: u32) -> Vec<Expired>;
         prune(limit: u32) -> u32;
         leave(server: ServerId) -> ();
-        act(jobs: Vec<JobId>, action: Action) -> Vec<Acted>;
+        act(jobs: Vec<JobId>, action: Action, by: By) -> Vec<Acted>;
         put_schedules(schedules: Vec<Schedule>) -> Vec<Put>;
         due_schedules(limit: u32) -> DueSchedules;
-        fire(firings: Vec<Firing>) -> Vec<Fired>;
-        direct_schedules(schedules: Vec<Box<str>>, order: Order) -> Vec<Directed>;
+        fire(firings: Vec<Firing>, by: By) -> Vec<Fired>;
+        direct_schedules(schedules: Vec<Box<str>>, order: Order, by: By) -> Vec<Directed>;
+        direct_queues(queues: Vec<Box<str>>, order: QueueOrder, by: By) -> Vec<Directed>;
+        direct_servers(servers: Vec<ServerId>, order: ServerOrder, by: By) -> Vec<Directed>;
+        audit(about: Option<Target>, page: AuditRequest) -> Vec<AuditEntry>;
         get_schedules(schedules: Vec<Box<str>>) -> Vec<Option<ScheduleView>>;
         list_schedules(after: Option<Box<str>>, limit: u32) -> Vec<ScheduleView>;
         slots(schedule: Box<str>, before: Option<Timestamp>, limit: u32) -> Vec<SlotView>;

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use portfire::ModelStorage;
-use portfire::hosting::{Host, Status};
+use portfire::hosting::{Host, ServiceState, Status};
 use portfire::prelude::*;
+use portfire::{Directed, ModelStorage};
 use tokio::sync::Notify;
 
 use super::ailing::{Ailing, Ailment};
+use crate::bed::PATIENCE;
 
 #[derive(Debug)]
 struct WallClock;
@@ -61,6 +62,35 @@ async fn what_cannot_be_finished_is_given_back_within_the_budget_of_the_host() {
     assert!(report.is_clean() && report.service("worker").is_some(), "{report}");
     let details = jobs.get(&job).await.unwrap().unwrap();
     assert_eq!((details.summary.state, details.summary.attempts), (State::Enqueued, 0));
+}
+
+#[tokio::test]
+async fn a_server_that_an_operator_stops_has_finished_and_the_host_goes_on() {
+    let jobs = jobs();
+    let server = Server::new(&jobs).job::<greet>().name("worker").lease(1.second());
+    let host = Host::new().provide("hello".to_owned()).provide(Arc::new(Notify::new())).server(server);
+    let host = host.start().await.unwrap();
+    let id = jobs.servers().await.unwrap()[0].id;
+    assert_eq!(jobs.server(id).stop().await.unwrap(), Directed::Done);
+    let health = || async { host.health().report().await };
+    until(async || health().await.services[0].state == ServiceState::Finished).await;
+    let report = health().await;
+    assert_eq!(report.status, Status::Healthy, "{report:?}");
+    assert!(jobs.servers().await.unwrap().is_empty(), "it has left");
+    let waits = greet().enqueue(&jobs).await.unwrap();
+    let report = host.stop().await;
+    assert!(report.is_clean(), "{report}");
+    assert_eq!(jobs.get(&waits).await.unwrap().unwrap().summary.state, State::Enqueued);
+}
+
+/// Waits until it is so.
+async fn until(is_so: impl AsyncFn() -> bool) {
+    let search = async {
+        while !is_so().await {
+            tokio::time::sleep(2.milliseconds()).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, search).await.expect("it becomes so in time");
 }
 
 #[tokio::test]
