@@ -5,9 +5,11 @@
 use portfire_core::storage::{Acted, Action, Expired, Promoted};
 use portfire_core::{Cause, Error, Facts, JobId, Lease, Policy, Result, State, Timestamp};
 
+use crate::insert::at_once;
 use crate::rows::{Row, Value};
 use crate::settle::{cancel, enqueue_or_schedule, tell_children};
 use crate::statements::Op;
+use crate::tally;
 use crate::threads::Tx;
 
 /// Does what an operator wants of each job.
@@ -160,7 +162,8 @@ pub(crate) fn expired(tx: &Tx<'_>, limit: u32) -> Result<Vec<Expired>> {
         .map(|row| {
             let lease = Lease { job: row.id(0)?, token: row.token(1)? };
             let policy = Policy::from_json(row.opt_text(5)?)?;
-            let facts = Facts { lease, attempt: row.small(3)?, crashes: row.small(4)?, policy };
+            let (attempt, crashes, kind) = (row.small(3)?, row.small(4)?, row.text(6)?.into());
+            let facts = Facts { lease, kind, attempt, crashes, policy };
             Ok(Expired { facts, server: row.server(2)? })
         })
         .collect()
@@ -177,5 +180,6 @@ pub(crate) fn prune(tx: &mut Tx<'_>, limit: u32) -> Result<u32> {
         delete(tx, job, &place)?;
     }
     tx.run(Op::PruneServers, &[now])?;
+    at_once(tally::tidy(tx))?;
     Ok(u32::try_from(rows.len()).unwrap_or(u32::MAX))
 }

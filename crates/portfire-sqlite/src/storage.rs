@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use portfire_core::storage::{
-    Acted, Action, Answer, Beat, BeatAnswer, Directed, DueSchedules, Exchange, Exchanged, Expired, Filter,
-    Fired, Inserted, JobDetails, Overview, Page, PageRequest, Promoted, Put, SlotView,
+    Acted, Action, Answer, Beat, BeatAnswer, Directed, DueSchedules, Exchange, Exchanged, Expired,
+    FaultGroup, FaultGroupRequest, Filter, Fired, Inserted, JobDetails, Overview, Page, PageRequest,
+    Promoted, Put, SlotView, StorageView, Tally, TallyRequest,
 };
 use portfire_core::{
     Clock, Firing, JobId, NewJob, Order, Result, Schedule, ScheduleView, ServerId, Storage, Timestamp,
@@ -206,6 +207,19 @@ impl Storage for SqliteStorage {
     #[expect(clippy::redundant_closure_for_method_calls, reason = "the method alone is not general enough")]
     fn overview(&self) -> Answer<'_, Overview> {
         self.look(|look| look.overview())
+    }
+
+    fn tallies(&self, request: TallyRequest) -> Answer<'_, Vec<Tally>> {
+        self.look(move |look| look.tallies(&request))
+    }
+
+    fn fault_groups(&self, request: FaultGroupRequest) -> Answer<'_, Vec<FaultGroup>> {
+        self.look(move |look| look.fault_groups(&request))
+    }
+
+    fn describe(&self) -> Answer<'_, StorageView> {
+        let place = self.options.path.display().to_string();
+        self.look(move |look| look.describe(&place))
     }
 
     fn now(&self) -> Answer<'_, Timestamp> {

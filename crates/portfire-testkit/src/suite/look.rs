@@ -11,7 +11,7 @@ use crate::Bed;
 use crate::bed::{SUCCESS, failed, hopeless};
 
 /// Twenty-five jobs in every state, each ended or due at another time.
-async fn fill(bed: &Bed) -> Vec<(JobId, State)> {
+pub(crate) async fn fill(bed: &Bed) -> Vec<(JobId, State)> {
     let server = bed.server().await;
     let mut all = Vec::new();
     for (outcome, state) in

@@ -13,7 +13,7 @@ pub async fn success_keeps_the_result(bed: Arc<Bed>) {
     let job = bed.insert_plain().await;
     let server = bed.server().await;
     let claimed = bed.claim_one(server).await;
-    assert_eq!(bed.get(job).await.server, Some(server));
+    assert_eq!(bed.get(job).await.summary.server, Some(server));
     bed.advance(Duration::from_secs(2));
     let outcome = Outcome::Succeeded(Some(Json::trusted("42")));
     assert_eq!(bed.settle(server, &claimed, outcome).await, Settled::Applied(State::Succeeded));
