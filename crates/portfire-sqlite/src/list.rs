@@ -173,7 +173,7 @@ impl Path {
             Walk::Ended(State::Succeeded) => Self::ended("w.state = 'succeeded'"),
             Walk::Ended(State::Failed) => Self::ended("w.state = 'failed'"),
             Walk::Ended(_) => Self::ended("w.state = 'cancelled'"),
-            Walk::Fault => Self::ended("w.state = 'failed'"),
+            Walk::Fault => Self::ended("1"),
         }
     }
 

@@ -40,7 +40,7 @@ impl Tallies {
 pub(crate) async fn write<E: Executor>(db: &mut E, now: Timestamp) -> Result<()> {
     let counted = std::mem::take(db.tallies());
     for (kind, queues) in &counted.0 {
-        for (queue, tally) in queues {
+        for (queue, tally) in queues.iter().filter(|(_, tally)| !tally.is_empty()) {
             add(db, Width::Minute, Width::Minute.begin(now), (kind, queue), tally).await?;
         }
     }
