@@ -14,7 +14,8 @@ use crate::look::{Look, REST, SUMMARY, SUMMARY_COLUMNS, summary};
 use crate::rows::{Value, job_uuid};
 
 /// The message of the last error of `j`, whole.
-const LAST_FAULT: &str = "(SELECT t.fault FROM portfire_attempt AS t WHERE t.job = j.id AND t.fault IS NOT NULL
+const LAST_FAULT: &str =
+    "(SELECT t.fault FROM portfire_attempt AS t WHERE t.job = j.id AND t.fault IS NOT NULL
     ORDER BY t.seq DESC LIMIT 1)";
 
 impl Look<'_> {
@@ -69,7 +70,8 @@ struct Query<'v> {
 impl<'v> Query<'v> {
     fn new(walk: Walk, filter: &'v Filter, group: Option<&'v str>, after: Option<&'v Cursor>) -> Self {
         let path = Path::of(walk);
-        let mut query = Self { walk: String::new(), order: String::new(), look_up: String::new(), values: Vec::new() };
+        let mut query =
+            Self { walk: String::new(), order: String::new(), look_up: String::new(), values: Vec::new() };
         let mut narrow = vec![path.only.to_owned()];
         if walk == Walk::Fault {
             narrow.push(format!("w.fingerprint = {}", query.bind(Value::Text(group))));
@@ -89,8 +91,10 @@ impl<'v> Query<'v> {
         let look_up = query.looked_up(walk, filter, path.time);
         query.look_up = look_up.join(" AND ");
         let direction = if path.descends { " DESC" } else { "" };
-        let named = |prefix: &str| (0..path.key.len()).map(|n| format!("{prefix}{n}{direction}")).collect::<Vec<_>>();
-        let keys: Vec<_> = path.key.iter().enumerate().map(|(n, (column, _))| format!("{column} AS k{n}")).collect();
+        let named =
+            |prefix: &str| (0..path.key.len()).map(|n| format!("{prefix}{n}{direction}")).collect::<Vec<_>>();
+        let keys: Vec<_> =
+            path.key.iter().enumerate().map(|(n, (column, _))| format!("{column} AS k{n}")).collect();
         let by: Vec<_> = path.key.iter().map(|(column, _)| format!("{column}{direction}")).collect();
         let (by, keys, narrow) = (by.join(", "), keys.join(", "), narrow.join(" AND "));
         query.order = named("w.k").join(", ");
@@ -142,7 +146,9 @@ impl<'v> Query<'v> {
         }
         if let Some(tag) = filter.tag.as_deref().filter(|_| walk != Walk::Tag) {
             let tag = self.bind(Value::text(tag));
-            parts.push(format!("EXISTS (SELECT 1 FROM portfire_tag AS t WHERE t.tag = {tag} AND t.job = j.id)"));
+            parts.push(format!(
+                "EXISTS (SELECT 1 FROM portfire_tag AS t WHERE t.tag = {tag} AND t.job = j.id)"
+            ));
         }
         if let Some(text) = &filter.text {
             parts.push(format!("strpos({LAST_FAULT}, {}) > 0", self.bind(Value::text(text))));

@@ -15,7 +15,8 @@ use crate::statements::Names;
 
 /// The columns of a summary, with what finds the state beside them. Of the last error no more is read than a
 /// list may show: so many characters are at least so many bytes.
-pub(crate) const SUMMARY: &str = "SELECT j.id, j.kind, j.queue, j.priority, j.attempts, j.created_at, j.run_at,
+pub(crate) const SUMMARY: &str =
+    "SELECT j.id, j.kind, j.queue, j.priority, j.attempts, j.created_at, j.run_at,
   x.attempt, coalesce(x.started_at, f.started_at), f.finished_at, f.state,
   s.retrying, a.waiting_for, x.cancel_requested, coalesce(x.server, f.server), j.tags,
   (SELECT left(t.fault, 300) FROM portfire_attempt AS t WHERE t.job = j.id AND t.fault IS NOT NULL
@@ -210,7 +211,8 @@ impl<'l> Look<'l> {
         );
         let finals = State::ALL.into_iter().filter(|state| state.is_final()).map(State::as_str);
         let rows = self.rows(&sql, &[Value::texts(finals)]).await?;
-        let count = |row: &Row| Ok(EndedCount { state: row.text(0)?.parse()?, jobs: row.int(1)?.unsigned_abs() });
+        let count =
+            |row: &Row| Ok(EndedCount { state: row.text(0)?.parse()?, jobs: row.int(1)?.unsigned_abs() });
         let mut ended = rows.iter().map(count).collect::<Result<Vec<_>>>()?;
         ended.retain(|count| count.jobs > 0);
         Ok(ended)

@@ -73,8 +73,8 @@ pub(crate) async fn fault_groups(
     request: &FaultGroupRequest,
 ) -> Result<Vec<FaultGroup>> {
     let by = match request.order {
-        FaultOrder::Latest => "last_at",
-        FaultOrder::Most => "count",
+        FaultOrder::Latest => "g.last_at",
+        FaultOrder::Most => "g.count",
     };
     let place = request.after.as_ref().map(|after| match request.order {
         FaultOrder::Latest => after.last_at.as_micros(),
@@ -84,11 +84,11 @@ pub(crate) async fn fault_groups(
     let only = request.only.map(|only| only.to_string());
     // The first page begins before everything: no number is higher, and no digit is `g`.
     let sql = format!(
-        "SELECT fingerprint, kind, sample, first_at, last_at, count, last_job, (SELECT count(*) FROM (
+        "SELECT g.fingerprint, g.kind, g.sample, g.first_at, g.last_at, g.count, g.last_job, (SELECT count(*) FROM (
            SELECT 1 FROM portfire_finished AS f WHERE f.fingerprint = g.fingerprint LIMIT {COUNT_MAX}) AS kept)
-         FROM portfire_fault_group AS g WHERE ({by}, fingerprint) < ($1, $2) AND {}
-         ORDER BY {by} DESC, fingerprint DESC LIMIT $4",
-        if only.is_some() { "fingerprint = $3" } else { "$3 IS NULL" }
+         FROM portfire_fault_group AS g WHERE ({by}, g.fingerprint) < ($1, $2) AND {}
+         ORDER BY {by} DESC, g.fingerprint DESC LIMIT $4",
+        if only.is_some() { "g.fingerprint = $3" } else { "$3 IS NULL" }
     );
     let values = [
         Value::Int(Some(place.unwrap_or(i64::MAX))),

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use portfire_core::storage::{
     Acted, Action, Answer, Beat, BeatAnswer, Directed, DueSchedules, Exchange, Exchanged, Expired,
-    FaultGroup, FaultGroupRequest, Filter, Fired, Inserted, JobDetails, Overview, Page, PageRequest, Promoted,
-    Put, SlotView, StorageView, Tally, TallyRequest,
+    FaultGroup, FaultGroupRequest, Filter, Fired, Inserted, JobDetails, Overview, Page, PageRequest,
+    Promoted, Put, SlotView, StorageView, Tally, TallyRequest,
 };
 use portfire_core::{
     Firing, JobId, NewJob, Order, Result, Schedule, ScheduleView, ServerId, Storage, Timestamp,

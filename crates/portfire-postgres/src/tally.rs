@@ -31,7 +31,8 @@ pub(crate) async fn tidy(lane: &Lane, now: Option<i64>) -> Result<()> {
     let over = Width::Minute.begin(now.before(OVER_AFTER));
     lane.rows(Op::TalliesMerge, &[instant(over), most()]).await?;
     for Fold { of, before, into } in folds(now) {
-        let (of, into) = (Value::Int(Some(of.seconds().into())), Value::Int(into.map(|into| into.seconds().into())));
+        let (of, into) =
+            (Value::Int(Some(of.seconds().into())), Value::Int(into.map(|into| into.seconds().into())));
         lane.rows(Op::TalliesFold, &[of, instant(before), into, most()]).await?;
     }
     lane.rows(Op::FaultsForget, &[instant(now.before(FAULT_GROUPS_KEPT))]).await.map(drop)

@@ -203,3 +203,58 @@ impl Path {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use portfire_core::storage::{Cursor, Filter, Walk};
+    use portfire_core::{Fault, JobId, State, Timestamp};
+
+    use super::Query;
+
+    /// The steps by which SQLite runs a walk.
+    fn plan(connection: &rusqlite::Connection, filter: &Filter, after: Option<&Cursor>) -> String {
+        let walk = Walk::of(filter).unwrap();
+        let group = filter.fault.map(|group| group.to_string());
+        let query = Query::new(walk, filter, group.as_deref(), after);
+        let mut explained = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", query.sql)).unwrap();
+        let steps =
+            explained.query_map(rusqlite::params_from_iter(&query.values), |row| row.get::<_, String>(3));
+        steps.unwrap().map(Result::unwrap).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn every_walk_is_along_an_index_in_its_order() {
+        let connection = rusqlite::Connection::open_in_memory().unwrap();
+        crate::migrate::migrate(&connection, crate::DEFAULT_PREFIX).unwrap();
+        let (id, at) = (JobId::from_bytes([1; 16]), Timestamp::from_micros(1));
+        let cursor = Cursor { queue: "default".into(), priority: 0, at, id };
+        let fault = Some(Fault::new("it broke").fingerprint("work"));
+        let whole = Filter {
+            kind: Some("work".into()),
+            queue: Some("default".into()),
+            since: Some(at),
+            until: Some(at),
+            text: Some("broke".into()),
+            ..Filter::default()
+        };
+        let tagged = Filter { tag: Some("red".into()), ..whole.clone() };
+        let mut filters = vec![Filter::default(), Filter { fault, ..tagged.clone() }, tagged.clone(), whole];
+        filters.extend(State::ALL.map(Filter::of));
+        filters.extend(State::ALL.map(|state| Filter { state: Some(state), ..tagged.clone() }));
+        for filter in filters {
+            for after in [None, Some(&cursor)] {
+                let plan = plan(&connection, &filter, after);
+                let sorts = plan.contains("TEMP B-TREE");
+                let scans = ["SCAN w USING COVERING INDEX portfire_finished", "SCAN j USING COVERING INDEX"];
+                assert!(!sorts && !scans.iter().any(|scan| plan.contains(scan)), "{filter:?}\n{plan}");
+                if filter.fault.is_some() {
+                    assert!(plan.contains("portfire_finished_fault (fingerprint=?"), "{plan}");
+                } else if matches!(Walk::of(&filter), Some(Walk::Due(_))) {
+                    assert!(plan.contains("portfire_scheduled_list (retrying=?"), "{plan}");
+                } else if matches!(Walk::of(&filter), Some(Walk::Ended(_))) {
+                    assert!(plan.contains("portfire_finished_list (state=?"), "{plan}");
+                }
+            }
+        }
+    }
+}

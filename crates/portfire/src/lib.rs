@@ -34,13 +34,14 @@ pub use transaction::EnqueueTarget;
 pub use values::AttemptScope;
 
 pub use portfire_core::storage::{
-    Acted, Cursor, Directed, Filter, JobDetails, JobSummary, Overview, Page, PageRequest, ParentResult,
-    Progress, Put, SlotView,
+    Acted, Cursor, Directed, EndedCount, FaultCursor, FaultGroup, FaultGroupRequest, FaultOrder, Filter,
+    JobDetails, JobSummary, Overview, Page, PageRequest, ParentResult, Progress, Put, QueueCount, SlotView,
+    StorageView, Tally, TallyBy, TallyRequest, Width,
 };
 pub use portfire_core::{
-    Backoff, Cron, Error, Fault, JobId, Json, Keep, LastRun, Misfire, ModelStorage, Outcome, Overlap, Policy,
-    Result, Retention, Schedule, ScheduleView, ServerId, Slot, SlotFate, Standing, State, Storage, Timestamp,
-    Token, Zone,
+    Backoff, Cron, Error, Fault, Fingerprint, JobId, Json, Keep, LastRun, Misfire, ModelStorage, Outcome,
+    Overlap, Policy, Result, Retention, Schedule, ScheduleView, ServerId, Slot, SlotFate, Standing, State,
+    Storage, Timestamp, Token, Zone,
 };
 pub use portfire_macros::job;
 
