@@ -1,6 +1,6 @@
 //! Enqueue inside the application's own transaction: the job exists if and only if that commits.
 
-use portfire_core::storage::{Action, Inserted};
+use portfire_core::storage::{Action, Inserted, TallyRequest, Width};
 use portfire_core::{Dependency, NewJob, State, Storage, Trigger};
 use portfire_postgres::insert_in;
 
