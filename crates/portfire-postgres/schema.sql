@@ -25,6 +25,13 @@ portfire_dependency.parent uuid NOT NULL
 portfire_dependency.on_end text NOT NULL COLLATE C
 portfire_dependency.state text COLLATE C
 portfire_dependency.result text
+portfire_fault_group.fingerprint text NOT NULL COLLATE C
+portfire_fault_group.kind text NOT NULL COLLATE C
+portfire_fault_group.sample text NOT NULL
+portfire_fault_group.first_at bigint NOT NULL
+portfire_fault_group.last_at bigint NOT NULL
+portfire_fault_group.count bigint NOT NULL
+portfire_fault_group.last_job uuid NOT NULL
 portfire_finished.id uuid NOT NULL
 portfire_finished.state text NOT NULL COLLATE C
 portfire_finished.finished_at bigint NOT NULL
@@ -32,6 +39,7 @@ portfire_finished.started_at bigint
 portfire_finished.token uuid
 portfire_finished.server uuid
 portfire_finished.prune_at bigint
+portfire_finished.fingerprint text COLLATE C
 portfire_job.id uuid NOT NULL
 portfire_job.kind text NOT NULL COLLATE C
 portfire_job.queue text NOT NULL COLLATE C
@@ -103,6 +111,19 @@ portfire_slot.fate text NOT NULL
 portfire_slot.job uuid
 portfire_tag.tag text NOT NULL COLLATE C
 portfire_tag.job uuid NOT NULL
+portfire_tally.width integer NOT NULL
+portfire_tally.at bigint NOT NULL
+portfire_tally.shard integer NOT NULL
+portfire_tally.kind text NOT NULL COLLATE C
+portfire_tally.queue text NOT NULL COLLATE C
+portfire_tally.created bigint NOT NULL
+portfire_tally.succeeded bigint NOT NULL
+portfire_tally.failed bigint NOT NULL
+portfire_tally.cancelled bigint NOT NULL
+portfire_tally.retried bigint NOT NULL
+portfire_tally.crashed bigint NOT NULL
+portfire_tally.waited bigint NOT NULL
+portfire_tally.ran bigint NOT NULL
 portfire_unique_name.kind text NOT NULL COLLATE C
 portfire_unique_name.name text NOT NULL COLLATE C
 portfire_unique_name.job uuid NOT NULL
@@ -115,6 +136,10 @@ CREATE UNIQUE INDEX portfire_awaiting_pkey ON SCHEMA.portfire_awaiting USING btr
 CREATE INDEX portfire_dependency_open ON SCHEMA.portfire_dependency USING btree (parent) WHERE (state IS NULL)
 CREATE INDEX portfire_dependency_parent ON SCHEMA.portfire_dependency USING btree (parent, child)
 CREATE UNIQUE INDEX portfire_dependency_pkey ON SCHEMA.portfire_dependency USING btree (child, "position")
+CREATE INDEX portfire_fault_group_latest ON SCHEMA.portfire_fault_group USING btree (last_at, fingerprint)
+CREATE INDEX portfire_fault_group_most ON SCHEMA.portfire_fault_group USING btree (count, fingerprint)
+CREATE UNIQUE INDEX portfire_fault_group_pkey ON SCHEMA.portfire_fault_group USING btree (fingerprint)
+CREATE INDEX portfire_finished_fault ON SCHEMA.portfire_finished USING btree (fingerprint, finished_at, id) WHERE (fingerprint IS NOT NULL)
 CREATE INDEX portfire_finished_list ON SCHEMA.portfire_finished USING btree (state, finished_at, id)
 CREATE UNIQUE INDEX portfire_finished_pkey ON SCHEMA.portfire_finished USING btree (id)
 CREATE INDEX portfire_finished_prune ON SCHEMA.portfire_finished USING btree (prune_at) WHERE (prune_at IS NOT NULL)
@@ -129,11 +154,14 @@ CREATE UNIQUE INDEX portfire_running_pkey ON SCHEMA.portfire_running USING btree
 CREATE UNIQUE INDEX portfire_running_token_place_key ON SCHEMA.portfire_running USING btree (token, place)
 CREATE INDEX portfire_schedule_due ON SCHEMA.portfire_schedule USING btree (next_at, id) WHERE (next_at IS NOT NULL)
 CREATE UNIQUE INDEX portfire_schedule_pkey ON SCHEMA.portfire_schedule USING btree (id)
+CREATE INDEX portfire_scheduled_list ON SCHEMA.portfire_scheduled USING btree (retrying, run_at, id)
 CREATE UNIQUE INDEX portfire_scheduled_pkey ON SCHEMA.portfire_scheduled USING btree (run_at, id)
 CREATE UNIQUE INDEX portfire_server_pkey ON SCHEMA.portfire_server USING btree (id)
 CREATE UNIQUE INDEX portfire_slot_pkey ON SCHEMA.portfire_slot USING btree (schedule, at)
 CREATE INDEX portfire_tag_job ON SCHEMA.portfire_tag USING btree (job)
 CREATE UNIQUE INDEX portfire_tag_pkey ON SCHEMA.portfire_tag USING btree (tag, job)
+CREATE UNIQUE INDEX portfire_tally_pkey ON SCHEMA.portfire_tally USING btree (width, at, shard, kind, queue)
+CREATE INDEX portfire_tally_shards ON SCHEMA.portfire_tally USING btree (at) WHERE (shard <> 0)
 CREATE INDEX portfire_unique_name_job ON SCHEMA.portfire_unique_name USING btree (job)
 CREATE UNIQUE INDEX portfire_unique_name_pkey ON SCHEMA.portfire_unique_name USING btree (kind, name)
 
@@ -234,6 +262,9 @@ BEGIN
     END LOOP;
     INSERT INTO portfire_job (id, kind, queue, priority, run_at, created_at, args, unique_name, has_parents, cancelled_keep)
     VALUES (new_id, kind, queue, priority, due, now_at, args::text, unique_name, false, one_day);
+    INSERT INTO portfire_tally AS t (width, at, shard, kind, queue, created)
+    VALUES (60, portfire_minute(now_at), pg_backend_pid(), kind, queue, 1)
+    ON CONFLICT ON CONSTRAINT portfire_tally_pkey DO UPDATE SET created = t.created + 1;
     IF due > now_at THEN
         INSERT INTO portfire_scheduled (run_at, id, retrying) VALUES (due, new_id, false);
     ELSE
@@ -241,6 +272,14 @@ BEGIN
     END IF;
     RETURN new_id;
 END
+$function$
+
+CREATE OR REPLACE FUNCTION SCHEMA.portfire_minute(instant bigint)
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+    SELECT instant - instant % 60000000
 $function$
 
 CREATE OR REPLACE FUNCTION SCHEMA.portfire_now(handed_in bigint)
@@ -263,7 +302,7 @@ AS $function$
         ORDER BY t.at DESC LIMIT 1), last_job)
 $function$
 
-CREATE OR REPLACE FUNCTION SCHEMA.portfire_settle(handed_in bigint, these_jobs uuid[], these_tokens uuid[], these_rescues boolean[], these_states text[], these_finals boolean[], these_delays bigint[], these_results text[], these_attempts bigint[], these_crashes bigint[], these_c_states text[], these_c_finals boolean[], these_c_delays bigint[], these_c_results text[], these_c_attempts bigint[], these_c_crashes bigint[], these_numbers bigint[], these_outcomes text[], these_faults text[])
+CREATE OR REPLACE FUNCTION SCHEMA.portfire_settle(handed_in bigint, these_jobs uuid[], these_tokens uuid[], these_rescues boolean[], these_states text[], these_finals boolean[], these_delays bigint[], these_results text[], these_attempts bigint[], these_crashes bigint[], these_c_states text[], these_c_finals boolean[], these_c_delays bigint[], these_c_results text[], these_c_attempts bigint[], these_c_crashes bigint[], these_numbers bigint[], these_outcomes text[], these_faults text[], these_turns bigint[], these_retries boolean[], these_fingerprints text[], these_samples text[])
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'SCHEMA'
@@ -280,10 +319,11 @@ BEGIN
         SELECT * FROM unnest(these_jobs, these_tokens, these_rescues,
             these_states, these_finals, these_delays, these_results, these_attempts, these_crashes,
             these_c_states, these_c_finals, these_c_delays, these_c_results, these_c_attempts, these_c_crashes,
-            these_numbers, these_outcomes, these_faults) AS i(id, token, only_if_expired,
+            these_numbers, these_outcomes, these_faults, these_turns, these_retries, these_fingerprints,
+            these_samples) AS i(id, token, only_if_expired,
             state, final, delay, result, attempts, crashes,
             c_state, c_final, c_delay, c_result, c_attempts, c_crashes,
-            attempt, outcome, fault)
+            attempt, outcome, fault, turn, retry, fingerprint, sample)
     ),
     passed AS (
         DELETE FROM portfire_running AS r USING input AS i
@@ -292,7 +332,9 @@ BEGIN
         RETURNING i.*, r.server, r.started_at, r.cancel_requested AND i.c_state IS NOT NULL AS second
     ),
     settled AS MATERIALIZED (
-        SELECT id, token, server, started_at, attempt, outcome, fault,
+        SELECT id, token, server, started_at, attempt, outcome, fault, turn, sample, only_if_expired AS crash,
+            retry AND NOT second AS retry,
+            CASE WHEN NOT second THEN fingerprint END AS fingerprint,
             CASE WHEN second THEN c_state ELSE state END AS state,
             CASE WHEN second THEN c_final ELSE final END AS final,
             CASE WHEN second THEN c_delay ELSE delay END AS delay,
@@ -308,8 +350,33 @@ BEGIN
         FROM settled WHERE outcome IS NOT NULL
     ),
     finished AS (
-        INSERT INTO portfire_finished (id, state, finished_at, started_at, token, server, prune_at)
-        SELECT id, state, portfire_now(handed_in), started_at, token, server, portfire_now(handed_in) + delay FROM settled WHERE final
+        INSERT INTO portfire_finished (id, state, finished_at, started_at, token, server, prune_at, fingerprint)
+        SELECT id, state, portfire_now(handed_in), started_at, token, server, portfire_now(handed_in) + delay, fingerprint
+        FROM settled WHERE final
+    ),
+    counted AS (
+        INSERT INTO portfire_tally AS t (width, at, shard, kind, queue, succeeded, failed, cancelled, retried, crashed, waited, ran)
+        SELECT 60, portfire_minute(portfire_now(handed_in)), pg_backend_pid(), j.kind, j.queue,
+            count(*) FILTER (WHERE s.state = 'succeeded'), count(*) FILTER (WHERE s.state = 'failed'),
+            count(*) FILTER (WHERE s.state = 'cancelled'), count(*) FILTER (WHERE s.retry), count(*) FILTER (WHERE s.crash),
+            coalesce(sum(greatest(s.started_at - j.run_at, 0)) FILTER (WHERE s.state IN ('succeeded', 'failed')), 0)::bigint,
+            coalesce(sum(greatest(portfire_now(handed_in) - s.started_at, 0)) FILTER (WHERE s.state IN ('succeeded', 'failed')), 0)::bigint
+        FROM settled AS s JOIN portfire_job AS j ON j.id = s.id
+        WHERE s.final OR s.retry OR s.crash GROUP BY j.kind, j.queue
+        ON CONFLICT (width, at, shard, kind, queue) DO UPDATE SET succeeded = t.succeeded + excluded.succeeded,
+            failed = t.failed + excluded.failed, cancelled = t.cancelled + excluded.cancelled,
+            retried = t.retried + excluded.retried, crashed = t.crashed + excluded.crashed,
+            waited = t.waited + excluded.waited, ran = t.ran + excluded.ran
+    ),
+    -- In order, so that two servers cannot wait for each other's groups.
+    groups AS (
+        INSERT INTO portfire_fault_group AS g (fingerprint, kind, sample, first_at, last_at, count, last_job)
+        SELECT s.fingerprint, min(j.kind), (array_agg(s.sample ORDER BY s.turn))[1], portfire_now(handed_in),
+            portfire_now(handed_in), count(*), (array_agg(s.id ORDER BY s.turn DESC))[1]
+        FROM settled AS s JOIN portfire_job AS j ON j.id = s.id
+        WHERE s.fingerprint IS NOT NULL GROUP BY s.fingerprint ORDER BY s.fingerprint
+        ON CONFLICT (fingerprint) DO UPDATE SET last_at = excluded.last_at, count = g.count + excluded.count,
+            last_job = excluded.last_job
     ),
     results AS (
         INSERT INTO portfire_result AS r (job, result) SELECT id, result FROM settled WHERE final AND result IS NOT NULL
@@ -425,6 +492,12 @@ BEGIN
         finished AS (
             INSERT INTO portfire_finished (id, state, finished_at, prune_at)
             SELECT j.id, 'cancelled', now_at, now_at + j.cancelled_keep FROM gone JOIN portfire_job AS j ON j.id = gone.id
+        ),
+        counted AS (
+            INSERT INTO portfire_tally AS t (width, at, shard, kind, queue, cancelled)
+            SELECT 60, portfire_minute(now_at), pg_backend_pid(), j.kind, j.queue, count(*)
+            FROM gone JOIN portfire_job AS j ON j.id = gone.id GROUP BY j.kind, j.queue
+            ON CONFLICT (width, at, shard, kind, queue) DO UPDATE SET cancelled = t.cancelled + excluded.cancelled
         )
         SELECT array_agg(id ORDER BY id) INTO ended FROM gone;
 

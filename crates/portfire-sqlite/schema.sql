@@ -45,6 +45,20 @@ CREATE TABLE portfire_dependency (
 
 CREATE INDEX portfire_dependency_parent ON portfire_dependency (parent, child);
 
+CREATE TABLE portfire_fault_group (
+    fingerprint TEXT NOT NULL PRIMARY KEY,
+    kind TEXT NOT NULL,
+    sample TEXT NOT NULL,
+    first_at INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    last_job BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX portfire_fault_group_latest ON portfire_fault_group (last_at, fingerprint);
+
+CREATE INDEX portfire_fault_group_most ON portfire_fault_group (count, fingerprint);
+
 CREATE TABLE portfire_finished (
     id BLOB NOT NULL PRIMARY KEY,
     state TEXT NOT NULL,
@@ -53,7 +67,9 @@ CREATE TABLE portfire_finished (
     token BLOB,
     server BLOB,
     prune_at INTEGER
-) STRICT, WITHOUT ROWID;
+, fingerprint TEXT) STRICT, WITHOUT ROWID;
+
+CREATE INDEX portfire_finished_fault ON portfire_finished (fingerprint, finished_at, id) WHERE fingerprint IS NOT NULL;
 
 CREATE INDEX portfire_finished_list ON portfire_finished (state, finished_at, id);
 
@@ -149,6 +165,8 @@ CREATE TABLE portfire_scheduled (
     PRIMARY KEY (run_at, id)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX portfire_scheduled_list ON portfire_scheduled (retrying, run_at, id);
+
 CREATE TABLE portfire_server (
     id BLOB NOT NULL PRIMARY KEY,
     started_at INTEGER NOT NULL,
@@ -169,6 +187,22 @@ CREATE TABLE portfire_tag (
     tag TEXT NOT NULL,
     job BLOB NOT NULL,
     PRIMARY KEY (tag, job)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE portfire_tally (
+    width INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    queue TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    succeeded INTEGER NOT NULL,
+    failed INTEGER NOT NULL,
+    cancelled INTEGER NOT NULL,
+    retried INTEGER NOT NULL,
+    crashed INTEGER NOT NULL,
+    waited INTEGER NOT NULL,
+    ran INTEGER NOT NULL,
+    PRIMARY KEY (width, at, kind, queue)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE portfire_unique_name (

@@ -155,7 +155,7 @@ $$;
 -- Settles the fate of the jobs that wait for `ended` ones; a null state says that one was deleted.
 -- What each end means for each wish is decided by the caller: the three lists are its table, in which a
 -- pair that is absent goes on waiting. Children that are cancelled settle the fate of their own, a level
--- at a time. Answers whether a job became ready.
+-- at a time, and are counted. Answers whether a job became ready.
 CREATE FUNCTION portfire_tell_children(
     now_at bigint, ended uuid[], states text[], table_on text[], table_state text[], table_verdict text[]
 ) RETURNS boolean LANGUAGE plpgsql
@@ -190,6 +190,12 @@ BEGIN
         finished AS (
             INSERT INTO portfire_finished (id, state, finished_at, prune_at)
             SELECT j.id, 'cancelled', now_at, now_at + j.cancelled_keep FROM gone JOIN portfire_job AS j ON j.id = gone.id
+        ),
+        counted AS (
+            INSERT INTO portfire_tally AS t (width, at, shard, kind, queue, cancelled)
+            SELECT 60, portfire_minute(now_at), pg_backend_pid(), j.kind, j.queue, count(*)
+            FROM gone JOIN portfire_job AS j ON j.id = gone.id GROUP BY j.kind, j.queue
+            ON CONFLICT (width, at, shard, kind, queue) DO UPDATE SET cancelled = t.cancelled + excluded.cancelled
         )
         SELECT array_agg(id ORDER BY id) INTO ended FROM gone;
 
@@ -265,6 +271,9 @@ BEGIN
     END LOOP;
     INSERT INTO portfire_job (id, kind, queue, priority, run_at, created_at, args, unique_name, has_parents, cancelled_keep)
     VALUES (new_id, kind, queue, priority, due, now_at, args::text, unique_name, false, one_day);
+    INSERT INTO portfire_tally AS t (width, at, shard, kind, queue, created)
+    VALUES (60, portfire_minute(now_at), pg_backend_pid(), kind, queue, 1)
+    ON CONFLICT ON CONSTRAINT portfire_tally_pkey DO UPDATE SET created = t.created + 1;
     IF due > now_at THEN
         INSERT INTO portfire_scheduled (run_at, id, retrying) VALUES (due, new_id, false);
     ELSE

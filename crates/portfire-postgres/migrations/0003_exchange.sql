@@ -6,12 +6,14 @@
 -- The fence and all that follows from it, for a set in the order of its ids: only the claim that holds a job
 -- may settle it, and its row is gone with that. A rescue repeats its whole reason. Of the two targets, the
 -- second counts if somebody asked to cancel. The answers are read by `settled`, which also serves repeats.
+-- What happened is counted, and failures join their groups; the tables for that come with the statistics.
 CREATE FUNCTION portfire_settle(
     handed_in bigint, these_jobs uuid[], these_tokens uuid[], these_rescues bool[], these_states text[],
     these_finals bool[], these_delays bigint[], these_results text[], these_attempts bigint[],
     these_crashes bigint[], these_c_states text[], these_c_finals bool[], these_c_delays bigint[],
     these_c_results text[], these_c_attempts bigint[], these_c_crashes bigint[], these_numbers bigint[],
-    these_outcomes text[], these_faults text[]
+    these_outcomes text[], these_faults text[], these_turns bigint[], these_retries bool[],
+    these_fingerprints text[], these_samples text[]
 ) RETURNS void LANGUAGE plpgsql
 SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan SET jit = off
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
@@ -21,10 +23,11 @@ BEGIN
         SELECT * FROM unnest(these_jobs, these_tokens, these_rescues,
             these_states, these_finals, these_delays, these_results, these_attempts, these_crashes,
             these_c_states, these_c_finals, these_c_delays, these_c_results, these_c_attempts, these_c_crashes,
-            these_numbers, these_outcomes, these_faults) AS i(id, token, only_if_expired,
+            these_numbers, these_outcomes, these_faults, these_turns, these_retries, these_fingerprints,
+            these_samples) AS i(id, token, only_if_expired,
             state, final, delay, result, attempts, crashes,
             c_state, c_final, c_delay, c_result, c_attempts, c_crashes,
-            attempt, outcome, fault)
+            attempt, outcome, fault, turn, retry, fingerprint, sample)
     ),
     passed AS (
         DELETE FROM portfire_running AS r USING input AS i
@@ -33,7 +36,9 @@ BEGIN
         RETURNING i.*, r.server, r.started_at, r.cancel_requested AND i.c_state IS NOT NULL AS second
     ),
     settled AS MATERIALIZED (
-        SELECT id, token, server, started_at, attempt, outcome, fault,
+        SELECT id, token, server, started_at, attempt, outcome, fault, turn, sample, only_if_expired AS crash,
+            retry AND NOT second AS retry,
+            CASE WHEN NOT second THEN fingerprint END AS fingerprint,
             CASE WHEN second THEN c_state ELSE state END AS state,
             CASE WHEN second THEN c_final ELSE final END AS final,
             CASE WHEN second THEN c_delay ELSE delay END AS delay,
@@ -49,8 +54,33 @@ BEGIN
         FROM settled WHERE outcome IS NOT NULL
     ),
     finished AS (
-        INSERT INTO portfire_finished (id, state, finished_at, started_at, token, server, prune_at)
-        SELECT id, state, portfire_now(handed_in), started_at, token, server, portfire_now(handed_in) + delay FROM settled WHERE final
+        INSERT INTO portfire_finished (id, state, finished_at, started_at, token, server, prune_at, fingerprint)
+        SELECT id, state, portfire_now(handed_in), started_at, token, server, portfire_now(handed_in) + delay, fingerprint
+        FROM settled WHERE final
+    ),
+    counted AS (
+        INSERT INTO portfire_tally AS t (width, at, shard, kind, queue, succeeded, failed, cancelled, retried, crashed, waited, ran)
+        SELECT 60, portfire_minute(portfire_now(handed_in)), pg_backend_pid(), j.kind, j.queue,
+            count(*) FILTER (WHERE s.state = 'succeeded'), count(*) FILTER (WHERE s.state = 'failed'),
+            count(*) FILTER (WHERE s.state = 'cancelled'), count(*) FILTER (WHERE s.retry), count(*) FILTER (WHERE s.crash),
+            coalesce(sum(greatest(s.started_at - j.run_at, 0)) FILTER (WHERE s.state IN ('succeeded', 'failed')), 0)::bigint,
+            coalesce(sum(greatest(portfire_now(handed_in) - s.started_at, 0)) FILTER (WHERE s.state IN ('succeeded', 'failed')), 0)::bigint
+        FROM settled AS s JOIN portfire_job AS j ON j.id = s.id
+        WHERE s.final OR s.retry OR s.crash GROUP BY j.kind, j.queue
+        ON CONFLICT (width, at, shard, kind, queue) DO UPDATE SET succeeded = t.succeeded + excluded.succeeded,
+            failed = t.failed + excluded.failed, cancelled = t.cancelled + excluded.cancelled,
+            retried = t.retried + excluded.retried, crashed = t.crashed + excluded.crashed,
+            waited = t.waited + excluded.waited, ran = t.ran + excluded.ran
+    ),
+    -- In order, so that two servers cannot wait for each other's groups.
+    groups AS (
+        INSERT INTO portfire_fault_group AS g (fingerprint, kind, sample, first_at, last_at, count, last_job)
+        SELECT s.fingerprint, min(j.kind), (array_agg(s.sample ORDER BY s.turn))[1], portfire_now(handed_in),
+            portfire_now(handed_in), count(*), (array_agg(s.id ORDER BY s.turn DESC))[1]
+        FROM settled AS s JOIN portfire_job AS j ON j.id = s.id
+        WHERE s.fingerprint IS NOT NULL GROUP BY s.fingerprint ORDER BY s.fingerprint
+        ON CONFLICT (fingerprint) DO UPDATE SET last_at = excluded.last_at, count = g.count + excluded.count,
+            last_job = excluded.last_job
     ),
     results AS (
         INSERT INTO portfire_result AS r (job, result) SELECT id, result FROM settled WHERE final AND result IS NOT NULL

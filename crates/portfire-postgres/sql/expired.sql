@@ -1,5 +1,5 @@
 -- Running jobs whose server's lease is over or whose server left.
-SELECT r.id, r.token, r.server, r.attempt, j.crashes, j.policy
+SELECT r.id, r.token, r.server, r.attempt, j.crashes, j.policy, j.kind
 FROM (
     SELECT * FROM portfire_running AS r
     WHERE NOT EXISTS (SELECT 1 FROM portfire_server AS s WHERE s.id = r.server AND s.lease_until > portfire_now($1))

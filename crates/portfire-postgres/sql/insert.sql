@@ -1,4 +1,4 @@
--- Bodies and places of a set, in one statement. Answers the ids that are new: a repeated id changes nothing.
+-- Bodies and places of a set, and what is counted, in one statement. Answers the ids that are new: a repeated id changes nothing.
 -- `waiting_for` is how many parents are undecided; below zero, one has ended so that the job is cancelled.
 WITH input AS MATERIALIZED (
     SELECT i.*, greatest(coalesce(i.at, portfire_now($1) + i.delay), portfire_now($1)) AS run_at
@@ -32,6 +32,14 @@ awaiting AS (
 cancelled AS (
     INSERT INTO portfire_finished (id, state, finished_at, prune_at)
     SELECT id, 'cancelled', portfire_now($1), portfire_now($1) + cancelled_keep FROM fresh WHERE waiting_for < 0
+),
+counted AS (
+    INSERT INTO portfire_tally AS t (width, at, shard, kind, queue, created, cancelled)
+    SELECT 60, portfire_minute(portfire_now($1)), pg_backend_pid(), kind, queue, count(*),
+        count(*) FILTER (WHERE waiting_for < 0)
+    FROM fresh GROUP BY kind, queue
+    ON CONFLICT (width, at, shard, kind, queue) DO UPDATE SET created = t.created + excluded.created,
+        cancelled = t.cancelled + excluded.cancelled
 ),
 words AS (
     INSERT INTO portfire_tag (tag, job)

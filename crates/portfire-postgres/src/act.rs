@@ -13,6 +13,7 @@ use crate::rows::{Row, Value};
 use crate::settle::verdicts;
 use crate::statements::Op;
 use crate::steer::{prune_audit, remember};
+use crate::tally;
 
 /// How often a job that keeps moving is looked at again.
 const LOOKS_MAX: usize = 20;
@@ -260,7 +261,8 @@ pub(crate) async fn promote(lane: &Lane, now: Option<i64>, limit: u32) -> Result
 pub(crate) fn read_expired(row: &Row) -> Result<Expired> {
     let lease = Lease { job: row.id(0)?, token: row.token(1)? };
     let policy = Policy::from_json(row.opt_text(5)?)?;
-    let facts = Facts { lease, attempt: row.small(3)?, crashes: row.small(4)?, policy };
+    let (attempt, crashes, kind) = (row.small(3)?, row.small(4)?, row.text(6)?.into());
+    let facts = Facts { lease, kind, attempt, crashes, policy };
     Ok(Expired { facts, server: row.server(2)? })
 }
 
@@ -275,5 +277,6 @@ pub(crate) async fn prune(lane: &Lane, now: Option<i64>, limit: u32) -> Result<u
     lane.rows(Op::PruneServers, &[Value::Int(now)]).await?;
     prune_audit(lane, now, limit).await?;
     lane.batch("COMMIT").await?;
+    tally::tidy(lane, now).await?;
     Ok(u32::try_from(jobs.len()).unwrap_or(u32::MAX))
 }

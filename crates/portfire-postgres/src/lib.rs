@@ -16,6 +16,7 @@
 mod act;
 mod error;
 mod insert;
+mod list;
 mod look;
 mod migrate;
 mod options;
@@ -24,8 +25,10 @@ mod rows;
 mod schedules;
 mod settle;
 mod statements;
+mod statistics;
 mod steer;
 mod storage;
+mod tally;
 mod tls;
 mod transaction;
 mod wake;

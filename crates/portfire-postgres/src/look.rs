@@ -2,21 +2,28 @@
 //!
 //! Lists are put together from fixed parts; whatever a person typed is bound, never put into the text.
 
+use portfire_core::limits::COUNT_MAX;
 use portfire_core::storage::{
-    AttemptView, Cursor, Filter, JobDetails, JobSummary, LogLine, Overview, Page, PageRequest, ParentView,
-    PausedQueue, Progress, QueueCount, ServerView,
+    AttemptView, EndedCount, JobDetails, JobSummary, LogLine, Overview, ParentView, PausedQueue, Progress,
+    QueueCount, ServerView,
 };
-use portfire_core::{Fault, JobId, Json, Policy, Result, State};
+use portfire_core::{Fault, JobId, Json, Policy, Result, State, Timestamp, first_line};
 
 use crate::pool::Lane;
-use crate::rows::{Row, Value, info, job_uuid, slot, tags};
+use crate::rows::{Row, Value, info, slot, tags};
 use crate::statements::Names;
 
-/// The columns of a summary, with what finds the state beside them.
-const SUMMARY: &str = "SELECT j.id, j.kind, j.queue, j.priority, j.attempts, j.created_at, j.run_at,
+/// The columns of a summary, with what finds the state beside them. Of the last error no more is read than a
+/// list may show: so many characters are at least so many bytes.
+pub(crate) const SUMMARY: &str =
+    "SELECT j.id, j.kind, j.queue, j.priority, j.attempts, j.created_at, j.run_at,
   x.attempt, coalesce(x.started_at, f.started_at), f.finished_at, f.state,
-  s.retrying, a.waiting_for, x.cancel_requested, coalesce(x.server, f.server)";
-const REST: &str = "LEFT JOIN portfire_running AS x ON x.id = j.id
+  s.retrying, a.waiting_for, x.cancel_requested, coalesce(x.server, f.server), j.tags,
+  (SELECT left(t.fault, 300) FROM portfire_attempt AS t WHERE t.job = j.id AND t.fault IS NOT NULL
+    ORDER BY t.seq DESC LIMIT 1)";
+/// How many columns these are.
+pub(crate) const SUMMARY_COLUMNS: usize = 17;
+pub(crate) const REST: &str = "LEFT JOIN portfire_running AS x ON x.id = j.id
 LEFT JOIN portfire_finished AS f ON f.id = j.id
 LEFT JOIN portfire_scheduled AS s ON s.run_at = j.run_at AND s.id = j.id
 LEFT JOIN portfire_awaiting AS a ON a.id = j.id";
@@ -39,7 +46,7 @@ impl<'l> Look<'l> {
         self.lane.batch("COMMIT").await
     }
 
-    async fn rows(&self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>> {
+    pub(crate) async fn rows(&self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>> {
         self.lane.listed(&self.names.put(sql), values).await
     }
 
@@ -49,7 +56,7 @@ impl<'l> Look<'l> {
 
     pub(crate) async fn get(&self, job: JobId) -> Result<Option<JobDetails>> {
         let sql = format!(
-            "{SUMMARY}, j.args, j.policy, j.tags, j.unique_name, j.crashes, j.schedule, j.slot_at FROM portfire_job AS j {REST} WHERE j.id = $1"
+            "{SUMMARY}, j.args, j.policy, f.fingerprint, j.unique_name, j.crashes, j.schedule, j.slot_at FROM portfire_job AS j {REST} WHERE j.id = $1"
         );
         let rows = self.rows(&sql, &[Value::job(job)]).await?;
         match rows.first() {
@@ -64,14 +71,13 @@ impl<'l> Look<'l> {
             self.of_job("DISTINCT child FROM portfire_dependency WHERE parent", "child", job).await?;
         Ok(JobDetails {
             summary: summary(row)?,
-            args: Json::trusted(row.text(15)?),
-            policy: Policy::from_json(row.opt_text(16)?)?,
-            tags: tags(row.opt_text(17)?)?,
-            unique: row.opt_text(18)?.map(Into::into),
-            crashes: row.small(19)?,
-            slot: slot(row, 20)?,
+            args: Json::trusted(row.text(17)?),
+            policy: Policy::from_json(row.opt_text(18)?)?,
+            fingerprint: row.opt_text(19)?.map(str::parse).transpose()?,
+            unique: row.opt_text(20)?.map(Into::into),
+            crashes: row.small(21)?,
+            slot: slot(row, 22)?,
             cancel_requested: row.opt_bool(13)? == Some(true),
-            server: (!row.is_null(14)).then(|| row.server(14)).transpose()?,
             result: result.first().map(|row| row.text(0).map(Json::trusted)).transpose()?,
             progress: self.progress(job).await?,
             log: self.log(job).await?,
@@ -125,50 +131,14 @@ impl<'l> Look<'l> {
             .collect()
     }
 
-    pub(crate) async fn list(&self, filter: &Filter, page: &PageRequest) -> Result<Page> {
-        let order = Order::of(filter.state);
-        let limit = page.bounded_limit();
-        let after = page.after.as_ref();
-        let sql = format!(
-            "{SUMMARY} FROM {} {REST} WHERE {} AND {} AND ($5 IS NULL OR j.queue = $5) AND ($6 IS NULL OR j.kind = $6)
-             AND ($7 IS NULL OR EXISTS (SELECT 1 FROM portfire_tag AS t WHERE t.tag = $7 AND t.job = j.id))
-             ORDER BY {} LIMIT $8",
-            order.from,
-            order.only,
-            if after.is_some() { order.after } else { "true" },
-            order.by
-        );
-        let values = [
-            Value::Text(after.map(|cursor| &*cursor.queue)),
-            Value::Int(after.map(|cursor| cursor.priority.into())),
-            Value::Int(after.map(|cursor| cursor.at.as_micros())),
-            Value::Id(after.map_or_else(uuid::Uuid::nil, |cursor| job_uuid(cursor.id))),
-            Value::Text(filter.queue.as_deref()),
-            Value::Text(filter.kind.as_deref()),
-            Value::Text(filter.tag.as_deref()),
-            Value::Int(Some(i64::from(limit) + 1)),
-        ];
-        let rows = self.rows(&sql, &values).await?;
-        let mut jobs = rows.iter().map(summary).collect::<Result<Vec<_>>>()?;
-        let more = jobs.len() > limit as usize;
-        jobs.truncate(limit as usize);
-        let next = jobs.last().filter(|_| more).map(Cursor::of);
-        Ok(Page { jobs, next })
-    }
-
     pub(crate) async fn overview(&self) -> Result<Overview> {
-        let sql = "SELECT j.queue, CASE WHEN f.state IS NOT NULL THEN f.state WHEN x.id IS NOT NULL THEN 'processing'
-            WHEN s.retrying THEN 'retrying' WHEN NOT s.retrying THEN 'scheduled'
-            WHEN a.id IS NOT NULL THEN 'awaiting' ELSE 'enqueued' END AS state, count(*)
-            FROM portfire_job AS j";
-        let rows = self.rows(&format!("{sql} {REST} GROUP BY 1, 2"), &[]).await?;
-        let count = |row: &Row| {
-            let jobs = u64::try_from(row.int(2)?).unwrap_or(0);
-            Ok(QueueCount { queue: row.text(0)?.into(), state: row.text(1)?.parse()?, jobs })
-        };
-        let mut counts = rows.iter().map(count).collect::<Result<Vec<_>>>()?;
+        let mut counts = self.enqueued().await?;
+        for state in [State::Scheduled, State::Retrying, State::Awaiting, State::Processing] {
+            counts.extend(self.counts(state).await?);
+        }
         counts.sort_by(|a, b| (&a.queue, a.state).cmp(&(&b.queue, b.state)));
-        Ok(Overview { counts, servers: self.servers().await?, paused: self.paused().await? })
+        let (ended, servers, paused) = (self.ended().await?, self.servers().await?, self.paused().await?);
+        Ok(Overview { counts, ended, servers, paused })
     }
 
     async fn servers(&self) -> Result<Vec<ServerView>> {
@@ -189,67 +159,80 @@ impl<'l> Look<'l> {
         };
         self.rows(sql, &[]).await?.iter().map(view).collect()
     }
-}
 
-/// How a list of one state is read: from which table, in which order, and from where a page goes on.
-/// Every order is that of an index, so a page costs the same wherever it is.
-struct Order {
-    from: &'static str,
-    only: &'static str,
-    after: &'static str,
-    by: &'static str,
-}
-
-impl Order {
-    const fn of(state: Option<State>) -> Self {
-        match state {
-            None => Self { from: "portfire_job AS j", only: "true", after: "j.id < $4", by: "j.id DESC" },
-            Some(State::Enqueued) => Self {
-                from: "portfire_ready AS r JOIN portfire_job AS j ON j.id = r.id",
-                only: "true",
-                after: "(r.queue, r.priority, r.run_at, r.id) > ($1, $2, $3, $4)",
-                by: "r.queue, r.priority, r.run_at, r.id",
-            },
-            Some(State::Scheduled) => Self::waiting("NOT w.retrying"),
-            Some(State::Retrying) => Self::waiting("w.retrying"),
-            Some(State::Awaiting) => Self {
-                from: "portfire_awaiting AS w JOIN portfire_job AS j ON j.id = w.id",
-                only: "true",
-                after: "w.id > $4",
-                by: "w.id",
-            },
-            Some(State::Processing) => Self {
-                from: "portfire_running AS w JOIN portfire_job AS j ON j.id = w.id",
-                only: "true",
-                after: "w.id > $4",
-                by: "w.id",
-            },
-            Some(State::Succeeded) => Self::ended("w.state = 'succeeded'"),
-            Some(State::Failed) => Self::ended("w.state = 'failed'"),
-            Some(State::Cancelled) => Self::ended("w.state = 'cancelled'"),
-        }
+    /// The jobs of a state by queue, as far as they are counted: those at the head of their list.
+    async fn counts(&self, state: State) -> Result<Vec<QueueCount>> {
+        let list = match state {
+            State::Awaiting => "portfire_awaiting ORDER BY id",
+            State::Processing => "portfire_running ORDER BY id",
+            State::Retrying => "portfire_scheduled WHERE retrying ORDER BY retrying, run_at, id",
+            _ => "portfire_scheduled WHERE NOT retrying ORDER BY retrying, run_at, id",
+        };
+        let sql = format!(
+            "SELECT j.queue, count(*) FROM (SELECT id FROM {list} LIMIT {COUNT_MAX}) AS w
+             JOIN portfire_job AS j ON j.id = w.id GROUP BY j.queue"
+        );
+        let count = |row: &Row| Ok((row.text(0)?.into(), row.int(1)?.unsigned_abs()));
+        let counts = self.rows(&sql, &[]).await?.iter().map(count).collect::<Result<Vec<_>>>()?;
+        let more = counts.iter().map(|(_, jobs)| jobs).sum::<u64>() >= COUNT_MAX;
+        let count = |(queue, jobs)| QueueCount { queue, state, jobs, more, oldest: None };
+        Ok(counts.into_iter().map(count).collect())
     }
 
-    const fn waiting(only: &'static str) -> Self {
-        Self {
-            from: "portfire_scheduled AS w JOIN portfire_job AS j ON j.id = w.id",
-            only,
-            after: "(w.run_at, w.id) > ($3, $4)",
-            by: "w.run_at, w.id",
+    /// The enqueued jobs of each queue, and the oldest of them: from queue to queue along the index.
+    async fn enqueued(&self) -> Result<Vec<QueueCount>> {
+        let sql = format!(
+            "WITH RECURSIVE line(queue) AS (
+               (SELECT r.queue FROM portfire_ready AS r ORDER BY r.queue LIMIT 1)
+               UNION ALL
+               SELECT (SELECT r.queue FROM portfire_ready AS r WHERE r.queue > line.queue ORDER BY r.queue LIMIT 1)
+               FROM line WHERE line.queue IS NOT NULL)
+             SELECT line.queue, head.jobs, head.oldest FROM line CROSS JOIN LATERAL (
+               SELECT count(*) AS jobs, min(run_at) AS oldest FROM (
+                 SELECT r.run_at FROM portfire_ready AS r WHERE r.queue = line.queue
+                 ORDER BY r.priority, r.run_at, r.id LIMIT {COUNT_MAX}) AS first) AS head
+             WHERE line.queue IS NOT NULL"
+        );
+        let mut counts = Vec::new();
+        for row in self.rows(&sql, &[]).await? {
+            let (queue, jobs) = (row.text(0)?, row.int(1)?.unsigned_abs());
+            let more = jobs >= COUNT_MAX;
+            let oldest = if more { self.oldest(queue).await? } else { row.opt_time(2)? };
+            counts.push(QueueCount { queue: queue.into(), state: State::Enqueued, jobs, more, oldest });
         }
+        Ok(counts)
     }
 
-    const fn ended(only: &'static str) -> Self {
-        Self {
-            from: "portfire_finished AS w JOIN portfire_job AS j ON j.id = w.id",
-            only,
-            after: "(w.finished_at, w.id) < ($3, $4)",
-            by: "w.finished_at DESC, w.id DESC",
-        }
+    /// The oldest of a long queue: that of each priority is at its head.
+    async fn oldest(&self, queue: &str) -> Result<Option<Timestamp>> {
+        let sql = "WITH RECURSIVE head(priority, run_at) AS (
+               (SELECT r.priority, r.run_at FROM portfire_ready AS r WHERE r.queue = $1 ORDER BY r.priority, r.run_at LIMIT 1)
+               UNION ALL
+               SELECT next.priority, next.run_at FROM head CROSS JOIN LATERAL (
+                 SELECT r.priority, r.run_at FROM portfire_ready AS r WHERE r.queue = $1 AND r.priority > head.priority
+                 ORDER BY r.priority, r.run_at LIMIT 1) AS next)
+             SELECT min(run_at) FROM head";
+        let rows = self.rows(sql, &[Value::text(queue)]).await?;
+        rows.first().map_or(Ok(None), |row| row.opt_time(0))
+    }
+
+    async fn ended(&self) -> Result<Vec<EndedCount>> {
+        let sql = format!(
+            "SELECT s.state, (SELECT count(*) FROM (
+               SELECT 1 FROM portfire_finished AS f WHERE f.state = s.state LIMIT {COUNT_MAX}) AS first)
+             FROM unnest($1::text[]) WITH ORDINALITY AS s(state, n) ORDER BY s.n"
+        );
+        let finals = State::ALL.into_iter().filter(|state| state.is_final()).map(State::as_str);
+        let rows = self.rows(&sql, &[Value::texts(finals)]).await?;
+        let count =
+            |row: &Row| Ok(EndedCount { state: row.text(0)?.parse()?, jobs: row.int(1)?.unsigned_abs() });
+        let mut ended = rows.iter().map(count).collect::<Result<Vec<_>>>()?;
+        ended.retain(|count| count.jobs > 0);
+        Ok(ended)
     }
 }
 
-fn summary(row: &Row) -> Result<JobSummary> {
+pub(crate) fn summary(row: &Row) -> Result<JobSummary> {
     let state = match (row.opt_text(10)?, row.opt_bool(11)?) {
         (Some(word), _) => word.parse()?,
         _ if !row.is_null(7) => State::Processing,
@@ -275,5 +258,8 @@ fn summary(row: &Row) -> Result<JobSummary> {
         run_at: row.time(6)?,
         started_at: row.opt_time(8)?,
         finished_at: row.opt_time(9)?,
+        server: (!row.is_null(14)).then(|| row.server(14)).transpose()?,
+        tags: tags(row.opt_text(15)?)?,
+        fault: row.opt_text(16)?.map(|message| first_line(message).into()),
     })
 }

@@ -18,6 +18,7 @@ const STEPS: &[&str] = &[
     include_str!("../migrations/0002_schedules.sql"),
     include_str!("../migrations/0003_exchange.sql"),
     include_str!("../migrations/0004_steering.sql"),
+    include_str!("../migrations/0005_statistics.sql"),
 ];
 /// PostgreSQL 13 is the first with `gen_random_uuid` of its own.
 const SERVER_MIN: i64 = 130_000;
@@ -27,6 +28,11 @@ const SERVER_MIN: i64 = 130_000;
 const META: &str = "SELECT EXISTS (
     SELECT 1 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relname = $1 AND CASE WHEN $2 IS NULL THEN pg_table_is_visible(c.oid) ELSE n.nspname = $2 END)";
+
+/// The version of the tables that this program makes.
+pub(crate) fn known_version() -> u32 {
+    u32::try_from(STEPS.len()).unwrap_or(u32::MAX)
+}
 
 /// Brings the tables up to date, or (`may_change` is false) only sees that they are.
 pub(crate) async fn migrate(lane: &Lane, names: &Names, may_change: bool) -> Result<()> {

@@ -209,11 +209,11 @@ pub(crate) fn claimed(row: &Row, token: Token) -> Result<Claimed> {
     Ok(Claimed {
         facts: Facts {
             lease: Lease { job: row.id(2)?, token },
+            kind: row.text(3)?.into(),
             attempt: row.small::<u16>(8)?.saturating_add(1),
             crashes: row.small(9)?,
             policy: Policy::from_json(row.opt_text(5)?)?,
         },
-        kind: row.text(3)?.into(),
         queue: row.text(1)?.into(),
         args: Json::trusted(row.text(4)?),
         tags: tags(row.opt_text(6)?)?,

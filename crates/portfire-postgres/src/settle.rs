@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::LazyLock;
 
 use portfire_core::storage::{Exchange, Exchanged, LogLine, Note, Progress, Settled, Want};
-use portfire_core::{Lease, Result, Settlement, State, Target, Trigger, Verdict};
+use portfire_core::{Lease, Result, Settlement, State, Target, Trigger, Verdict, first_line};
 
 use crate::insert::keep;
 use crate::pool::{Lane, Step};
@@ -29,9 +29,10 @@ pub(crate) struct Done {
 /// One exchange.
 pub(crate) async fn exchange(lane: &Lane, now: Option<i64>, request: &Exchange) -> Result<Done> {
     let settlements = in_order(&request.settlements);
+    let groups = groups(&settlements);
     let mut steps = notes(&request.notes);
     if !settlements.is_empty() {
-        steps.push(settle_step(now, &settlements));
+        steps.push(settle_step(now, &settlements, &groups));
         steps.push(settled_step(now, &request.settlements));
     }
     steps.push(claim_step(now, request));
@@ -48,12 +49,20 @@ pub(crate) async fn exchange(lane: &Lane, now: Option<i64>, request: &Exchange) 
     Ok(Done { answer, made_ready })
 }
 
+/// A settlement, and its place in the set.
+type Turn<'a> = (i64, &'a Settlement);
+
 /// Sorted by id; of two with one lease, the first.
-fn in_order(settlements: &[Settlement]) -> Vec<&Settlement> {
+fn in_order(settlements: &[Settlement]) -> Vec<Turn<'_>> {
     let mut seen = HashSet::new();
-    let mut sorted: Vec<_> = settlements.iter().filter(|settlement| seen.insert(settlement.lease)).collect();
-    sorted.sort_by_key(|settlement| settlement.lease);
+    let mut sorted: Vec<_> = (0..).zip(settlements).filter(|(_, one)| seen.insert(one.lease)).collect();
+    sorted.sort_by_key(|(_, settlement)| settlement.lease);
     sorted
+}
+
+/// The groups of failures that jobs join, as they are stored.
+fn groups(settlements: &[Turn<'_>]) -> Vec<Option<String>> {
+    settlements.iter().map(|(_, settlement)| Some(settlement.fingerprint?.to_string())).collect()
 }
 
 /// The steps that write notes; none for none.
@@ -98,7 +107,8 @@ fn log_step<'a>(lines: &[(Lease, &'a LogLine)]) -> Step<'a> {
     (Op::LogInsert, vec![jobs, tokens, Value::Ints(attempts.collect()), Value::Ints(at.collect()), texts])
 }
 
-fn settle_step<'a>(now: Option<i64>, settlements: &[&'a Settlement]) -> Step<'a> {
+fn settle_step<'a>(now: Option<i64>, turns: &[Turn<'a>], groups: &'a [Option<String>]) -> Step<'a> {
+    let settlements: Vec<_> = turns.iter().map(|(_, settlement)| *settlement).collect();
     let [jobs, tokens] = leases(settlements.iter().map(|settlement| settlement.lease));
     let rescues = settlements.iter().map(|settlement| Some(settlement.only_if_expired));
     let mut values = vec![Value::Int(now), jobs, tokens, Value::Bools(rescues.collect())];
@@ -109,6 +119,14 @@ fn settle_step<'a>(now: Option<i64>, settlements: &[&'a Settlement]) -> Step<'a>
     values.push(Value::Texts(records().map(|record| Some(record?.outcome)).collect()));
     let faults = records().map(|record| Some(&*record?.fault.as_ref()?.message));
     values.push(Value::Texts(faults.collect()));
+    values.push(Value::Ints(turns.iter().map(|(turn, _)| Some(*turn)).collect()));
+    values.push(Value::Bools(settlements.iter().map(|settlement| Some(settlement.is_retry())).collect()));
+    values.push(Value::Texts(groups.iter().map(Option::as_deref).collect()));
+    let said = |settlement: &&'a Settlement| {
+        let fault = settlement.fingerprint.and(settlement.record.as_ref())?.fault.as_ref()?;
+        Some(first_line(&fault.message))
+    };
+    values.push(Value::Texts(settlements.iter().map(said).collect()));
     (Op::Settle, values)
 }
 

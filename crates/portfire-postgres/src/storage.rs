@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use portfire_core::storage::{
     Acted, Action, Answer, AuditEntry, AuditRequest, Beat, BeatAnswer, By, Directed, DueSchedules, Exchange,
-    Exchanged, Expired, Filter, Fired, Inserted, JobDetails, Overview, Page, PageRequest, Promoted, Put,
-    QueueOrder, ServerOrder, SlotView, Target,
+    Exchanged, Expired, FaultGroup, FaultGroupRequest, Filter, Fired, Inserted, JobDetails, Overview, Page,
+    PageRequest, Promoted, Put, QueueOrder, ServerOrder, SlotView, StorageView, Tally, TallyRequest, Target,
 };
 use portfire_core::{
     Firing, JobId, NewJob, Order, Result, Schedule, ScheduleView, ServerId, Storage, Timestamp,
@@ -20,6 +20,7 @@ use crate::rows::{Value, info_text, micros};
 use crate::settle::exchange;
 use crate::statements::Op;
 use crate::wake::{Bell, Listener};
+use crate::{act, migrate, schedules, statistics, tls};
 use crate::{act, migrate, schedules, steer, tls};
 
 /// How long a heartbeat may take: a third of the shortest sensible lease, so that another gets its chance.
@@ -357,6 +358,24 @@ impl Storage for PostgresStorage {
 
     fn overview(&self) -> Answer<'_, Overview> {
         Box::pin(self.work.retry(|| self.overview_once()))
+    }
+
+    fn tallies(&self, request: TallyRequest) -> Answer<'_, Vec<Tally>> {
+        Box::pin(async move {
+            let names = self.options.tables.names();
+            self.work.retry(|| statistics::tallies(&self.work, names, &request)).await
+        })
+    }
+
+    fn fault_groups(&self, request: FaultGroupRequest) -> Answer<'_, Vec<FaultGroup>> {
+        Box::pin(async move {
+            let names = self.options.tables.names();
+            self.work.retry(|| statistics::fault_groups(&self.work, names, &request)).await
+        })
+    }
+
+    fn describe(&self) -> Answer<'_, StorageView> {
+        Box::pin(self.work.retry(|| statistics::describe(&self.work, self.options.tables.names())))
     }
 
     fn now(&self) -> Answer<'_, Timestamp> {

@@ -5,10 +5,12 @@
 use portfire_core::storage::{Acted, Action, By, Deed, Expired, Promoted, Was};
 use portfire_core::{Error, Facts, JobId, Lease, Policy, Result, State, Timestamp};
 
+use crate::insert::at_once;
 use crate::rows::{Row, Value};
 use crate::settle::{cancel, enqueue_or_schedule, tell_children};
 use crate::statements::Op;
 use crate::steer::{prune_audit, remember};
+use crate::tally;
 use crate::threads::Tx;
 
 /// Does what an operator wants of each job.
@@ -187,7 +189,8 @@ pub(crate) fn expired(tx: &Tx<'_>, limit: u32) -> Result<Vec<Expired>> {
         .map(|row| {
             let lease = Lease { job: row.id(0)?, token: row.token(1)? };
             let policy = Policy::from_json(row.opt_text(5)?)?;
-            let facts = Facts { lease, attempt: row.small(3)?, crashes: row.small(4)?, policy };
+            let (attempt, crashes, kind) = (row.small(3)?, row.small(4)?, row.text(6)?.into());
+            let facts = Facts { lease, kind, attempt, crashes, policy };
             Ok(Expired { facts, server: row.server(2)? })
         })
         .collect()
@@ -205,5 +208,6 @@ pub(crate) fn prune(tx: &mut Tx<'_>, limit: u32) -> Result<u32> {
     }
     tx.run(Op::PruneServers, &[now])?;
     prune_audit(tx, limit)?;
+    at_once(tally::tidy(tx))?;
     Ok(u32::try_from(rows.len()).unwrap_or(u32::MAX))
 }

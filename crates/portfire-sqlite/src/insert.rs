@@ -17,6 +17,7 @@ use portfire_core::{Error, JobId, Keep, NewJob, Result, State, Timestamp, Verdic
 
 use crate::rows::{Row, Value};
 use crate::statements::Op;
+use crate::tally::Tallies;
 
 /// Something that can run our statements.
 pub(crate) trait Executor {
@@ -25,6 +26,9 @@ pub(crate) trait Executor {
 
     /// Runs a query; answers its first row.
     fn row(&mut self, op: Op, values: &[Value<'_>]) -> impl Future<Output = Result<Option<Row>>>;
+
+    /// What is counted in this transaction. Whoever ends it has it [written](crate::tally::write) before.
+    fn tallies(&mut self) -> &mut Tallies;
 }
 
 /// Runs a future whose every step is ready.
@@ -65,6 +69,7 @@ async fn insert_one<E: Executor>(db: &mut E, now: Timestamp, job: &NewJob) -> Re
     if !insert_body(db, now, run_at, job).await? {
         return Ok(Inserted::SameId);
     }
+    db.tallies().of(&job.kind, &job.queue).created += 1;
     for tag in &job.tags {
         db.execute(Op::TagInsert, &[Value::Text(tag), Value::id(&job.id)]).await?;
     }
@@ -185,8 +190,10 @@ async fn cancel_at_once<E: Executor>(db: &mut E, now: Timestamp, job: &NewJob) -
         Value::Null,
         Value::Null,
         prune_at(now, keep),
+        Value::Null,
     ];
     db.execute(Op::FinishedInsert, &values).await?;
+    db.tallies().of(&job.kind, &job.queue).count_end(State::Cancelled, None);
     if let Some(name) = &job.unique {
         let values = [Value::Text(&job.kind), Value::Text(name), Value::id(&job.id)];
         db.execute(Op::UniqueFree, &values).await?;

@@ -13,14 +13,17 @@
 mod act;
 mod clock;
 mod insert;
+mod list;
 mod look;
 mod migrate;
 mod rows;
 mod schedules;
 mod settle;
 mod statements;
+mod statistics;
 mod steer;
 mod storage;
+mod tally;
 mod threads;
 mod transaction;
 mod wake;

@@ -2,28 +2,33 @@
 //!
 //! Lists are put together from fixed parts; whatever a person typed is bound, never put into the text.
 
+use portfire_core::limits::COUNT_MAX;
 use portfire_core::storage::{
-    AttemptView, Cursor, Filter, JobDetails, JobSummary, LogLine, Overview, Page, PageRequest, ParentView,
-    PausedQueue, Progress, QueueCount, ServerView,
+    AttemptView, EndedCount, JobDetails, JobSummary, LogLine, Overview, ParentView, PausedQueue, Progress,
+    QueueCount, ServerView,
 };
-use portfire_core::{Fault, JobId, Json, Policy, Result, State};
+use portfire_core::{Fault, JobId, Json, Policy, Result, State, Timestamp, first_line};
 
 use crate::rows::{Row, Value, info, slot, tags};
 use crate::statements::put_prefix;
 use crate::threads::Tx;
 
-/// The columns of a summary, with what finds the state beside them.
-const SUMMARY: &str = "SELECT j.id, j.kind, j.queue, j.priority, j.attempts, j.created_at, j.run_at,
+/// The columns of a summary, with what finds the state beside them. Of the last error no more is read than a
+/// list may show: so many characters are at least so many bytes.
+pub(crate) const SUMMARY: &str =
+    "SELECT j.id, j.kind, j.queue, j.priority, j.attempts, j.created_at, j.run_at,
   x.attempt, coalesce(x.started_at, f.started_at), f.finished_at, f.state,
-  s.retrying, a.waiting_for, x.cancel_requested, coalesce(x.server, f.server)";
-const REST: &str = "LEFT JOIN portfire_running AS x ON x.id = j.id
+  s.retrying, a.waiting_for, x.cancel_requested, coalesce(x.server, f.server), j.tags,
+  (SELECT substr(t.fault, 1, 300) FROM portfire_attempt AS t WHERE t.job = j.id AND t.fault IS NOT NULL
+    ORDER BY t.seq DESC LIMIT 1)";
+pub(crate) const REST: &str = "LEFT JOIN portfire_running AS x ON x.id = j.id
 LEFT JOIN portfire_finished AS f ON f.id = j.id
 LEFT JOIN portfire_scheduled AS s ON s.run_at = j.run_at AND s.id = j.id
 LEFT JOIN portfire_awaiting AS a ON a.id = j.id";
 
 /// SQL parts with this database's prefix.
 pub(crate) struct Look<'t, 'c> {
-    tx: &'t Tx<'c>,
+    pub(crate) tx: &'t Tx<'c>,
     prefix: &'t str,
 }
 
@@ -32,8 +37,13 @@ impl<'t, 'c> Look<'t, 'c> {
         Self { tx, prefix }
     }
 
-    fn rows(&self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>> {
-        self.tx.listed(&put_prefix(sql, self.prefix), values)
+    /// SQL with this database's prefix.
+    pub(crate) fn put(&self, sql: &str) -> Box<str> {
+        put_prefix(sql, self.prefix)
+    }
+
+    pub(crate) fn rows(&self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>> {
+        self.tx.listed(&self.put(sql), values)
     }
 
     fn of_job(&self, columns_from: &str, order: &str, job: JobId) -> Result<Vec<Row>> {
@@ -42,7 +52,7 @@ impl<'t, 'c> Look<'t, 'c> {
 
     pub(crate) fn get(&self, job: JobId) -> Result<Option<JobDetails>> {
         let sql = format!(
-            "{SUMMARY}, j.args, j.policy, j.tags, j.unique_name, j.crashes, j.schedule, j.slot_at FROM portfire_job AS j {REST} WHERE j.id = ?1"
+            "{SUMMARY}, j.args, j.policy, f.fingerprint, j.unique_name, j.crashes, j.schedule, j.slot_at FROM portfire_job AS j {REST} WHERE j.id = ?1"
         );
         let rows = self.rows(&sql, &[Value::id(&job)])?;
         rows.first().map(|row| self.details(job, row)).transpose()
@@ -53,14 +63,13 @@ impl<'t, 'c> Look<'t, 'c> {
         let children = self.of_job("DISTINCT child FROM portfire_dependency WHERE parent", "child", job)?;
         Ok(JobDetails {
             summary: summary(row)?,
-            args: Json::trusted(row.text(15)?),
-            policy: Policy::from_json(row.opt_text(16)?)?,
-            tags: tags(row.opt_text(17)?)?,
-            unique: row.opt_text(18)?.map(Into::into),
-            crashes: row.small(19)?,
-            slot: slot(row, 20)?,
+            args: Json::trusted(row.text(17)?),
+            policy: Policy::from_json(row.opt_text(18)?)?,
+            fingerprint: row.opt_text(19)?.map(str::parse).transpose()?,
+            unique: row.opt_text(20)?.map(Into::into),
+            crashes: row.small(21)?,
+            slot: slot(row, 22)?,
             cancel_requested: row.opt_int(13)? == Some(1),
-            server: (!row.is_null(14)).then(|| row.server(14)).transpose()?,
             result: result.first().map(|row| row.text(0).map(Json::trusted)).transpose()?,
             progress: self.progress(job)?,
             log: self.log(job)?,
@@ -113,49 +122,17 @@ impl<'t, 'c> Look<'t, 'c> {
             .collect()
     }
 
-    pub(crate) fn list(&self, filter: &Filter, page: &PageRequest) -> Result<Page> {
-        let order = Order::of(filter.state);
-        let limit = page.bounded_limit();
-        let after = page.after.as_ref();
-        let sql = format!(
-            "{SUMMARY} FROM {} {REST} WHERE {} AND {} AND (?5 IS NULL OR j.queue = ?5) AND (?6 IS NULL OR j.kind = ?6)
-             AND (?7 IS NULL OR EXISTS (SELECT 1 FROM portfire_tag AS t WHERE t.tag = ?7 AND t.job = j.id))
-             ORDER BY {} LIMIT ?8",
-            order.from,
-            order.only,
-            if after.is_some() { order.after } else { "(?1, ?2, ?3, ?4) IS NOT (0, 0, 0, 0)" },
-            order.by
-        );
-        let values = [
-            after.map_or(Value::Null, |cursor| Value::Text(&cursor.queue)),
-            after.map_or(Value::Null, |cursor| Value::Int(cursor.priority.into())),
-            after.map_or(Value::Null, |cursor| Value::Int(cursor.at.as_micros())),
-            after.map_or(Value::Null, |cursor| Value::id(&cursor.id)),
-            Value::text(filter.queue.as_deref()),
-            Value::text(filter.kind.as_deref()),
-            Value::text(filter.tag.as_deref()),
-            Value::Int(i64::from(limit) + 1),
-        ];
-        let mut jobs = self.rows(&sql, &values)?.iter().map(summary).collect::<Result<Vec<_>>>()?;
-        let more = jobs.len() > limit as usize;
-        jobs.truncate(limit as usize);
-        let next = jobs.last().filter(|_| more).map(Cursor::of);
-        Ok(Page { jobs, next })
-    }
-
     pub(crate) fn overview(&self) -> Result<Overview> {
-        let sql = "SELECT j.queue, CASE WHEN f.state IS NOT NULL THEN f.state WHEN x.id IS NOT NULL THEN 'processing'
-            WHEN s.retrying = 1 THEN 'retrying' WHEN s.retrying = 0 THEN 'scheduled'
-            WHEN a.id IS NOT NULL THEN 'awaiting' ELSE 'enqueued' END AS state, count(*)
-            FROM portfire_job AS j";
-        let rows = self.rows(&format!("{sql} {REST} GROUP BY 1, 2"), &[])?;
-        let count = |row: &Row| {
-            let jobs = u64::try_from(row.int(2)?).unwrap_or(0);
-            Ok(QueueCount { queue: row.text(0)?.into(), state: row.text(1)?.parse()?, jobs })
-        };
-        let mut counts = rows.iter().map(count).collect::<Result<Vec<_>>>()?;
+        let mut counts = self.enqueued()?;
+        let waiting =
+            |retrying| format!("portfire_scheduled WHERE retrying = {retrying} ORDER BY run_at, id");
+        counts.extend(self.counts(State::Scheduled, &waiting(0))?);
+        counts.extend(self.counts(State::Retrying, &waiting(1))?);
+        counts.extend(self.counts(State::Awaiting, "portfire_awaiting ORDER BY id")?);
+        counts.extend(self.counts(State::Processing, "portfire_running ORDER BY id")?);
         counts.sort_by(|a, b| (&a.queue, a.state).cmp(&(&b.queue, b.state)));
-        Ok(Overview { counts, servers: self.servers()?, paused: self.paused()? })
+        let (ended, servers, paused) = (self.ended()?, self.servers()?, self.paused()?);
+        Ok(Overview { counts, ended, servers, paused })
     }
 
     fn servers(&self) -> Result<Vec<ServerView>> {
@@ -176,72 +153,70 @@ impl<'t, 'c> Look<'t, 'c> {
         };
         self.rows(sql, &[])?.iter().map(view).collect()
     }
-}
 
-/// How a list of one state is read: from which table, in which order, and from where a page goes on.
-/// Every order is that of an index, so a page costs the same wherever it is.
-struct Order {
-    from: &'static str,
-    only: &'static str,
-    after: &'static str,
-    by: &'static str,
-}
-
-impl Order {
-    const fn of(state: Option<State>) -> Self {
-        match state {
-            None => Self {
-                from: "portfire_job AS j",
-                only: "1",
-                after: "j.id < ?4 AND (?1, ?2, ?3) IS NOT (0, 0, 0)",
-                by: "j.id DESC",
-            },
-            Some(State::Enqueued) => Self {
-                from: "portfire_ready AS r CROSS JOIN portfire_job AS j ON j.id = r.id",
-                only: "1",
-                after: "(r.queue, r.priority, r.run_at, r.id) > (?1, ?2, ?3, ?4)",
-                by: "r.queue, r.priority, r.run_at, r.id",
-            },
-            Some(State::Scheduled) => Self::waiting("w.retrying = 0"),
-            Some(State::Retrying) => Self::waiting("w.retrying = 1"),
-            Some(State::Awaiting) => Self {
-                from: "portfire_awaiting AS w CROSS JOIN portfire_job AS j ON j.id = w.id",
-                only: "1",
-                after: "w.id > ?4 AND (?1, ?2, ?3) IS NOT (0, 0, 0)",
-                by: "w.id",
-            },
-            Some(State::Processing) => Self {
-                from: "portfire_running AS w CROSS JOIN portfire_job AS j ON j.id = w.id",
-                only: "1",
-                after: "w.id > ?4 AND (?1, ?2, ?3) IS NOT (0, 0, 0)",
-                by: "w.id",
-            },
-            Some(State::Succeeded) => Self::ended("w.state = 'succeeded'"),
-            Some(State::Failed) => Self::ended("w.state = 'failed'"),
-            Some(State::Cancelled) => Self::ended("w.state = 'cancelled'"),
-        }
+    /// The jobs of a state by queue, as far as they are counted: those at the head of their list.
+    fn counts(&self, state: State, list: &str) -> Result<Vec<QueueCount>> {
+        let sql = format!(
+            "SELECT j.queue, count(*) FROM (SELECT id FROM {list} LIMIT {COUNT_MAX}) AS w
+             CROSS JOIN portfire_job AS j ON j.id = w.id GROUP BY j.queue"
+        );
+        let count = |row: &Row| Ok((row.text(0)?.into(), row.int(1)?.unsigned_abs()));
+        let counts = self.rows(&sql, &[])?.iter().map(count).collect::<Result<Vec<_>>>()?;
+        let more = counts.iter().map(|(_, jobs)| jobs).sum::<u64>() >= COUNT_MAX;
+        let count = |(queue, jobs)| QueueCount { queue, state, jobs, more, oldest: None };
+        Ok(counts.into_iter().map(count).collect())
     }
 
-    const fn waiting(only: &'static str) -> Self {
-        Self {
-            from: "portfire_scheduled AS w CROSS JOIN portfire_job AS j ON j.id = w.id",
-            only,
-            after: "(w.run_at, w.id) > (?3, ?4) AND (?1, ?2) IS NOT (0, 0)",
-            by: "w.run_at, w.id",
+    /// The enqueued jobs of each queue, and the oldest of them: from queue to queue along the index.
+    fn enqueued(&self) -> Result<Vec<QueueCount>> {
+        let next = "SELECT queue FROM portfire_ready WHERE queue > ?1 ORDER BY queue LIMIT 1";
+        let head = format!(
+            "SELECT count(*), min(run_at) FROM (SELECT run_at FROM portfire_ready WHERE queue = ?1
+             ORDER BY priority, run_at, id LIMIT {COUNT_MAX})"
+        );
+        let (mut counts, mut last) = (Vec::new(), Box::<str>::default());
+        while let Some(row) = self.rows(next, &[Value::Text(&last)])?.first() {
+            last = row.text(0)?.into();
+            let rows = self.rows(&head, &[Value::Text(&last)])?;
+            let Some(head) = rows.first() else { break };
+            let jobs = head.int(0)?.unsigned_abs();
+            let more = jobs >= COUNT_MAX;
+            let oldest = if more { self.oldest(&last)? } else { head.opt_time(1)? };
+            counts.push(QueueCount { queue: last.clone(), state: State::Enqueued, jobs, more, oldest });
         }
+        Ok(counts)
     }
 
-    const fn ended(only: &'static str) -> Self {
-        Self {
-            from: "portfire_finished AS w CROSS JOIN portfire_job AS j ON j.id = w.id",
-            only,
-            after: "(w.finished_at, w.id) < (?3, ?4) AND (?1, ?2) IS NOT (0, 0)",
-            by: "w.finished_at DESC, w.id DESC",
+    /// The oldest of a long queue: that of each priority is at its head.
+    fn oldest(&self, queue: &str) -> Result<Option<Timestamp>> {
+        let next = "SELECT priority, run_at FROM portfire_ready WHERE queue = ?1 AND priority > ?2
+             ORDER BY priority, run_at LIMIT 1";
+        let (mut oldest, mut last) = (None, i64::MIN);
+        while let Some(row) = self.rows(next, &[Value::Text(queue), Value::Int(last)])?.first() {
+            last = row.int(0)?;
+            let at = row.time(1)?;
+            oldest = Some(oldest.map_or(at, |oldest: Timestamp| oldest.min(at)));
         }
+        Ok(oldest)
+    }
+
+    fn ended(&self) -> Result<Vec<EndedCount>> {
+        let count = format!(
+            "SELECT count(*) FROM (SELECT 1 FROM portfire_finished WHERE state = ?1 LIMIT {COUNT_MAX})"
+        );
+        let mut ended = Vec::new();
+        for state in State::ALL.into_iter().filter(|state| state.is_final()) {
+            let rows = self.rows(&count, &[Value::Text(state.as_str())])?;
+            let jobs = rows.first().map_or(Ok(0), |row| row.int(0))?.unsigned_abs();
+            if jobs > 0 {
+                ended.push(EndedCount { state, jobs });
+            }
+        }
+        Ok(ended)
     }
 }
 
-fn summary(row: &Row) -> Result<JobSummary> {
+pub(crate) fn summary(row: &Row) -> Result<JobSummary> {
     let state = match (row.opt_text(10)?, row.opt_int(11)?) {
         (Some(word), _) => word.parse()?,
         _ if !row.is_null(7) => State::Processing,
@@ -267,5 +242,8 @@ fn summary(row: &Row) -> Result<JobSummary> {
         run_at: row.time(6)?,
         started_at: row.opt_time(8)?,
         finished_at: row.opt_time(9)?,
+        server: (!row.is_null(14)).then(|| row.server(14)).transpose()?,
+        tags: tags(row.opt_text(15)?)?,
+        fault: row.opt_text(16)?.map(|message| first_line(message).into()),
     })
 }

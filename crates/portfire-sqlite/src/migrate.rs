@@ -14,6 +14,7 @@ const STEPS: &[&str] = &[
     include_str!("../migrations/0001_spine.sql"),
     include_str!("../migrations/0002_schedules.sql"),
     include_str!("../migrations/0003_steering.sql"),
+    include_str!("../migrations/0004_statistics.sql"),
 ];
 
 /// Versions of SQLite below these can corrupt a file in WAL mode (the WAL-reset race of 3.7.0 to 3.51.2,
@@ -30,6 +31,11 @@ pub(crate) fn check_version(number: i32) -> Result<()> {
         "this program is linked with SQLite {major}.{minor}.{patch}, which can corrupt a database in WAL mode \
          (the WAL-reset bug); use 3.51.3 or later, as the `bundled` feature of portfire-sqlite does"
     )))
+}
+
+/// The version of the tables that this program makes.
+pub(crate) fn version() -> u32 {
+    u32::try_from(STEPS.len()).unwrap_or(u32::MAX)
 }
 
 /// Brings the tables with this prefix up to date.

@@ -154,10 +154,10 @@ pub(crate) fn claimed(mut row: Row, token: Token) -> Result<Claimed> {
         facts: Facts {
             lease: Lease { job: row.id(3)?, token },
             attempt: row.small::<u16>(9)?.saturating_add(1),
+            kind: row.take_text(4)?,
             crashes: row.small(10)?,
             policy: Policy::from_json(row.opt_text(6)?)?,
         },
-        kind: row.take_text(4)?,
         queue: row.take_text(0)?,
         args: Json::trusted(row.take_text(5)?),
         tags: tags(row.opt_text(7)?)?,
@@ -165,6 +165,43 @@ pub(crate) fn claimed(mut row: Row, token: Token) -> Result<Claimed> {
         parents: Vec::new(),
         slot: slot(&row, 12)?,
     })
+}
+
+/// A running attempt that is about to end, and whom its end concerns besides itself.
+#[derive(Debug)]
+pub(crate) struct Ending {
+    pub(crate) server: [u8; 16],
+    pub(crate) started_at: Timestamp,
+    pub(crate) cancel_requested: bool,
+    pub(crate) kind: Box<str>,
+    pub(crate) queue: Box<str>,
+    pub(crate) run_at: Timestamp,
+    pub(crate) unique_name: Option<Box<str>>,
+    pub(crate) has_children: bool,
+}
+
+impl Ending {
+    /// A row of `ending`, read where it is: there is one for every job.
+    pub(crate) fn read(row: &rusqlite::Row<'_>) -> Result<Self> {
+        let failed = |e| unexpected("a running attempt").caused_by(e);
+        let int = |column: usize| row.get::<_, i64>(column).map_err(failed);
+        Ok(Self {
+            server: row.get(0).map_err(failed)?,
+            started_at: Timestamp::from_micros(int(1)?),
+            cancel_requested: int(2)? == 1,
+            kind: row.get(3).map_err(failed)?,
+            queue: row.get(4).map_err(failed)?,
+            run_at: Timestamp::from_micros(int(5)?),
+            unique_name: row.get(6).map_err(failed)?,
+            has_children: int(7)? == 1,
+        })
+    }
+}
+
+/// A row of a walk along a list: a job, and whether it matches.
+pub(crate) fn job_id(row: &rusqlite::Row<'_>) -> Result<(JobId, bool)> {
+    let failed = |e| unexpected("a job in a list").caused_by(e);
+    Ok((JobId::from_bytes(row.get(0).map_err(failed)?), row.get(1).map_err(failed)?))
 }
 
 /// The slot in two columns from `first` on.

@@ -6,10 +6,11 @@
 use portfire_core::storage::{Claimed, Exchange, Exchanged, Note, Settled, Want, WantQueue};
 use portfire_core::{
     Error, JobId, Json, Keep, Lease, Policy, Result, ServerId, Settlement, State, Target, Timestamp, Verdict,
+    first_line,
 };
 
 use crate::insert::prune_at;
-use crate::rows::{Row, Value, claimed, json_list, parent_result};
+use crate::rows::{Ending, Row, Value, claimed, json_list, parent_result};
 use crate::statements::Op;
 use crate::threads::Tx;
 
@@ -50,37 +51,26 @@ fn write_note(tx: &Tx<'_>, note: &Note) -> Result<()> {
     Ok(())
 }
 
-/// What the fence says of the attempt that is over.
-struct Held {
-    server: [u8; 16],
-    started_at: i64,
-    cancel_requested: bool,
-}
-
 fn settle(tx: &mut Tx<'_>, settlement: &Settlement) -> Result<Settled> {
-    let Settlement { to, if_cancelled, record, only_if_expired, .. } = settlement;
-    if let (Target::Finished { state: State::Succeeded, result, keep, .. }, None, None, false) =
-        (to, if_cancelled, record, *only_if_expired)
-    {
-        return succeed(tx, settlement, result.as_ref(), *keep);
-    }
-    let Some(held) = pass_fence(tx, settlement)? else {
+    let Some(ending) = pass_fence(tx, settlement)? else {
         return settled_before(tx, settlement);
     };
     let target = match &settlement.if_cancelled {
-        Some(cancelled) if held.cancel_requested => cancelled,
+        Some(cancelled) if ending.cancel_requested => cancelled,
         _ => &settlement.to,
     };
-    remember(tx, settlement, &held)?;
+    remember(tx, settlement, &ending)?;
+    let tally = tx.tallies.of(&ending.kind, &ending.queue);
+    tally.crashed += u64::from(settlement.only_if_expired);
+    tally.retried += u64::from(settlement.is_retry() && *target == settlement.to);
     match target {
         Target::Finished { state, result, keep, attempts, crashes } => {
             if *state != State::Succeeded {
                 let counts = [Value::Int((*attempts).into()), Value::Int((*crashes).into())];
                 tx.run(Op::JobCounts, &[Value::id(&settlement.lease.job), counts[0], counts[1]])?;
             }
-            let (token, prune) = (Value::Blob(settlement.lease.token.as_bytes()), prune_at(tx.now, *keep));
-            let (started, server) = (Value::Int(held.started_at), Value::Blob(&held.server));
-            finish(tx, settlement.lease.job, *state, result.as_ref(), [started, token, server, prune])?;
+            let end = End { lease: settlement.lease, state: *state, result: result.as_ref(), keep: *keep };
+            end_attempt(tx, &end, &ending, settlement)?;
         }
         Target::Again { after, attempts, crashes, state } => {
             let counts = [Value::Int((*attempts).into()), Value::Int((*crashes).into())];
@@ -92,38 +82,64 @@ fn settle(tx: &mut Tx<'_>, settlement: &Settlement) -> Result<Settled> {
     Ok(Settled::Applied(target.state()))
 }
 
-/// What most attempts come to, in one statement less: nothing of it has to be read.
-fn succeed(tx: &mut Tx<'_>, settlement: &Settlement, result: Option<&Json>, keep: Keep) -> Result<Settled> {
-    let Lease { job, token } = settlement.lease;
-    let (id, token, state) = (Value::id(&job), Value::Blob(token.as_bytes()), State::Succeeded);
-    let (now, prune) = (Value::Int(tx.now.as_micros()), prune_at(tx.now, keep));
-    if tx.run(Op::Succeed, &[id, token, Value::Text(state.as_str()), now, prune])? == 0 {
-        return settled_before(tx, settlement);
+/// What was known of the attempt, if the claim still held the job. It does no longer.
+fn pass_fence(tx: &Tx<'_>, settlement: &Settlement) -> Result<Option<Ending>> {
+    if settlement.only_if_expired && !tx.may_rescue {
+        return Ok(None);
     }
-    tx.run(Op::Fence, &[id, token])?;
-    conclude(tx, job, state, result)?;
-    Ok(Settled::Applied(state))
+    let key = [Value::id(&settlement.lease.job), Value::Blob(settlement.lease.token.as_bytes())];
+    // Two statements of one transaction: `RETURNING` opens a table of its own for each row.
+    let Some(ending) = tx.first(Op::Ending, &key, Ending::read)? else { return Ok(None) };
+    let gone = if settlement.only_if_expired {
+        tx.run(Op::FenceExpired, &[key[0], key[1], Value::Int(tx.now.as_micros())])?
+    } else {
+        tx.run(Op::Fence, &key)?
+    };
+    Ok((gone > 0).then_some(ending))
 }
 
-fn pass_fence(tx: &Tx<'_>, settlement: &Settlement) -> Result<Option<Held>> {
-    let (job, token) = (Value::id(&settlement.lease.job), Value::Blob(settlement.lease.token.as_bytes()));
-    let row = if settlement.only_if_expired && !tx.may_rescue {
-        None
-    } else if settlement.only_if_expired {
-        tx.one(Op::FenceExpired, &[job, token, Value::Int(tx.now.as_micros())])?
-    } else {
-        // Two statements of one transaction: `RETURNING` opens a table of its own for each row.
-        let held = tx.one(Op::Held, &[job, token])?;
-        if held.is_some() {
-            tx.run(Op::Fence, &[job, token])?;
-        }
-        held
-    };
-    let held = |row: Row| {
-        let server = *row.server(0)?.as_bytes();
-        Ok(Held { server, started_at: row.int(1)?, cancel_requested: row.int(2)? == 1 })
-    };
-    row.map(held).transpose()
+/// How a job ends that ran.
+struct End<'s> {
+    lease: Lease,
+    state: State,
+    result: Option<&'s Json>,
+    keep: Keep,
+}
+
+fn end_attempt(tx: &mut Tx<'_>, end: &End<'_>, ending: &Ending, settlement: &Settlement) -> Result<()> {
+    let times = (ending.started_at.since(ending.run_at), tx.now.since(ending.started_at));
+    tx.tallies.of(&ending.kind, &ending.queue).count_end(end.state, Some(times));
+    let group = settlement.fingerprint.filter(|_| end.state == State::Failed).map(|group| group.to_string());
+    let (id, now) = (Value::id(&end.lease.job), Value::Int(tx.now.as_micros()));
+    let values = [
+        id,
+        Value::Text(end.state.as_str()),
+        now,
+        Value::Int(ending.started_at.as_micros()),
+        Value::Blob(end.lease.token.as_bytes()),
+        Value::Blob(&ending.server),
+        prune_at(tx.now, end.keep),
+        Value::text(group.as_deref()),
+    ];
+    tx.run(Op::FinishedInsert, &values)?;
+    if let Some(group) = &group {
+        let said = settlement.record.as_ref().and_then(|record| record.fault.as_ref());
+        let sample = said.map(|fault| first_line(&fault.message)).unwrap_or_default();
+        tx.run(
+            Op::FaultJoin,
+            &[Value::Text(group), Value::Text(&ending.kind), Value::Text(sample), now, id],
+        )?;
+    }
+    if let Some(result) = end.result {
+        tx.run(Op::ResultInsert, &[id, Value::Text(result.as_str())])?;
+    }
+    if let Some(name) = &ending.unique_name {
+        tx.run(Op::UniqueFree, &[Value::Text(&ending.kind), Value::Text(name), id])?;
+    }
+    if !ending.has_children {
+        return Ok(());
+    }
+    tell_children(tx, end.lease.job, Some(end.state), end.result)
 }
 
 /// Answers a repeat as it was answered; everything else has lost its lease.
@@ -145,14 +161,14 @@ fn settled_before(tx: &Tx<'_>, settlement: &Settlement) -> Result<Settled> {
     Ok(Settled::Lost)
 }
 
-fn remember(tx: &Tx<'_>, settlement: &Settlement, held: &Held) -> Result<()> {
+fn remember(tx: &Tx<'_>, settlement: &Settlement, ending: &Ending) -> Result<()> {
     let Some(record) = &settlement.record else { return Ok(()) };
     let values = [
         Value::id(&settlement.lease.job),
         Value::Int(record.attempt.into()),
-        Value::Int(held.started_at),
+        Value::Int(ending.started_at.as_micros()),
         Value::Int(tx.now.as_micros()),
-        Value::Blob(&held.server),
+        Value::Blob(&ending.server),
         Value::Text(record.outcome),
         Value::text(record.fault.as_ref().map(|fault| &*fault.message)),
     ];
@@ -180,34 +196,6 @@ fn wait_again(tx: &mut Tx<'_>, lease: Lease, again: &Again<'_>) -> Result<()> {
         tx.run(Op::ScheduledInsert, &[due, id, retrying])?;
     }
     Ok(())
-}
-
-/// Ends a job: `rest` is when it started, the last token, the server, and when it may be pruned.
-pub(crate) fn finish(
-    tx: &mut Tx<'_>,
-    job: JobId,
-    state: State,
-    result: Option<&Json>,
-    rest: [Value<'_>; 4],
-) -> Result<()> {
-    let (id, now) = (Value::id(&job), Value::Int(tx.now.as_micros()));
-    let [started, token, server, prune] = rest;
-    tx.run(Op::FinishedInsert, &[id, Value::Text(state.as_str()), now, started, token, server, prune])?;
-    conclude(tx, job, state, result)
-}
-
-/// Keeps what an ended job produced, frees its name, and tells its children.
-fn conclude(tx: &mut Tx<'_>, job: JobId, state: State, result: Option<&Json>) -> Result<()> {
-    let id = Value::id(&job);
-    if let Some(result) = result {
-        tx.run(Op::ResultInsert, &[id, Value::Text(result.as_str())])?;
-    }
-    // One look for both: most jobs have neither.
-    let Some(ties) = tx.one(Op::Ties, &[id])? else { return Ok(()) };
-    if let Some(name) = ties.opt_text(1)? {
-        tx.run(Op::UniqueFree, &[Value::Text(ties.text(0)?), Value::Text(name), id])?;
-    }
-    tell_children(tx, job, Some(state), result)
 }
 
 /// Settles the fate of the jobs that wait for this one, which ended in `state` or (`None`) was deleted.
@@ -281,9 +269,16 @@ fn cancel_waiting(tx: &mut Tx<'_>, child: JobId) -> Result<()> {
 
 /// Ends a job that does not run, as cancelled. It is out of its old place already.
 pub(crate) fn cancel(tx: &mut Tx<'_>, job: JobId, place: &Row) -> Result<()> {
-    let keep = Policy::from_json(place.opt_text(5)?)?.retention.of(State::Cancelled);
-    let rest = [Value::Null, Value::Null, Value::Null, prune_at(tx.now, keep)];
-    finish(tx, job, State::Cancelled, None, rest)
+    let (kind, queue, state) = (place.text(3)?, place.text(0)?, State::Cancelled);
+    tx.tallies.of(kind, queue).count_end(state, None);
+    let keep = Policy::from_json(place.opt_text(5)?)?.retention.of(state);
+    let (id, now, null) = (Value::id(&job), Value::Int(tx.now.as_micros()), Value::Null);
+    let values = [id, Value::Text(state.as_str()), now, null, null, null, prune_at(tx.now, keep), null];
+    tx.run(Op::FinishedInsert, &values)?;
+    if let Some(name) = place.opt_text(4)? {
+        tx.run(Op::UniqueFree, &[Value::Text(kind), Value::Text(name), id])?;
+    }
+    tell_children(tx, job, Some(state), None)
 }
 
 fn claim(tx: &Tx<'_>, server: ServerId, want: &Want) -> Result<Vec<Claimed>> {

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use portfire_core::storage::{
     Acted, Action, Answer, AuditEntry, AuditRequest, Beat, BeatAnswer, By, Directed, DueSchedules, Exchange,
-    Exchanged, Expired, Filter, Fired, Inserted, JobDetails, Overview, Page, PageRequest, Promoted, Put,
-    QueueOrder, ServerOrder, SlotView, Target,
+    Exchanged, Expired, FaultGroup, FaultGroupRequest, Filter, Fired, Inserted, JobDetails, Overview, Page,
+    PageRequest, Promoted, Put, QueueOrder, ServerOrder, SlotView, StorageView, Tally, TallyRequest, Target,
 };
 use portfire_core::{
     Clock, Firing, JobId, NewJob, Order, Result, Schedule, ScheduleView, ServerId, Storage, Timestamp,
@@ -231,6 +231,19 @@ impl Storage for SqliteStorage {
     #[expect(clippy::redundant_closure_for_method_calls, reason = "the method alone is not general enough")]
     fn overview(&self) -> Answer<'_, Overview> {
         self.look(|look| look.overview())
+    }
+
+    fn tallies(&self, request: TallyRequest) -> Answer<'_, Vec<Tally>> {
+        self.look(move |look| look.tallies(&request))
+    }
+
+    fn fault_groups(&self, request: FaultGroupRequest) -> Answer<'_, Vec<FaultGroup>> {
+        self.look(move |look| look.fault_groups(&request))
+    }
+
+    fn describe(&self) -> Answer<'_, StorageView> {
+        let place = self.options.path.display().to_string();
+        self.look(move |look| look.describe(&place))
     }
 
     fn now(&self) -> Answer<'_, Timestamp> {

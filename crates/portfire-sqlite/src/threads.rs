@@ -12,6 +12,7 @@
 use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
@@ -20,9 +21,10 @@ use portfire_core::{Clock, Error, Result, Timestamp};
 use rusqlite::{CachedStatement, Connection};
 use tokio::sync::oneshot;
 
-use crate::insert::Executor;
+use crate::insert::{Executor, at_once};
 use crate::rows::{Row, Value};
 use crate::statements::{Op, Statements};
+use crate::tally::{self, Tallies};
 use crate::{Synchronous, sqlite_error};
 
 /// Most calls in one commit. A call may be a batch itself; beyond some hundreds the flush is amortized.
@@ -55,6 +57,8 @@ pub(crate) struct Tx<'c> {
     pub(crate) made_ready: bool,
     /// Whether leases may be judged: not just after the clock was set.
     pub(crate) may_rescue: bool,
+    /// What is counted in it; added to the tables before the commit.
+    pub(crate) tallies: Tallies,
 }
 
 /// The statements of a connection in the order of [`Op`], kept once they have been used: a lookup by text
@@ -73,7 +77,8 @@ impl<'c> Tx<'c> {
         now: Timestamp,
     ) -> Self {
         kept.resize_with(statements.len(), Cell::default);
-        Self { connection, statements, kept, now, made_ready: false, may_rescue: true }
+        let tallies = Tallies::default();
+        Self { connection, statements, kept, now, made_ready: false, may_rescue: true, tallies }
     }
 
     pub(crate) fn run(&self, op: Op, values: &[Value<'_>]) -> Result<u64> {
@@ -90,6 +95,20 @@ impl<'c> Tx<'c> {
         .transpose()
     }
 
+    /// The first row of a query, read where it is.
+    pub(crate) fn first<T>(
+        &self,
+        op: Op,
+        values: &[Value<'_>],
+        read: impl FnOnce(&rusqlite::Row<'_>) -> Result<T>,
+    ) -> Result<Option<T>> {
+        self.with(op, |statement| {
+            let mut rows = statement.query(rusqlite::params_from_iter(values))?;
+            Ok(rows.next()?.map(read))
+        })?
+        .transpose()
+    }
+
     pub(crate) fn all(&self, op: Op, values: &[Value<'_>]) -> Result<Vec<Row>> {
         self.with(op, |statement| collect(statement, values))?
     }
@@ -98,6 +117,24 @@ impl<'c> Tx<'c> {
     pub(crate) fn listed(&self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>> {
         let listed = self.connection.prepare_cached(sql).and_then(|mut list| collect(&mut list, values));
         listed.map_err(|e| sqlite_error("read a list", e))?
+    }
+
+    /// Such a query, stepped row by row until `step` breaks off.
+    pub(crate) fn walked(
+        &self,
+        sql: &str,
+        values: &[Value<'_>],
+        mut step: impl FnMut(&rusqlite::Row<'_>) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        let failed = |e| sqlite_error("read a list", e);
+        let mut statement = self.connection.prepare_cached(sql).map_err(failed)?;
+        let mut rows = statement.query(rusqlite::params_from_iter(values)).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            if step(row)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn with<T>(
@@ -133,6 +170,10 @@ impl Executor for Tx<'_> {
 
     async fn row(&mut self, op: Op, values: &[Value<'_>]) -> Result<Option<Row>> {
         self.one(op, values)
+    }
+
+    fn tallies(&mut self) -> &mut Tallies {
+        &mut self.tallies
     }
 }
 
@@ -323,6 +364,7 @@ impl<W: Fn()> Server<W> {
         let (statements, now) = (&self.statements, self.clock.now());
         let mut tx = Tx::with_kept(&self.connection, statements, std::mem::take(kept), now);
         let done = group.iter_mut().try_for_each(|work| work.run(&mut tx));
+        let done = done.and_then(|()| at_once(tally::write(&mut tx, now)));
         let made_ready = tx.made_ready;
         *kept = tx.kept;
         done.and_then(|()| self.execute("COMMIT")).inspect_err(|_| self.roll_back())?;

@@ -9,6 +9,7 @@ use portfire_core::{Clock, NewJob, Result};
 use crate::clock::HostClock;
 use crate::insert::{at_once, insert};
 use crate::statements::{Statements, check_prefix};
+use crate::tally;
 use crate::threads::Tx;
 
 /// Stores jobs as part of whatever transaction is open on this rusqlite connection (a
@@ -21,7 +22,10 @@ pub fn insert_in(connection: &rusqlite::Connection, prefix: &str, jobs: &[NewJob
     check_prefix(prefix)?;
     let statements = Statements::with_prefix(prefix);
     let now = HostClock::system().now();
-    at_once(insert(&mut Tx::new(connection, &statements, now), now, jobs))
+    let mut tx = Tx::new(connection, &statements, now);
+    let answers = at_once(insert(&mut tx, now, jobs))?;
+    at_once(tally::write(&mut tx, now))?;
+    Ok(answers)
 }
 
 #[cfg(feature = "sqlx")]
@@ -38,6 +42,7 @@ mod with_sqlx {
     use crate::insert::{Executor, insert};
     use crate::rows::{Cell, Row, Value};
     use crate::statements::{Op, Statements, check_prefix};
+    use crate::tally::{self, Tallies};
 
     /// Stores jobs as part of whatever transaction is open on this sqlx connection (a
     /// `sqlx::Transaction` dereferences to one). They exist if and only if it commits.
@@ -55,12 +60,16 @@ mod with_sqlx {
         check_prefix(prefix)?;
         let statements = Statements::with_prefix(prefix);
         let now = HostClock::system().now();
-        insert(&mut Sqlx { connection, statements: &statements }, now, jobs).await
+        let mut db = Sqlx { connection, statements: &statements, tallies: Tallies::default() };
+        let answers = insert(&mut db, now, jobs).await?;
+        tally::write(&mut db, now).await?;
+        Ok(answers)
     }
 
     struct Sqlx<'c> {
         connection: &'c mut SqliteConnection,
         statements: &'c Statements,
+        tallies: Tallies,
     }
 
     impl Executor for Sqlx<'_> {
@@ -74,6 +83,10 @@ mod with_sqlx {
             let query = query(self.statements.text(op), values);
             let row = query.fetch_optional(&mut *self.connection).await.map_err(|e| failed(op, e))?;
             row.as_ref().map(read).transpose()
+        }
+
+        fn tallies(&mut self) -> &mut Tallies {
+            &mut self.tallies
         }
     }
 

@@ -122,4 +122,14 @@ cases! {
         pages_are_stable_while_jobs_come_and_go a_page_begins_after_a_job_that_is_gone
         every_list_has_its_order a_page_that_is_just_full_is_the_last filters_hold_in_every_state
         the_overview_is_in_order details_tell_the_whole_history;
+    search: times_narrow_every_list filters_hold_together text_finds_what_was_said_last
+        a_list_tells_servers_tags_and_faults a_rare_job_is_found_page_by_page counts_stop_where_nobody_counts
+        the_oldest_of_a_queue_is_the_one_due_first a_storage_says_what_it_is;
+    tallies: nothing_has_no_tally every_end_is_counted crashes_are_counted families_are_counted
+        a_repeat_counts_nothing a_refused_set_counts_nothing runs_of_schedules_are_counted
+        waits_and_runs_are_summed kinds_and_queues_are_told_apart spans_are_asked_for_by_their_beginning
+        folding_changes_no_sum what_is_counted_late_is_added;
+    faults: failures_with_one_cause_are_one_group kinds_fail_apart only_jobs_that_failed_for_good_join
+        a_job_that_runs_again_leaves_its_group groups_come_in_order_and_in_pages
+        a_group_is_forgotten_when_it_is_long_over a_crash_is_a_cause what_was_said_is_shown_as_it_was;
 }

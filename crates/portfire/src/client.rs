@@ -4,7 +4,10 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use serde::de::DeserializeOwned;
 
-use portfire_core::storage::{Acted, Action, By, Filter, JobDetails, Overview, Page, PageRequest};
+use portfire_core::storage::{
+    Acted, Action, By, FaultGroup, FaultGroupRequest, Filter, JobDetails, Overview, Page, PageRequest,
+    StorageView, Tally, TallyRequest,
+};
 use portfire_core::{Clock, Error, IdSequence, JobId, Result, Storage, Timestamp};
 
 use crate::call::handle_of;
@@ -107,7 +110,20 @@ impl Jobs {
         Ok(self.storage.get(vec![job.into()]).await?.pop().flatten())
     }
 
-    /// One page of jobs.
+    /// One page of jobs. A page looks at 20,000 jobs at most, however rare what is looked for; then it is
+    /// [`exhausted`](Page::exhausted), and its [`next`](Page::next) goes on searching.
+    ///
+    /// ```
+    /// # use portfire::{Filter, Jobs, ModelStorage, PageRequest, State};
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # let storage = ModelStorage::new(std::sync::Arc::new(portfire_core::VirtualClock::default()));
+    /// # let jobs = Jobs::new(std::sync::Arc::new(storage));
+    /// let since = Some(jobs.storage().now().await?.before(std::time::Duration::from_secs(3_600)));
+    /// let timed_out = Filter { since, text: Some("timeout".into()), ..Filter::of(State::Failed) };
+    /// let page = jobs.list(timed_out, PageRequest::default()).await?;
+    /// assert!(page.jobs.is_empty() && page.next.is_none());
+    /// # Ok::<_, portfire::Error>(()) }).unwrap();
+    /// ```
     ///
     /// # Errors
     /// What the storage reports.
@@ -115,12 +131,65 @@ impl Jobs {
         self.storage.list(filter, page).await
     }
 
-    /// Jobs by queue and state, and the servers.
+    /// Jobs by queue and state, and the servers. Counts stop at
+    /// [`COUNT_MAX`](portfire_core::limits::COUNT_MAX), so it is cheap however many jobs there are.
     ///
     /// # Errors
     /// What the storage reports.
     pub async fn overview(&self) -> Result<Overview> {
         self.storage.overview().await
+    }
+
+    /// What happened: jobs stored, succeeded, failed and so on in minutes, hours or days, in all or by kind
+    /// or queue, and how long they waited and ran. Minutes are kept for 26 hours, hours for 32 days, days for
+    /// 400 days. The numbers are written with what they count, so they are always right.
+    ///
+    /// ```
+    /// # use portfire::{Jobs, ModelStorage, TallyBy, TallyRequest, Width};
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # let storage = ModelStorage::new(std::sync::Arc::new(portfire_core::VirtualClock::default()));
+    /// # let jobs = Jobs::new(std::sync::Arc::new(storage));
+    /// let now = jobs.storage().now().await?;
+    /// let day = TallyRequest::total(Width::Hour, now.before(std::time::Duration::from_secs(86_400)), now);
+    /// for hour in jobs.tallies(TallyRequest { by: TallyBy::Kind, ..day }).await? {
+    ///     println!("{} {:?}: {} of {} failed", hour.from, hour.kind, hour.failed, hour.created);
+    /// }
+    /// # Ok::<_, portfire::Error>(()) }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// What the storage reports.
+    pub async fn tallies(&self, request: TallyRequest) -> Result<Vec<Tally>> {
+        self.storage.tallies(request).await
+    }
+
+    /// Failures by what they have in common: jobs of one kind that failed for good with the same message, but
+    /// for numbers, ids and quoted text. [`Filter::fault`] lists the jobs of a group.
+    ///
+    /// ```
+    /// # use portfire::{FaultGroupRequest, FaultOrder, Jobs, ModelStorage};
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # let storage = ModelStorage::new(std::sync::Arc::new(portfire_core::VirtualClock::default()));
+    /// # let jobs = Jobs::new(std::sync::Arc::new(storage));
+    /// let request = FaultGroupRequest { order: FaultOrder::Most, ..FaultGroupRequest::default() };
+    /// for group in jobs.fault_groups(request).await? {
+    ///     println!("{} times since {}: {}", group.count, group.first_at, group.sample);
+    /// }
+    /// # Ok::<_, portfire::Error>(()) }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// What the storage reports.
+    pub async fn fault_groups(&self, request: FaultGroupRequest) -> Result<Vec<FaultGroup>> {
+        self.storage.fault_groups(request).await
+    }
+
+    /// What the storage is: the database and its version, where it is, how much room it takes.
+    ///
+    /// # Errors
+    /// What the storage reports.
+    pub async fn describe(&self) -> Result<StorageView> {
+        self.storage.describe().await
     }
 
     /// What a job produced; `None` if it has not succeeded, produced nothing, or is gone.

@@ -37,14 +37,15 @@ pub use transaction::EnqueueTarget;
 pub use values::AttemptScope;
 
 pub use portfire_core::storage::{
-    Acted, AuditEntry, AuditId, AuditRequest, Cursor, DeedOutcome, Directed, Filter, JobDetails, JobSummary,
-    Overview, Page, PageRequest, ParentResult, PausedQueue, Person, Progress, Put, QueueCount, ServerInfo,
-    ServerOrder, ServerView, SlotView, Target, Via,
+    Acted, AuditEntry, AuditId, AuditRequest, Cursor, DeedOutcome, Directed, EndedCount, FaultCursor,
+    FaultGroup, FaultGroupRequest, FaultOrder, Filter, JobDetails, JobSummary, Overview, Page, PageRequest,
+    ParentResult, PausedQueue, Person, Progress, Put, QueueCount, ServerInfo, ServerOrder, ServerView,
+    SlotView, StorageView, Tally, TallyBy, TallyRequest, Target, Via, Width,
 };
 pub use portfire_core::{
-    Backoff, Cron, Error, Fault, JobId, Json, Keep, LastRun, Misfire, ModelStorage, Outcome, Overlap, Policy,
-    Result, Retention, Schedule, ScheduleView, ServerId, Slot, SlotFate, Standing, State, Storage, Timestamp,
-    Token, Zone,
+    Backoff, Cron, Error, Fault, Fingerprint, JobId, Json, Keep, LastRun, Misfire, ModelStorage, Outcome,
+    Overlap, Policy, Result, Retention, Schedule, ScheduleView, ServerId, Slot, SlotFate, Standing, State,
+    Storage, Timestamp, Token, Zone,
 };
 pub use portfire_macros::job;
 

@@ -49,7 +49,7 @@ async fn no_job_goes_to_two_servers_and_none_is_left() {
     }
     assert_eq!(all.len(), ids.len());
     assert_eq!(all.into_iter().collect::<HashSet<_>>(), ids);
-    assert_eq!(storage.overview().await.unwrap().counts[0].jobs, 2_000);
+    assert_eq!(storage.overview().await.unwrap().ended[0].jobs, 2_000);
 }
 
 /// The parent ends while a child is being attached: whoever is second sees the other.

@@ -34,6 +34,17 @@ const STATEMENTS: &[Statement] = &[
         sql: include_str!("../../sql/slots_list.sql"),
         values: &["'1'", "9::bigint", "100"],
     },
+    Statement {
+        name: "tallies_fold",
+        sql: include_str!("../../sql/tallies_fold.sql"),
+        values: &["60", "1", "3600::bigint", "100"],
+    },
+    Statement {
+        name: "tallies_merge",
+        sql: include_str!("../../sql/tallies_merge.sql"),
+        values: &["1", "100"],
+    },
+    Statement { name: "faults_forget", sql: include_str!("../../sql/faults_forget.sql"), values: &["1"] },
     Statement { name: "prune", sql: include_str!("../../sql/prune.sql"), values: &["NULL::bigint", "100"] },
     Statement {
         name: "audit_prune",
@@ -89,12 +100,17 @@ async fn fill(client: &Client) {
         INSERT INTO portfire_slot SELECT (n % 100)::text, n, n, 'fired', NULL FROM generate_series(1, 20000) AS n;
         INSERT INTO portfire_audit (at, sort, target, action, actor, via, outcome)
             SELECT n, 'queue', (n % 500)::text, 'pause', 'ann', 'api', 'done' FROM generate_series(1, 20000) AS n;
+        INSERT INTO portfire_tally (width, at, shard, kind, queue)
+            SELECT 60, n, n % 2, 'work', 'default' FROM generate_series(1, 20000) AS n;
+        INSERT INTO portfire_fault_group
+            SELECT n::text, 'work', '', n, n, n, gen_random_uuid() FROM generate_series(1, 20000) AS n;
         DROP TABLE IF EXISTS few;
         CREATE TEMP TABLE few AS SELECT id FROM portfire_job LIMIT 100;
         ANALYZE few, portfire_job, portfire_ready, portfire_scheduled, portfire_running, portfire_finished,
             portfire_awaiting, portfire_dependency, portfire_unique_name, portfire_attempt, portfire_tag,
             portfire_log, portfire_progress, portfire_result, portfire_schedule, portfire_slot,
-            portfire_audit";
+            portfire_audit, 
+portfire_tally, portfire_fault_group";
     client.batch_execute(fill).await.unwrap();
 }
 
@@ -135,6 +151,10 @@ const ARGUMENTS: &[(&str, &str)] = &[
     ("these_c_attempts", "ARRAY[1]"),
     ("these_c_crashes", "ARRAY[1]"),
     ("these_numbers", "ARRAY[1]"),
+    ("these_turns", "ARRAY[1]"),
+    ("these_retries", "ARRAY[false]"),
+    ("these_fingerprints", "ARRAY['0']"),
+    ("these_samples", "ARRAY['']"),
     ("table_on", "ARRAY['end']"),
     ("table_state", "ARRAY['failed']"),
     ("table_verdict", "ARRAY['satisfied']"),

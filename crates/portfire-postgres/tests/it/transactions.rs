@@ -1,6 +1,6 @@
 //! Enqueue inside the application's own transaction: the job exists if and only if that commits.
 
-use portfire_core::storage::{Action, By, Inserted};
+use portfire_core::storage::{Action, By, Inserted, TallyRequest, Width};
 use portfire_core::{Dependency, NewJob, State, Storage, Trigger};
 use portfire_postgres::insert_in;
 
@@ -105,4 +105,8 @@ async fn a_trigger_can_enqueue() {
     );
     application.batch_execute(&trigger).await.unwrap();
     assert_eq!(storage.overview().await.unwrap().counts[0].jobs, 3);
+    let until = storage.now().await.unwrap().after(std::time::Duration::from_secs(60));
+    let days = TallyRequest::total(Width::Day, portfire_core::Timestamp::default(), until);
+    let created: u64 = storage.tallies(days).await.unwrap().iter().map(|day| day.created).sum();
+    assert_eq!(created, 3, "what SQL enqueues is counted");
 }

@@ -1,7 +1,7 @@
 //! Enqueue inside the application's own transaction: the job exists if and only if that commits.
 
 use portfire_core::Storage;
-use portfire_core::storage::Inserted;
+use portfire_core::storage::{Inserted, TallyRequest, Width};
 use portfire_sqlite::rusqlite::{self, TransactionBehavior};
 use portfire_sqlite::{DEFAULT_PREFIX, SqliteStorage, insert_in};
 
@@ -25,7 +25,15 @@ async fn a_rusqlite_transaction_decides() {
             tx.rollback().unwrap()
         }
         assert_eq!(storage.get(vec![job.id]).await.unwrap()[0].is_some(), commit);
+        assert_eq!(created(&storage).await, 1, "what was rolled back is not counted");
     }
+}
+
+/// How many jobs were stored, as the tallies have it.
+async fn created(storage: &SqliteStorage) -> u64 {
+    let until = storage.now().await.unwrap().after(std::time::Duration::from_secs(60));
+    let days = TallyRequest::total(Width::Day, portfire_core::Timestamp::default(), until);
+    storage.tallies(days).await.unwrap().iter().map(|day| day.created).sum()
 }
 
 #[cfg(feature = "sqlx")]

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use portfire_core::schedule::{self, plan};
 use portfire_core::storage::{
-    Action, AuditId, AuditRequest, Beat, By, Claimed, Exchange, Exchanged, Expired, Filter, Fired, LogLine,
-    Note, PageRequest, Person, Progress, ServerInfo, Via, Want, WantQueue,
+    Action, AuditId, AuditRequest, Beat, By, Claimed, Exchange, Exchanged, Expired, FaultGroupRequest,
+    FaultOrder, Filter, Fired, LogLine, Note, PageRequest, Person, Progress, ServerInfo, TallyBy,
+    TallyRequest, Via, Want, WantQueue, Width,
 };
 use portfire_core::{
     Backoff, Clock, Dependency, Dice, Fault, Firing, IdSequence, JobId, Json, Keep, NewJob, Outcome, Policy,
@@ -264,6 +265,55 @@ impl Pair {
         add(self.pages(Filter { queue: Some("mail".into()), ..Filter::default() }).await);
         add(self.pages(Filter { kind: Some("odd".into()), ..Filter::default() }).await);
         add(self.pages(Filter { tag: Some("red".into()), ..Filter::default() }).await);
+        for (answer, more) in answers.iter_mut().zip(self.search().await) {
+            answer.push_str(&more);
+        }
+        for (answer, more) in answers.iter_mut().zip(self.statistics().await) {
+            answer.push_str(&more);
+        }
+        answers
+    }
+
+    /// Lists that are narrowed by more than one thing, each along another index.
+    async fn search(&self) -> Answers {
+        let (since, until) = (Some(self.instant(-30)), Some(self.instant(10)));
+        let cause = Some(Fault::new("it broke").fingerprint("work"));
+        let (kind, text) = (Some("work".into()), Some("broke".into()));
+        let filters = [
+            Filter { since, until, ..Filter::default() },
+            Filter { since, until, ..Filter::of(State::Enqueued) },
+            Filter { since, until, kind: kind.clone(), ..Filter::of(State::Retrying) },
+            Filter { since, text: text.clone(), ..Filter::of(State::Failed) },
+            Filter { until, queue: Some("default".into()), ..Filter::of(State::Enqueued) },
+            Filter { fault: cause, ..Filter::default() },
+            Filter { fault: cause, since, queue: Some("mail".into()), ..Filter::default() },
+            Filter { tag: Some("red".into()), kind, text, ..Filter::default() },
+        ];
+        for filter in filters {
+            let found = self.pages(filter).await;
+            if found[0] != found[1] {
+                return found;
+            }
+        }
+        Answers::default()
+    }
+
+    async fn statistics(&self) -> Answers {
+        let mut answers = Answers::default();
+        let mut add = |more: Answers| {
+            answers.iter_mut().zip(more).for_each(|(answer, more)| answer.push_str(&more));
+        };
+        let ever = |width| TallyRequest::total(width, Timestamp::default(), self.instant(1));
+        for width in Width::ALL {
+            for by in [TallyBy::Total, TallyBy::Kind, TallyBy::Queue] {
+                let request = TallyRequest { by, ..ever(width) };
+                add(text(&both!(self, storage => storage.tallies(request.clone()))));
+            }
+        }
+        for order in [FaultOrder::Latest, FaultOrder::Most] {
+            let request = FaultGroupRequest { order, ..FaultGroupRequest::default() };
+            add(text(&both!(self, storage => storage.fault_groups(request.clone()))));
+        }
         answers
     }
 

@@ -212,6 +212,10 @@ fn recurs(luck: &mut Luck) -> Recurs {
 }
 
 fn pass(luck: &mut Luck) -> Duration {
+    // Now and then so long that tallies are folded.
+    if luck.chance(30) {
+        return Duration::from_secs(3_600 * luck.number(1, 40));
+    }
     match luck.number(0, 3) {
         0 => Duration::from_micros(luck.number(0, 3)),
         1 => luck.millis(0, 999),

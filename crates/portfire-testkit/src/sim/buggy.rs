@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use portfire_core::storage::{
     self, Acted, Action, Answer, AuditEntry, AuditRequest, Beat, BeatAnswer, By, Directed, DueSchedules,
-    Exchange, Exchanged, Expired, Filter, Fired, Inserted, JobDetails, Overview, Page, PageRequest, Promoted,
-    Put, QueueOrder, ServerOrder, SlotView,
+    Exchange, Exchanged, Expired, FaultGroup, FaultGroupRequest, Filter, Fired, Inserted, JobDetails,
+    Overview, Page, PageRequest, Promoted, Put, QueueOrder, ServerOrder, SlotView, StorageView, Tally,
+    TallyRequest,
 };
 use portfire_core::{
     Firing, JobId, NewJob, Order, Schedule, ScheduleView, ServerId, Settlement, Storage, Target, Timestamp,
@@ -221,6 +222,18 @@ impl<S: Storage> Storage for Buggy<S> {
 
     fn overview(&self) -> Answer<'_, Overview> {
         self.storage.overview()
+    }
+
+    fn tallies(&self, request: TallyRequest) -> Answer<'_, Vec<Tally>> {
+        self.storage.tallies(request)
+    }
+
+    fn fault_groups(&self, request: FaultGroupRequest) -> Answer<'_, Vec<FaultGroup>> {
+        self.storage.fault_groups(request)
+    }
+
+    fn describe(&self) -> Answer<'_, StorageView> {
+        self.storage.describe()
     }
 
     fn now(&self) -> Answer<'_, Timestamp> {

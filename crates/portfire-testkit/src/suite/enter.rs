@@ -20,7 +20,7 @@ pub async fn a_job_is_stored_as_asked(bed: Arc<Bed>) {
     let details = bed.get(id).await;
     assert_eq!((&*details.summary.kind, &*details.summary.queue), ("work", "mail"));
     assert_eq!((details.summary.priority, details.summary.state), (-7, State::Enqueued));
-    assert_eq!((details.args, details.tags, details.policy), (job.args, job.tags, job.policy));
+    assert_eq!((details.args, details.summary.tags, details.policy), (job.args, job.tags, job.policy));
     assert_eq!(details.summary.created_at, bed.clock.now());
     assert_eq!(bed.storage.get(vec![bed.job().id]).await.unwrap(), [None]);
 }
@@ -95,7 +95,7 @@ pub async fn hostile_text_comes_back_as_it_was(bed: Arc<Bed>) {
         job.unique = Some(text.into());
         let details = bed.get(bed.insert(job.clone()).await).await;
         assert_eq!((&details.summary.kind, &details.summary.queue), (&job.kind, &job.queue));
-        assert_eq!((details.args, details.tags, details.unique), (job.args, job.tags, job.unique));
+        assert_eq!((details.args, details.summary.tags, details.unique), (job.args, job.tags, job.unique));
     }
 }
 

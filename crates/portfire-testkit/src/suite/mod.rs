@@ -3,6 +3,7 @@
 pub mod claim;
 pub mod enter;
 pub mod family;
+pub mod faults;
 pub mod fence;
 pub mod keep;
 pub mod lease;
@@ -11,6 +12,8 @@ pub mod look;
 pub mod notes;
 pub mod operate;
 pub mod recur;
+pub mod search;
 pub mod settle;
 pub mod steer;
+pub mod tallies;
 pub mod unique;

@@ -79,7 +79,7 @@ pub async fn nothing_of_a_deleted_job_is_left(bed: Arc<Bed>) {
     bed.insert(job).await;
     let details = bed.get(id).await;
     assert_eq!((details.log, details.progress, details.history), (Vec::new(), None, Vec::new()));
-    assert_eq!((details.tags, details.summary.attempts, details.result), (Vec::new(), 0, None));
+    assert_eq!((details.summary.tags, details.summary.attempts, details.result), (Vec::new(), 0, None));
     let filter = Filter { tag: Some("red".into()), ..Filter::default() };
     assert!(bed.storage.list(filter, PageRequest::default()).await.unwrap().jobs.is_empty());
 }

@@ -22,7 +22,10 @@ fn options_come_from_the_kind_unless_the_call_says_otherwise() {
         assert_eq!((plain.args.as_str(), plain.policy.attempts_max), (r#"{"to":"ada"}"#, 10));
         let special = bed.jobs.get(&special).await.unwrap().unwrap();
         assert_eq!((&*special.summary.queue, special.summary.priority), ("vip", -1));
-        assert_eq!((special.tags, special.policy.attempts_max), (vec!["welcome".into(), "now".into()], 2));
+        assert_eq!(
+            (special.summary.tags, special.policy.attempts_max),
+            (vec!["welcome".into(), "now".into()], 2)
+        );
     });
 }
 
@@ -100,6 +103,45 @@ fn a_hundred_thousand_calls_are_one_set() {
         let calls = (0..100_000).map(|n| send(format!("user {n}")));
         let handles = bed.jobs.enqueue_many(calls).await.unwrap();
         assert_eq!(handles.len(), 100_000);
-        assert_eq!(bed.jobs.overview().await.unwrap().counts[0].jobs, 100_000);
+        let counts = bed.jobs.overview().await.unwrap().counts;
+        assert_eq!((counts[0].jobs, counts[0].more), (portfire_core::limits::COUNT_MAX, true));
+        assert_eq!(created(&bed.jobs).await, 100_000, "tallies count them all");
+    });
+}
+
+/// How many jobs were stored until now.
+async fn created(jobs: &Jobs) -> u64 {
+    let until = jobs.storage().now().await.unwrap().after(std::time::Duration::from_secs(60));
+    let days = portfire::TallyRequest::total(portfire::Width::Day, portfire::Timestamp::default(), until);
+    jobs.tallies(days).await.unwrap().iter().map(|day| day.created).sum()
+}
+
+#[job(attempts = 1)]
+async fn breaks(number: u32) -> Result<(), JobError> {
+    Err(JobError::message(format!("row {number} is wrong")))
+}
+
+#[test]
+fn failures_are_counted_grouped_and_found() {
+    on_every_backend(|bed| async move {
+        let server = bed.server().job::<breaks>().start().await.unwrap();
+        let jobs = bed.jobs.enqueue_many((1..=3).map(breaks)).await.unwrap();
+        for job in &jobs {
+            bed.until(job, State::Failed).await;
+        }
+        server.stop().await;
+        let groups = bed.jobs.fault_groups(portfire::FaultGroupRequest::default()).await.unwrap();
+        let [group] = &groups[..] else { panic!("one group: {groups:?}") };
+        assert_eq!((group.count, group.kept, &*group.kind), (3, 3, "breaks"));
+        let filter = portfire::Filter {
+            fault: Some(group.fingerprint),
+            text: Some("row 2".into()),
+            ..Default::default()
+        };
+        let page = bed.jobs.list(filter, portfire::PageRequest::default()).await.unwrap();
+        assert_eq!((page.jobs.len(), page.jobs[0].id), (1, jobs[1].id()));
+        assert_eq!(page.jobs[0].fault.as_deref(), Some("row 2 is wrong"));
+        assert_eq!(created(&bed.jobs).await, 3);
+        assert!(!bed.jobs.describe().await.unwrap().product.is_empty());
     });
 }

@@ -1,0 +1,3 @@
+-- Groups of failures that no job joined for long and of which none is kept.
+DELETE FROM portfire_fault_group AS g WHERE g.last_at < $1
+    AND NOT EXISTS (SELECT 1 FROM portfire_finished AS f WHERE f.fingerprint = g.fingerprint)
