@@ -1,0 +1,96 @@
+//! Who works.
+
+use axum::response::Response;
+use maud::{Markup, html};
+use portfire_core::Timestamp;
+use portfire_core::storage::ServerView;
+
+use super::frame::{Page, Section};
+use super::part;
+use crate::ctx::Ctx;
+use crate::gate::Scope;
+use crate::refusal::Result;
+use crate::sampler::Glance;
+
+pub(crate) async fn show(ctx: Ctx) -> Result<Response> {
+    let glance = ctx.glance().await?;
+    let now = ctx.now(&glance);
+    let text = ctx.text;
+    let servers = visible(&ctx, &glance);
+    let content = html! {
+        h1 { (text.servers()) }
+        @if servers.is_empty() { (part::empty(text.no_servers(), html! { p { (text.no_servers_hint()) } })) }
+        @else {
+            table .cards {
+                caption .hidden { (text.servers()) }
+                thead { tr {
+                    th scope="col" { (text.name()) }
+                    th scope="col" { (text.standing()) }
+                    th scope="col" { (text.queues()) }
+                    th scope="col" { (text.slots()) }
+                    th scope="col" { (text.started()) }
+                    th scope="col" { (text.process()) }
+                } }
+                tbody { @for server in servers { (row(&ctx, server, now)) } }
+            }
+        }
+    };
+    Ok(Page::new(text.servers(), content).section(Section::Servers).live().respond(&ctx))
+}
+
+fn row(ctx: &Ctx, server: &ServerView, now: Timestamp) -> Markup {
+    let text = ctx.text;
+    let info = &server.info;
+    html! {
+        tr #{ "s-" (server.id) } {
+            td .main data-label=(text.name()) { strong { (info.name) } }
+            td data-label=(text.standing()) { (standing(ctx, server, now)) }
+            td data-label=(text.queues()) { @for queue in &info.queues { (part::queue_link(ctx, queue)) " " } }
+            td data-label=(text.slots()) { (slots(ctx, server)) }
+            td data-label=(text.started()) { (part::when(text, now, server.started_at)) }
+            td data-label=(text.process()) { span .id title=(server.id) { (info.pid) } }
+        }
+    }
+}
+
+/// Whether it lives, by its lease.
+fn standing(ctx: &Ctx, server: &ServerView, now: Timestamp) -> Markup {
+    let text = ctx.text;
+    html! {
+        @if server.lease_until > now { span .mark .good { (text.alive()) } }
+        @else { span .mark .bad title=(text.lost_hint()) { (text.lost()) " " (part::when(text, now, server.lease_until)) } }
+    }
+}
+
+fn slots(ctx: &Ctx, server: &ServerView) -> Markup {
+    let (running, slots) = (server.info.running, server.info.slots.max(1));
+    html! {
+        span .slots {
+            progress max=(slots) value=(running.min(slots)) aria-label=(ctx.text.slots()) {}
+            span { (running) " / " (server.info.slots) }
+        }
+    }
+}
+
+/// The panel of the overview.
+pub(crate) fn brief(ctx: &Ctx, glance: &Glance, now: Timestamp) -> Markup {
+    let servers = visible(ctx, glance);
+    html! {
+        @if servers.is_empty() { p .none .warm { (ctx.text.no_servers()) } }
+        @else {
+            ul .rows {
+                @for server in servers.into_iter().take(6) {
+                    li { strong { (server.info.name) } (standing(ctx, server, now)) (slots(ctx, server)) }
+                }
+            }
+        }
+    }
+}
+
+/// The servers that serve a queue that exists for them.
+fn visible<'g>(ctx: &Ctx, glance: &'g Glance) -> Vec<&'g ServerView> {
+    let serves = |server: &&ServerView| {
+        ctx.grant.scope == Scope::Everything || server.info.queues.iter().any(|queue| ctx.grant.scope.has_queue(queue))
+    };
+    glance.overview.servers.iter().filter(serves).collect()
+}
