@@ -15,6 +15,10 @@ pub const FAULT_BYTES_MAX: usize = 64 << 10;
 pub const NAME_BYTES_MAX: usize = 128;
 /// Most tags on one job.
 pub const TAGS_MAX: usize = 32;
+/// Longest reason that a person gives, in bytes; the rest is cut.
+pub const REASON_BYTES_MAX: usize = 1 << 10;
+/// How long the audit keeps what persons did: a quarter of a year, which is how far back reviews look.
+pub const AUDIT_KEPT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// Most parents of one job.
 pub const PARENTS_MAX: usize = 100;
 /// Longest kept log line, in bytes; the rest is cut.

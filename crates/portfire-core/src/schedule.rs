@@ -112,6 +112,17 @@ pub enum Standing {
     },
 }
 
+impl Standing {
+    /// The word for it.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Active { .. } => "active",
+            Self::Paused => "paused",
+            Self::Flagged { .. } => "flagged",
+        }
+    }
+}
+
 /// A schedule as a storage keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScheduleView {
@@ -356,6 +367,17 @@ pub enum Order {
     Resume,
     /// Forget it and its history. Jobs that it made stay.
     Remove,
+}
+
+impl Order {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Remove => "remove",
+        }
+    }
 }
 
 /// How a schedule stands after it was paused or resumed at `now`; `None` if that changes nothing.

@@ -58,6 +58,8 @@ pub enum Cause {
     RunNow,
     /// An operator moves it to a time in the future.
     Rescheduled,
+    /// An operator gives it another place in line, another queue or priority: its time stays.
+    Moved,
 }
 
 /// A change that the table does not have.
@@ -116,6 +118,7 @@ impl State {
                 S::Scheduled
             }
             (S::Retrying, C::Rescheduled) => S::Retrying,
+            (S::Awaiting | S::Scheduled | S::Enqueued | S::Retrying, C::Moved) => self,
 
             (from, cause) => return Err(Illegal { from, cause }),
         })

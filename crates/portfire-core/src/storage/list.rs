@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Progress, ServerInfo};
+use super::{PausedQueue, Progress, ServerInfo, ServerOrder};
 use crate::limits::PAGE_MAX;
 use crate::{Error, Fault, JobId, Json, Policy, Result, ServerId, Slot, State, Timestamp, Trigger};
 
@@ -201,6 +201,8 @@ pub struct Overview {
     pub counts: Vec<QueueCount>,
     /// The servers, by id.
     pub servers: Vec<ServerView>,
+    /// The queues that are paused, by name.
+    pub paused: Vec<PausedQueue>,
 }
 
 /// How many jobs of a queue are in a state.
@@ -225,4 +227,6 @@ pub struct ServerView {
     pub started_at: Timestamp,
     /// Until when it is trusted.
     pub lease_until: Timestamp,
+    /// What it was told to do; it may not have heard of it yet.
+    pub order: ServerOrder,
 }

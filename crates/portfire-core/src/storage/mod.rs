@@ -17,8 +17,10 @@
 //! - **Cancel-safe in effect.** Dropping a returned future may leave the call done or not done, never
 //!   half done.
 
+mod audit;
 mod list;
 pub mod model;
+mod steer;
 mod types;
 
 use std::fmt;
@@ -26,8 +28,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+pub use audit::{AuditEntry, AuditId, AuditRequest, Deed, DeedOutcome, Target, Was};
 pub use list::{AttemptView, QueueCount, ServerView};
 pub use list::{Cursor, Filter, JobDetails, JobSummary, LogLine, Overview, Page, PageRequest, ParentView};
+pub use steer::{By, PausedQueue, Person, QueueOrder, ServerOrder, Via};
 pub use types::{
     Acted, Action, Beat, BeatAnswer, Claimed, Directed, DueSchedules, Exchange, Exchanged, Expired, Fired,
     Inserted, Note, ParentResult, Progress, Promoted, Put, ServerInfo, Settled, SlotView, Want, WantQueue,
@@ -62,7 +66,7 @@ pub trait Storage: fmt::Debug + Send + Sync {
     ///
     /// The *claim* takes up to `limit` enqueued jobs whose kind is wanted, going through the wanted queues
     /// in the order given with at most each one's own limit, within a queue by priority, then by the time
-    /// they became due, then by id. It takes nothing if the server's lease has expired or the server is
+    /// they became due, then by id; a paused queue is passed by. It takes nothing if the server's lease has expired or the server is
     /// unknown. No job goes to two callers; a repeat with the same token returns what it already took and
     /// still holds, in the same order and whatever its limit; with a limit of 0 it takes nothing new.
     fn exchange(&self, exchange: Exchange) -> Answer<'_, Exchanged>;
@@ -80,12 +84,14 @@ pub trait Storage: fmt::Debug + Send + Sync {
     fn expired(&self, limit: u32) -> Answer<'_, Vec<Expired>>;
 
     /// Deletes up to `limit` finished jobs whose time to be kept has passed, with all that belongs to
-    /// them, and the rows of servers that are dead and hold no jobs. Returns how many jobs went.
+    /// them, the rows of servers that are dead and hold no jobs, and up to `limit` entries of the audit that
+    /// are older than [`AUDIT_KEPT`](crate::limits::AUDIT_KEPT). Returns how many jobs went.
     fn prune(&self, limit: u32) -> Answer<'_, u32>;
 
     /// Registers a server or renews its lease, from now by the storage's clock. Must not wait behind
     /// [`exchange`](Self::exchange) or [`insert`](Self::insert) beyond the database's own write lock.
-    /// Returns the running jobs of this server that somebody wants cancelled.
+    /// Returns the running jobs of this server that somebody wants cancelled, and what it is to do: to run,
+    /// unless [`direct_servers`](Self::direct_servers) told it otherwise.
     fn beat(&self, beat: Beat) -> Answer<'_, BeatAnswer>;
 
     /// Removes a server that has given all its jobs back. Jobs it still holds become expired at once.
@@ -96,8 +102,15 @@ pub trait Storage: fmt::Debug + Send + Sync {
     /// Cancelling a running job only flags it; its server hears of it. Running a finished job again
     /// starts its attempts and crashes afresh and keeps its history; its result is forgotten, and it takes
     /// its unique name again if that is free (if not, the job is [`Acted::Refused`]). Deleting removes all
-    /// that belongs to the job; children that waited for it are cancelled.
-    fn act(&self, jobs: Vec<JobId>, action: Action) -> Answer<'_, Vec<Acted>>;
+    /// that belongs to the job; children that waited for it are cancelled. Moving a job to a queue or a
+    /// priority that it has already is done, too.
+    ///
+    /// If a person wants it, the same transaction keeps a [`Deed`] of every job that there is, also of
+    /// those that it was refused for.
+    ///
+    /// # Errors
+    /// Misuse if [`Action::check`] refuses it; then nothing is done.
+    fn act(&self, jobs: Vec<JobId>, action: Action, by: By) -> Answer<'_, Vec<Acted>>;
 
     /// Puts schedules, all or none: each is stored, replaced or left as it is by [`put`](crate::schedule::put).
     ///
@@ -113,11 +126,31 @@ pub trait Storage: fmt::Debug + Send + Sync {
     /// slots enter its history, their jobs are stored as [`insert`](Self::insert) stores them, and the
     /// schedule stands as planned. A slot of a schedule gets at most one job: one that is in the history
     /// already is passed over. The history keeps the latest [`SLOTS_KEPT`](crate::limits::SLOTS_KEPT).
-    fn fire(&self, firings: Vec<Firing>) -> Answer<'_, Vec<Fired>>;
+    ///
+    /// If a person wants it, the same transaction keeps a [`Deed`] of every job that is stored by it.
+    fn fire(&self, firings: Vec<Firing>, by: By) -> Answer<'_, Vec<Fired>>;
 
-    /// Pauses, resumes ([`direct`](crate::schedule::direct)) or removes schedules. Once this has answered, no slot that
-    /// was planned before gets a job.
-    fn direct_schedules(&self, schedules: Vec<Box<str>>, order: Order) -> Answer<'_, Vec<Directed>>;
+    /// Pauses, resumes ([`direct`](crate::schedule::direct)) or removes schedules. Once this has answered, no
+    /// slot that was planned before gets a job. What a person changes by it is kept as a [`Deed`].
+    fn direct_schedules(&self, schedules: Vec<Box<str>>, order: Order, by: By) -> Answer<'_, Vec<Directed>>;
+
+    /// Pauses or resumes queues, whether or not there are jobs in them. Once a pause has answered, no claim
+    /// that begins takes a job from the queue; one that was under way still may. A queue that is paused
+    /// already keeps since when, by whom and why. Resuming wakes servers. What a person changes is kept as a
+    /// [`Deed`].
+    ///
+    /// # Errors
+    /// Misuse if [`QueueOrder::check`] refuses a name; then nothing is done.
+    fn direct_queues(&self, queues: Vec<Box<str>>, order: QueueOrder, by: By) -> Answer<'_, Vec<Directed>>;
+
+    /// Tells servers what to do ([`ServerOrder::then`]); they hear of it at their next heartbeat. What a
+    /// person changes by it, or is refused, is kept as a [`Deed`].
+    fn direct_servers(&self, servers: Vec<ServerId>, order: ServerOrder, by: By)
+    -> Answer<'_, Vec<Directed>>;
+
+    /// A page of what persons did, latest first: to everything, or to one target, which need not be there
+    /// any more.
+    fn audit(&self, about: Option<Target>, page: AuditRequest) -> Answer<'_, Vec<AuditEntry>>;
 
     /// Each of these schedules; `None` where there is no such schedule.
     fn get_schedules(&self, schedules: Vec<Box<str>>) -> Answer<'_, Vec<Option<ScheduleView>>>;
@@ -139,7 +172,7 @@ pub trait Storage: fmt::Debug + Send + Sync {
     /// id, latest first. Stable under change: a page begins after its cursor, wherever that job is now.
     fn list(&self, filter: Filter, page: PageRequest) -> Answer<'_, Page>;
 
-    /// Jobs by queue and state, and the servers: one consistent glance.
+    /// Jobs by queue and state, the servers, and the paused queues: one consistent glance.
     fn overview(&self) -> Answer<'_, Overview>;
 
     /// The storage's clock.

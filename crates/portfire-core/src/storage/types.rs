@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use super::ServerOrder;
+use crate::job::check_name;
 use crate::{
-    Facts, JobId, Json, Lease, ScheduleView, ServerId, Settlement, Slot, SlotFate, State, Timestamp, Token,
+    Cause, Facts, JobId, Json, Lease, Result, ScheduleView, ServerId, Settlement, Slot, SlotFate, State,
+    Timestamp, Token,
 };
 
 /// What became of one inserted job.
@@ -159,8 +162,12 @@ pub struct Beat {
 /// What a server says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ServerInfo {
-    /// A name for people: the host's, unless configured.
+    /// A name for people.
     pub name: Box<str>,
+    /// The host it runs on.
+    pub host: Box<str>,
+    /// The program it is part of, with its version; empty unless configured.
+    pub build: Box<str>,
     /// Its process id.
     pub pid: u32,
     /// The queues it serves.
@@ -176,10 +183,12 @@ pub struct ServerInfo {
 pub struct BeatAnswer {
     /// Running jobs of this server that somebody wants cancelled.
     pub cancel: Vec<Lease>,
+    /// What the server is to do.
+    pub order: ServerOrder,
 }
 
 /// What an operator wants of a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Stop it: at once while it waits, through its cancellation token while it runs.
     Cancel,
@@ -187,8 +196,45 @@ pub enum Action {
     RunNow,
     /// Run it at this instant (at once if that has passed).
     Reschedule(Timestamp),
+    /// Let it wait in this queue; its state and its time stay.
+    MoveTo(Box<str>),
+    /// Give it this priority; its state and its time stay.
+    Prioritize(i16),
     /// Remove it and all that belongs to it.
     Delete,
+}
+
+impl Action {
+    /// The stored word.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Cancel => "cancel",
+            Self::RunNow => "run now",
+            Self::Reschedule(_) => "reschedule",
+            Self::MoveTo(_) => "move",
+            Self::Prioritize(_) => "prioritize",
+            Self::Delete => "delete",
+        }
+    }
+
+    /// What it is in the table of [`State`]; `None` for a deletion, which is no change of state.
+    pub const fn cause(&self) -> Option<Cause> {
+        match self {
+            Self::Cancel => Some(Cause::CancelRequested),
+            Self::RunNow => Some(Cause::RunNow),
+            Self::Reschedule(_) => Some(Cause::Rescheduled),
+            Self::MoveTo(_) | Self::Prioritize(_) => Some(Cause::Moved),
+            Self::Delete => None,
+        }
+    }
+
+    /// Refuses what no storage could keep. Every way into a storage calls this once.
+    ///
+    /// # Errors
+    /// Misuse, naming what is wrong.
+    pub fn check(&self) -> Result<()> {
+        if let Self::MoveTo(queue) = self { check_name("queue", queue) } else { Ok(()) }
+    }
 }
 
 /// What became of an operator's wish.
@@ -233,14 +279,16 @@ pub enum Fired {
     Lost,
 }
 
-/// What became of an order to a schedule.
+/// What became of an order to a schedule, a queue or a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Directed {
     /// Done.
     Done,
     /// It was so already.
     Unchanged,
-    /// There is no such schedule.
+    /// Not possible: a server that was told to stop does not come back.
+    Refused,
+    /// There is no such schedule or server.
     Missing,
 }
 

@@ -62,8 +62,13 @@ impl World {
             info: server.info.clone(),
             started_at: server.started_at,
             lease_until: server.lease_until,
+            order: server.order,
         });
-        Overview { counts: counts.into_iter().map(count).collect(), servers: servers.collect() }
+        Overview {
+            counts: counts.into_iter().map(count).collect(),
+            servers: servers.collect(),
+            paused: self.paused.values().cloned().collect(),
+        }
     }
 }
 

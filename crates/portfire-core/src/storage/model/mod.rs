@@ -7,6 +7,7 @@
 mod look;
 mod record;
 mod schedules;
+mod steer;
 mod world;
 
 use std::collections::BTreeMap;
@@ -17,8 +18,9 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::{
-    Acted, Action, Answer, Beat, BeatAnswer, Directed, DueSchedules, Exchange, Exchanged, Expired, Filter,
-    Fired, Inserted, JobDetails, Overview, Page, PageRequest, Promoted, Put, SlotView, Storage,
+    Acted, Action, Answer, AuditEntry, AuditRequest, Beat, BeatAnswer, By, Directed, DueSchedules, Exchange,
+    Exchanged, Expired, Filter, Fired, Inserted, JobDetails, Overview, Page, PageRequest, Promoted, Put,
+    QueueOrder, ServerOrder, SlotView, Storage, Target,
 };
 use crate::{Clock, Firing, JobId, NewJob, Order, Result, Schedule, ScheduleView, ServerId, Timestamp};
 use world::World;
@@ -103,8 +105,8 @@ impl Storage for ModelStorage {
         })
     }
 
-    fn act(&self, jobs: Vec<JobId>, action: Action) -> Answer<'_, Vec<Acted>> {
-        self.done(|world, now| jobs.iter().map(|job| world.act(*job, action, now)).collect())
+    fn act(&self, jobs: Vec<JobId>, action: Action, by: By) -> Answer<'_, Vec<Acted>> {
+        self.done(|world, now| world.act(&jobs, &action, &by, now))
     }
 
     fn put_schedules(&self, schedules: Vec<Schedule>) -> Answer<'_, Vec<Put>> {
@@ -115,12 +117,29 @@ impl Storage for ModelStorage {
         self.done(|world, now| Ok(world.due_schedules(limit, now)))
     }
 
-    fn fire(&self, firings: Vec<Firing>) -> Answer<'_, Vec<Fired>> {
-        self.done(|world, now| world.fire(firings, now))
+    fn fire(&self, firings: Vec<Firing>, by: By) -> Answer<'_, Vec<Fired>> {
+        self.done(|world, now| world.fire(firings, &by, now))
     }
 
-    fn direct_schedules(&self, schedules: Vec<Box<str>>, order: Order) -> Answer<'_, Vec<Directed>> {
-        self.done(|world, now| Ok(world.direct_schedules(&schedules, order, now)))
+    fn direct_schedules(&self, schedules: Vec<Box<str>>, order: Order, by: By) -> Answer<'_, Vec<Directed>> {
+        self.done(|world, now| Ok(world.direct_schedules(&schedules, order, &by, now)))
+    }
+
+    fn direct_queues(&self, queues: Vec<Box<str>>, order: QueueOrder, by: By) -> Answer<'_, Vec<Directed>> {
+        self.done(|world, now| world.direct_queues(&queues, order, &by, now))
+    }
+
+    fn direct_servers(
+        &self,
+        servers: Vec<ServerId>,
+        order: ServerOrder,
+        by: By,
+    ) -> Answer<'_, Vec<Directed>> {
+        self.done(|world, now| Ok(world.direct_servers(&servers, order, &by, now)))
+    }
+
+    fn audit(&self, about: Option<Target>, page: AuditRequest) -> Answer<'_, Vec<AuditEntry>> {
+        self.done(|world, _| Ok(world.audit(about.as_ref(), &page)))
     }
 
     fn get_schedules(&self, schedules: Vec<Box<str>>) -> Answer<'_, Vec<Option<ScheduleView>>> {

@@ -1,6 +1,6 @@
 //! One job of the model: its place, and the only way from one place to another.
 
-use crate::storage::{AttemptView, Claimed, LogLine, ParentResult, Progress};
+use crate::storage::{AttemptView, Claimed, LogLine, ParentResult, Progress, Was};
 use crate::{
     Cause, Error, Facts, JobId, Json, Lease, NewJob, Result, ServerId, State, Target, Timestamp, Token,
     Trigger, Verdict,
@@ -70,6 +70,11 @@ impl Record {
 
     pub(super) fn holds(&self, token: Token) -> bool {
         self.held().is_some_and(|held| held.token == token)
+    }
+
+    /// What the audit says of it before somebody acts.
+    pub(super) fn was(&self) -> Was<'_> {
+        Was { state: self.state(), queue: &self.new.queue, priority: self.new.priority, run_at: self.run_at }
     }
 
     pub(super) fn facts(&self, held: &Held) -> Facts {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::world::World;
 use crate::limits::{PAGE_MAX, SLOTS_KEPT};
 use crate::schedule::{self, Firing, LastRun, Order, Schedule, ScheduleView, SlotFate, SlotPlan, Standing};
-use crate::storage::{Directed, DueSchedules, Fired, Put, SlotView};
+use crate::storage::{By, Deed, Directed, DueSchedules, Fired, Put, SlotView};
 use crate::{JobId, Result, State, Timestamp};
 
 /// One schedule and its history.
@@ -75,8 +75,17 @@ impl World {
         self.schedules.values().filter_map(Recurring::next).min().map(|next| next.since(now))
     }
 
-    pub(super) fn fire(&mut self, firings: Vec<Firing>, now: Timestamp) -> Result<Vec<Fired>> {
-        firings.into_iter().map(|firing| self.fire_one(firing, now)).collect()
+    pub(super) fn fire(&mut self, firings: Vec<Firing>, by: &By, now: Timestamp) -> Result<Vec<Fired>> {
+        let mut all = Vec::new();
+        for firing in firings {
+            let schedule = firing.schedule.clone();
+            let fired = self.fire_one(firing, now)?;
+            if let Fired::Applied(jobs) = &fired {
+                jobs.iter().for_each(|job| self.remember(by, Some(Deed::on_trigger(&schedule, *job)), now));
+            }
+            all.push(fired);
+        }
+        Ok(all)
     }
 
     fn fire_one(&mut self, firing: Firing, now: Timestamp) -> Result<Fired> {
@@ -118,9 +127,19 @@ impl World {
         &mut self,
         schedules: &[Box<str>],
         order: Order,
+        by: &By,
         now: Timestamp,
     ) -> Vec<Directed> {
-        schedules.iter().map(|schedule| self.direct_schedule(schedule, order, now)).collect()
+        let mut all = Vec::new();
+        for id in schedules {
+            let before = self.view(id).map(|view| view.standing);
+            let directed = self.direct_schedule(id, order, now);
+            let after = self.view(id).map(|view| view.standing);
+            let deed = Deed::on_schedule(id, order, [before.as_ref(), after.as_ref()], directed);
+            self.remember(by, deed, now);
+            all.push(directed);
+        }
+        all
     }
 
     fn direct_schedule(&mut self, id: &str, order: Order, now: Timestamp) -> Directed {

@@ -6,8 +6,9 @@ use std::task::Waker;
 use super::record::{Ended, Place, Record, cause_of, illegal};
 use super::schedules::Recurring;
 use crate::storage::{
-    Acted, Action, AttemptView, Beat, BeatAnswer, Claimed, Exchange, Exchanged, Expired, Inserted, Note,
-    ParentResult, Promoted, ServerInfo, Settled, Want,
+    Acted, Action, AttemptView, AuditEntry, AuditId, Beat, BeatAnswer, By, Claimed, Deed, Exchange,
+    Exchanged, Expired, Inserted, Note, ParentResult, PausedQueue, Promoted, ServerInfo, ServerOrder,
+    Settled, Want,
 };
 use crate::{
     Cause, Error, JobId, Json, Keep, Lease, NewJob, Result, ServerId, Settlement, State, Target, Timestamp,
@@ -20,6 +21,10 @@ pub(super) struct World {
     pub(super) jobs: BTreeMap<JobId, Record>,
     pub(super) servers: BTreeMap<ServerId, Server>,
     pub(super) schedules: BTreeMap<Box<str>, Recurring>,
+    pub(super) paused: BTreeMap<Box<str>, PausedQueue>,
+    pub(super) audit: BTreeMap<AuditId, AuditEntry>,
+    /// How many entries the audit ever had.
+    pub(super) audited: i64,
     /// Counts what waiting servers may want to know of.
     pub(super) changes: u64,
     /// Who waits for the next change, by a number of their own.
@@ -32,6 +37,7 @@ pub(super) struct Server {
     pub(super) info: ServerInfo,
     pub(super) started_at: Timestamp,
     pub(super) lease_until: Timestamp,
+    pub(super) order: ServerOrder,
 }
 
 impl World {
@@ -230,6 +236,7 @@ impl World {
             let left = (want.limit as usize).saturating_sub(claimed.len()).min(queue.limit as usize);
             let wanted = |job: &&mut Record| {
                 matches!(job.place, Place::Enqueued)
+                    && !self.paused.contains_key(&job.new.queue)
                     && *job.new.queue == *queue.name
                     && want.kinds.contains(&job.new.kind)
             };
@@ -301,6 +308,7 @@ impl World {
         let holders: Vec<_> =
             self.jobs.values().filter_map(|job| job.held().map(|held| held.server)).collect();
         self.servers.retain(|id, server| server.lease_until > now || holders.contains(id));
+        self.prune_audit(limit, now);
         Ok(u32::try_from(old.len()).unwrap_or(u32::MAX))
     }
 
@@ -312,29 +320,58 @@ impl World {
 
     pub(super) fn beat(&mut self, beat: Beat, now: Timestamp) -> BeatAnswer {
         let Beat { server, lease, info } = beat;
-        let started_at = self.servers.get(&server).map_or(now, |known| known.started_at);
-        self.servers.insert(server, Server { info, started_at, lease_until: now.after(lease) });
-        BeatAnswer { cancel: self.cancel_flags(server) }
+        let known = self.servers.get(&server).map(|known| (known.started_at, known.order));
+        let (started_at, order) = known.unwrap_or((now, ServerOrder::Run));
+        self.servers.insert(server, Server { info, started_at, lease_until: now.after(lease), order });
+        BeatAnswer { cancel: self.cancel_flags(server), order }
     }
 
-    pub(super) fn act(&mut self, id: JobId, action: Action, now: Timestamp) -> Result<Acted> {
+    pub(super) fn act(
+        &mut self,
+        jobs: &[JobId],
+        action: &Action,
+        by: &By,
+        now: Timestamp,
+    ) -> Result<Vec<Acted>> {
+        action.check()?;
+        let mut all = Vec::new();
+        for id in jobs {
+            let was = self.jobs.get(id).cloned();
+            let acted = self.act_on(*id, action, now)?;
+            let deed = was.and_then(|was| Deed::on_job(*id, action, was.was(), acted));
+            self.remember(by, deed, now);
+            all.push(acted);
+        }
+        Ok(all)
+    }
+
+    fn act_on(&mut self, id: JobId, action: &Action, now: Timestamp) -> Result<Acted> {
         let Some(job) = self.jobs.get(&id) else { return Ok(Acted::Missing) };
         let state = job.state();
-        let cause = match action {
-            Action::Cancel => Cause::CancelRequested,
-            Action::RunNow => Cause::RunNow,
-            Action::Reschedule(_) => Cause::Rescheduled,
-            Action::Delete if state.is_deletable() => {
-                self.delete(id, now)?;
-                return Ok(Acted::Done(state));
+        let Some(cause) = action.cause() else {
+            if !state.is_deletable() {
+                return Ok(Acted::Refused(state));
             }
-            Action::Delete => return Ok(Acted::Refused(state)),
+            self.delete(id, now)?;
+            return Ok(Acted::Done(state));
         };
         if state.after(cause).is_err() || (state.is_final() && self.name_holder(&job.new).is_some()) {
             return Ok(Acted::Refused(state));
         }
         self.changed();
-        if action == Action::Cancel { self.cancel(id, now) } else { self.run_again(id, action, now) }
+        match action {
+            Action::Cancel | Action::Delete => self.cancel(id, now),
+            Action::RunNow | Action::Reschedule(_) => self.run_again(id, action, now),
+            Action::MoveTo(queue) => self.move_in_line(id, |job| job.queue.clone_from(queue)),
+            Action::Prioritize(priority) => self.move_in_line(id, |job| job.priority = *priority),
+        }
+    }
+
+    /// Another queue or priority; state and time stay.
+    fn move_in_line(&mut self, id: JobId, change: impl FnOnce(&mut NewJob)) -> Result<Acted> {
+        let Some(job) = self.jobs.get_mut(&id) else { return Ok(Acted::Missing) };
+        change(&mut job.new);
+        job.go(Cause::Moved, job.place.clone()).map(Acted::Done)
     }
 
     fn cancel(&mut self, id: JobId, now: Timestamp) -> Result<Acted> {
@@ -347,13 +384,13 @@ impl World {
         Ok(Acted::Done(State::Cancelled))
     }
 
-    fn run_again(&mut self, id: JobId, action: Action, now: Timestamp) -> Result<Acted> {
+    fn run_again(&mut self, id: JobId, action: &Action, now: Timestamp) -> Result<Acted> {
         let Some(job) = self.jobs.get_mut(&id) else { return Ok(Acted::Missing) };
         if job.state().is_final() {
             (job.attempts, job.crashes, job.result, job.last) = (0, 0, None, None);
         }
         if let Action::Reschedule(at) = action {
-            return job.reschedule(at, now).map(Acted::Done);
+            return job.reschedule(*at, now).map(Acted::Done);
         }
         job.run_at = now;
         job.go(Cause::RunNow, Place::Enqueued).map(Acted::Done)
