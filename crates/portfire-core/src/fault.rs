@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::error::Error as StdError;
 
-use crate::limits::FAULT_BYTES_MAX;
+use crate::Fingerprint;
+use crate::limits::{FAULT_BYTES_MAX, FAULT_LINE_BYTES_MAX};
 
 /// An error as it is kept with the attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +30,17 @@ impl Fault {
         }
         Self::new(&text)
     }
+
+    /// The group of failures it belongs to, when it ends a job of this kind.
+    pub fn fingerprint(&self, kind: &str) -> Fingerprint {
+        Fingerprint::of(kind, &self.message)
+    }
+}
+
+/// The first line of a message, cut to [`FAULT_LINE_BYTES_MAX`] at a character boundary: what a list shows.
+pub fn first_line(message: &str) -> &str {
+    let line = message.lines().next().unwrap_or_default();
+    &line[..line.floor_char_boundary(FAULT_LINE_BYTES_MAX)]
 }
 
 /// Text without NUL (PostgreSQL cannot store it) and other control characters except line breaks and

@@ -11,6 +11,8 @@ pub const PAYLOAD_BYTES_MAX: usize = 1 << 20;
 pub const RESULT_BYTES_MAX: usize = 1 << 20;
 /// Longest error text kept with an attempt, in bytes; the rest is cut.
 pub const FAULT_BYTES_MAX: usize = 64 << 10;
+/// Longest part of an error that a list shows, in bytes: the first line, cut.
+pub const FAULT_LINE_BYTES_MAX: usize = 300;
 /// Longest kind, queue, tag or unique name, in bytes.
 pub const NAME_BYTES_MAX: usize = 128;
 /// Most tags on one job.
@@ -47,3 +49,19 @@ pub const INSERT_MAX: usize = 1_000_000;
 pub const CRASHES_MAX: u16 = 3;
 /// How long a server's lease lasts after a heartbeat, unless configured.
 pub const LEASE: Duration = Duration::from_secs(30);
+/// Most rows that one page of a filtered list looks at: some tens of milliseconds on every database.
+pub const WALK_MAX: u32 = 20_000;
+/// Where counts for people stop: this number means "more than 10,000".
+pub const COUNT_MAX: u64 = 10_001;
+/// How long tallies of single minutes are kept: a day and what a page that shows one needs around it.
+pub const MINUTES_KEPT: Duration = Duration::from_secs(26 * 3_600);
+/// How long tallies of single hours are kept: the longest month, and a day.
+pub const HOURS_KEPT: Duration = Duration::from_secs(32 * 86_400);
+/// How long tallies of single days are kept: a year to compare with, and a month.
+pub const DAYS_KEPT: Duration = Duration::from_secs(400 * 86_400);
+/// Most tallies in one answer: a day of minutes for six kinds.
+pub const TALLIES_MAX: u32 = 10_000;
+/// Most rows of tallies that one pruning folds into wider ones: some 50 ms.
+pub const FOLD_MAX: u32 = 10_000;
+/// How long a group of failures is kept after the last of them, once no job of it is.
+pub const FAULT_GROUPS_KEPT: Duration = Duration::from_secs(30 * 86_400);

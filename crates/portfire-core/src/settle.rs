@@ -13,13 +13,15 @@
 use std::time::Duration;
 
 use crate::limits::CRASHES_MAX;
-use crate::{Cause, Dice, Fault, Json, Keep, Lease, Outcome, Policy, State};
+use crate::{Cause, Dice, Fault, Fingerprint, Json, Keep, Lease, Outcome, Policy, State};
 
 /// What must be known of a running job to decide its fate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
     /// The right to run it.
     pub lease: Lease,
+    /// Which handler runs it.
+    pub kind: Box<str>,
     /// The number of this attempt; the first is 1.
     pub attempt: u16,
     /// How often the job took its server down before.
@@ -41,6 +43,16 @@ pub struct Settlement {
     pub if_cancelled: Option<Target>,
     /// What is remembered of the attempt; `None` for a success, whose times are kept with the job.
     pub record: Option<AttemptRecord>,
+    /// The group of failures that the job joins if `to` is written and that is *failed*; `None` otherwise.
+    pub fingerprint: Option<Fingerprint>,
+}
+
+impl Settlement {
+    /// Whether `to` is another attempt after one that was charged: what a tally counts as retried.
+    pub fn is_retry(&self) -> bool {
+        let charged = self.record.as_ref().map(|record| record.attempt);
+        matches!(&self.to, Target::Again { attempts, .. } if Some(*attempts) == charged)
+    }
 }
 
 /// Where a settlement takes a job.
@@ -101,9 +113,12 @@ pub fn settle(facts: &Facts, outcome: Outcome, dice: &mut Dice) -> Settlement {
     // A crash counts whatever becomes of the job, so that a person sees how often it happened.
     let crashes = facts.crashes.saturating_add(u16::from(only_if_expired));
     let to = target(facts, outcome, crashes, dice);
+    let fault = record.as_ref().and_then(|record| record.fault.as_ref());
+    let fingerprint =
+        fault.filter(|_| to.state() == State::Failed).map(|fault| fault.fingerprint(&facts.kind));
     let if_cancelled = (to.state() != State::Succeeded && to.state() != State::Cancelled)
         .then(|| finished(facts, Cause::Cancelled, None, crashes));
-    Settlement { lease: facts.lease, only_if_expired, to, if_cancelled, record }
+    Settlement { lease: facts.lease, only_if_expired, to, if_cancelled, record, fingerprint }
 }
 
 fn target(facts: &Facts, outcome: Outcome, crashes: u16, dice: &mut Dice) -> Target {

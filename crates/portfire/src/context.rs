@@ -95,7 +95,7 @@ impl JobContext {
 
     /// The job's kind.
     pub fn kind(&self) -> &str {
-        &self.0.claimed.kind
+        &self.0.claimed.facts.kind
     }
 
     /// The queue it came from.

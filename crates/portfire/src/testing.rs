@@ -126,10 +126,10 @@ impl TestServer {
     pub async fn run<J: Job>(&self, call: impl Into<Call<J>>) -> Result<J::Output, JobError> {
         let (id, token) = self.with_chance(|chance, now| (chance.ids.job(now), chance.ids.token(now)));
         let job = call.into().prepare(id)?;
-        let facts = Facts { lease: Lease { job: job.id, token }, attempt: 1, crashes: 0, policy: job.policy };
+        let lease = Lease { job: job.id, token };
+        let facts = Facts { lease, kind: job.kind, attempt: 1, crashes: 0, policy: job.policy };
         let claimed = Claimed {
             facts,
-            kind: job.kind,
             queue: job.queue,
             args: job.args,
             tags: job.tags,
@@ -285,7 +285,7 @@ impl TestServer {
     }
 
     async fn run_claimed(&self, claimed: Claimed) -> Result<RanAttempt> {
-        let (facts, kind) = (claimed.facts.clone(), claimed.kind.clone());
+        let facts = claimed.facts.clone();
         let ctx = self.context(claimed);
         let outcome = self.attempt_with(&ctx).await?;
         let fault = outcome.fault().map(|fault| fault.message);
@@ -296,7 +296,7 @@ impl TestServer {
         let Some(Settled::Applied(state)) = answer.settled.first().copied() else {
             return Err(Error::broken("the test's own server lost a lease"));
         };
-        Ok(RanAttempt { job: facts.lease.job, kind, attempt: facts.attempt, state, fault })
+        Ok(RanAttempt { job: facts.lease.job, kind: facts.kind, attempt: facts.attempt, state, fault })
     }
 
     fn context(&self, claimed: Claimed) -> JobContext {

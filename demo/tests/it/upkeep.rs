@@ -65,7 +65,7 @@ async fn the_administrator_hears_of_each_failure_once_however_many_there_are() {
     let handles = jobs.enqueue_many(calls).await.unwrap();
     let failed = async |jobs: &Jobs, count: u64| {
         let overview = jobs.overview().await.unwrap();
-        overview.counts.iter().any(|one| one.state == State::Failed && one.jobs == count).then_some(())
+        overview.ended.iter().any(|one| one.state == State::Failed && one.jobs == count).then_some(())
     };
     crate::bed::until("the failures", async || failed(&jobs, 120).await).await;
     let check = async || run_now(&jobs, "check-notifications").await.result.unwrap();

@@ -5,7 +5,9 @@ use std::str::FromStr;
 
 use super::{PausedQueue, Progress, ServerInfo, ServerOrder};
 use crate::limits::PAGE_MAX;
-use crate::{Error, Fault, JobId, Json, Policy, Result, ServerId, Slot, State, Timestamp, Trigger};
+use crate::{
+    Error, Fault, Fingerprint, JobId, Json, Policy, Result, ServerId, Slot, State, Timestamp, Trigger,
+};
 
 /// A job in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +32,12 @@ pub struct JobSummary {
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
+    /// The server that runs it now or ran it last before it ended.
+    pub server: Option<ServerId>,
+    /// Its tags.
+    pub tags: Vec<Box<str>>,
+    /// What went wrong last, if anything did, also before it succeeded: [`first_line`](crate::first_line).
+    pub fault: Option<Box<str>>,
 }
 
 /// Everything known of a job.
@@ -43,16 +51,14 @@ pub struct JobDetails {
     pub policy: Policy,
     /// How often it took its server down.
     pub crashes: u16,
-    /// Its tags.
-    pub tags: Vec<Box<str>>,
+    /// The group of failures it is in, while it is failed.
+    pub fingerprint: Option<Fingerprint>,
     /// Its unique name.
     pub unique: Option<Box<str>>,
     /// The slot of the schedule that made it, if one did.
     pub slot: Option<Slot>,
     /// Whether somebody wants it cancelled.
     pub cancel_requested: bool,
-    /// The server that runs it now or ran it last before it ended.
-    pub server: Option<ServerId>,
     /// What it produced.
     pub result: Option<Json>,
     /// How far it is or was.
@@ -117,6 +123,22 @@ pub struct Filter {
     pub kind: Option<Box<str>>,
     /// Only with this tag.
     pub tag: Option<Box<str>>,
+    /// Only failed jobs of this group of failures; with another state there are none.
+    pub fault: Option<Fingerprint>,
+    /// Only from this instant on, by the time that the list is sorted by: the due time of jobs that are
+    /// enqueued, scheduled or retrying, the end of those that ended, and else when the job was stored.
+    pub since: Option<Timestamp>,
+    /// Only before this instant, by the same time.
+    pub until: Option<Timestamp>,
+    /// Only where the message of the last error contains this text, in upper and lower case as it is.
+    pub text: Option<Box<str>>,
+}
+
+impl Filter {
+    /// Jobs in this state.
+    pub fn of(state: State) -> Self {
+        Self { state: Some(state), ..Self::default() }
+    }
 }
 
 /// Which page of a list.
@@ -148,6 +170,12 @@ pub struct Page {
     pub jobs: Vec<JobSummary>,
     /// Where the next page begins; `None` on the last page.
     pub next: Option<Cursor>,
+    /// How many jobs of the list were looked at for this page, from where it begins to its last job, or as
+    /// far as was searched. See [`Walk`](super::Walk) for what the list is.
+    pub walked: u32,
+    /// Whether the search stopped after [`WALK_MAX`](crate::limits::WALK_MAX) jobs, before the page was full:
+    /// `next` goes on searching.
+    pub exhausted: bool,
 }
 
 /// A place in a list: the sort key of the last job seen, in every order a list can have.
@@ -194,11 +222,14 @@ impl FromStr for Cursor {
     }
 }
 
-/// The whole at a glance.
+/// The whole at a glance. No count costs more than some milliseconds, however many jobs there are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overview {
-    /// How many jobs are in each queue and state; pairs without jobs are absent. By queue, then state.
+    /// How many jobs that have not ended are in each queue and state; pairs without jobs are absent. By queue,
+    /// then state.
     pub counts: Vec<QueueCount>,
+    /// How many jobs are kept in each of the states in which jobs end; those without are absent. By state.
+    pub ended: Vec<EndedCount>,
     /// The servers, by id.
     pub servers: Vec<ServerView>,
     /// The queues that are paused, by name.
@@ -210,10 +241,37 @@ pub struct Overview {
 pub struct QueueCount {
     /// The queue.
     pub queue: Box<str>,
-    /// The state.
+    /// The state: one that is not final.
     pub state: State,
-    /// How many.
+    /// How many; [`COUNT_MAX`](crate::limits::COUNT_MAX) means that many or more.
     pub jobs: u64,
+    /// Whether there may be more: so many were counted when the count stopped. Enqueued jobs are counted for
+    /// each queue on its own, those of every other state together, in the order of their list.
+    pub more: bool,
+    /// For enqueued jobs, when the oldest of them was due.
+    pub oldest: Option<Timestamp>,
+}
+
+/// How many jobs are kept that ended in a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EndedCount {
+    /// The state: a final one.
+    pub state: State,
+    /// How many; [`COUNT_MAX`](crate::limits::COUNT_MAX) means that many or more.
+    pub jobs: u64,
+}
+
+/// What a storage is, for a page about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StorageView {
+    /// The database and its version, such as `SQLite 3.51.3`.
+    pub product: Box<str>,
+    /// The version of our tables.
+    pub schema_version: u32,
+    /// Where it is: a file, or a host and a database. Never a secret.
+    pub place: Box<str>,
+    /// How much room it takes, in bytes, if that is known.
+    pub size_bytes: Option<u64>,
 }
 
 /// A server as others see it.

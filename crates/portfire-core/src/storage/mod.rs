@@ -18,10 +18,13 @@
 //!   half done.
 
 mod audit;
+mod fault_group;
 mod list;
 pub mod model;
 mod steer;
+pub mod tally;
 mod types;
+mod walk;
 
 use std::fmt;
 use std::future::Future;
@@ -29,13 +32,16 @@ use std::pin::Pin;
 use std::time::Duration;
 
 pub use audit::{AuditEntry, AuditId, AuditRequest, Deed, DeedOutcome, Target, Was};
-pub use list::{AttemptView, QueueCount, ServerView};
+pub use fault_group::{FaultCursor, FaultGroup, FaultGroupRequest, FaultOrder};
+pub use list::{AttemptView, EndedCount, QueueCount, ServerView, StorageView};
 pub use list::{Cursor, Filter, JobDetails, JobSummary, LogLine, Overview, Page, PageRequest, ParentView};
 pub use steer::{By, PausedQueue, Person, QueueOrder, ServerOrder, Via};
+pub use tally::{Tally, TallyBy, TallyRequest, Width};
 pub use types::{
     Acted, Action, Beat, BeatAnswer, Claimed, Directed, DueSchedules, Exchange, Exchanged, Expired, Fired,
     Inserted, Note, ParentResult, Progress, Promoted, Put, ServerInfo, Settled, SlotView, Want, WantQueue,
 };
+pub use walk::{Walk, Walker};
 
 use crate::{Firing, JobId, NewJob, Order, Result, Schedule, ScheduleView, ServerId, Timestamp};
 
@@ -86,6 +92,10 @@ pub trait Storage: fmt::Debug + Send + Sync {
     /// Deletes up to `limit` finished jobs whose time to be kept has passed, with all that belongs to
     /// them, the rows of servers that are dead and hold no jobs, and up to `limit` entries of the audit that
     /// are older than [`AUDIT_KEPT`](crate::limits::AUDIT_KEPT). Returns how many jobs went.
+    ///
+    /// Folds old tallies as [`folds`](tally::folds) says, up to [`FOLD_MAX`](crate::limits::FOLD_MAX) rows,
+    /// and forgets groups of failures that no job joined for
+    /// [`FAULT_GROUPS_KEPT`](crate::limits::FAULT_GROUPS_KEPT) and of which none is kept.
     fn prune(&self, limit: u32) -> Answer<'_, u32>;
 
     /// Registers a server or renews its lease, from now by the storage's clock. Must not wait behind
@@ -165,15 +175,27 @@ pub trait Storage: fmt::Debug + Send + Sync {
     /// Everything known of each job; `None` where there is no such job.
     fn get(&self, jobs: Vec<JobId>) -> Answer<'_, Vec<Option<JobDetails>>>;
 
-    /// One page of jobs.
+    /// One page of jobs. What is walked for it, and when that ends, is decided by [`Walk`] and [`Walker`].
     ///
     /// Order: enqueued jobs in claim order by queue name, scheduled and retrying ones by due time,
     /// finished ones latest first, awaiting and processing ones by id, and without a state all jobs by
     /// id, latest first. Stable under change: a page begins after its cursor, wherever that job is now.
     fn list(&self, filter: Filter, page: PageRequest) -> Answer<'_, Page>;
 
-    /// Jobs by queue and state, the servers, and the paused queues: one consistent glance.
+    /// Jobs by queue and state, the servers, and the paused queues: one consistent glance. Its cost does not
+    /// grow with the number of jobs.
     fn overview(&self) -> Answer<'_, Overview>;
+
+    /// What happened, by spans of time: from the earliest on, then by kind or queue; spans and names without
+    /// anything are absent. Every write counts in its own transaction, whoever makes it; a repeat that changes
+    /// nothing counts nothing. Whoever gets as many as asked for asks again from the span of the last.
+    fn tallies(&self, request: TallyRequest) -> Answer<'_, Vec<Tally>>;
+
+    /// Groups of failures, in the order asked, then by fingerprint, the highest first.
+    fn fault_groups(&self, request: FaultGroupRequest) -> Answer<'_, Vec<FaultGroup>>;
+
+    /// What this storage is.
+    fn describe(&self) -> Answer<'_, StorageView>;
 
     /// The storage's clock.
     fn now(&self) -> Answer<'_, Timestamp>;

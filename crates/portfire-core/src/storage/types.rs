@@ -78,10 +78,8 @@ pub enum Settled {
 /// A claimed job: all that is needed to run it and to decide its fate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claimed {
-    /// Lease, attempt number, crashes and policy.
+    /// Lease, kind, attempt number, crashes and policy.
     pub facts: Facts,
-    /// Which handler runs it.
-    pub kind: Box<str>,
     /// The queue it came from.
     pub queue: Box<str>,
     /// Its arguments.

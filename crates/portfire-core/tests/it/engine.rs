@@ -45,8 +45,7 @@ pub(crate) fn want(effects: &[Effect]) -> Option<Want> {
 pub(crate) fn claimed(number: u8, token: Token) -> Claimed {
     let lease = Lease { job: JobId::from_bytes([number; 16]), token };
     Claimed {
-        facts: Facts { lease, attempt: 1, crashes: 0, policy: Policy::default() },
-        kind: "work".into(),
+        facts: Facts { lease, kind: "work".into(), attempt: 1, crashes: 0, policy: Policy::default() },
         queue: "default".into(),
         args: Json::trusted("{}"),
         tags: Vec::new(),

@@ -111,7 +111,14 @@ fn a_target_outside_the_table_is_refused_whole() {
     let (server, after) = (ServerId::from_bytes([1; 16]), Duration::from_secs(1));
     for state in State::ALL.into_iter().filter(|state| !matches!(state, State::Retrying | State::Scheduled)) {
         let to = Target::Again { state, after, attempts: 1, crashes: 0 };
-        let settlement = Settlement { lease, only_if_expired: false, to, if_cancelled: None, record: None };
+        let settlement = Settlement {
+            lease,
+            only_if_expired: false,
+            to,
+            if_cancelled: None,
+            record: None,
+            fingerprint: None,
+        };
         let exchange = Exchange { server, notes: Vec::new(), settlements: vec![settlement], want: None };
         assert!(now(storage.exchange(exchange)).unwrap_err().is_misuse(), "{state}");
     }

@@ -37,6 +37,7 @@ fn facts() -> impl Strategy<Value = Facts> {
     (attempts.clone(), attempts, prop_oneof![0_u16..5, Just(u16::MAX)], backoffs()).prop_map(
         move |(attempt, attempts_max, crashes, backoff)| Facts {
             lease: Lease { job: JobId::from_bytes([1; 16]), token: Token::from_bytes([2; 16]) },
+            kind: "work".into(),
             attempt,
             crashes,
             policy: Policy { attempts_max, backoff, timeout: None, retention },
@@ -162,6 +163,7 @@ proptest! {
 fn plain(attempt: u16, attempts_max: u16, crashes: u16) -> Facts {
     Facts {
         lease: Lease { job: JobId::from_bytes([1; 16]), token: Token::from_bytes([2; 16]) },
+        kind: "work".into(),
         attempt,
         crashes,
         policy: Policy { attempts_max, backoff: Backoff::Fixed(Duration::from_secs(9)), ..Policy::default() },

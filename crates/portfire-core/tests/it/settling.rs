@@ -8,7 +8,13 @@ use proptest::prelude::*;
 
 fn facts(attempt: u16, attempts_max: u16, crashes: u16) -> Facts {
     let lease = Lease { job: JobId::from_bytes([1; 16]), token: Token::from_bytes([2; 16]) };
-    Facts { lease, attempt, crashes, policy: Policy { attempts_max, ..Policy::default() } }
+    Facts {
+        lease,
+        kind: "work".into(),
+        attempt,
+        crashes,
+        policy: Policy { attempts_max, ..Policy::default() },
+    }
 }
 
 fn outcomes() -> impl Strategy<Value = Outcome> {

@@ -40,7 +40,7 @@ pub(super) enum Ending {
 impl Attempt {
     /// Decides what the handler will do, and how long it takes.
     pub(super) fn begin(claimed: &Claimed, now: Moment, luck: &mut Luck, play: Play) -> Self {
-        let (mut takes, mut ending) = plan(&claimed.kind, luck, play);
+        let (mut takes, mut ending) = plan(&claimed.facts.kind, luck, play);
         if let Some(limit) = claimed.facts.policy.timeout.filter(|limit| *limit < takes) {
             (takes, ending) = (limit, Ending::Outcome(Outcome::TimedOut(limit)));
         }

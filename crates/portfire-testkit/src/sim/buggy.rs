@@ -7,8 +7,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use portfire_core::storage::{
-    Acted, Action, Answer, Beat, BeatAnswer, Directed, DueSchedules, Exchange, Exchanged, Expired, Filter,
-    Fired, Inserted, JobDetails, Overview, Page, PageRequest, Promoted, Put, SlotView,
+    Acted, Action, Answer, Beat, BeatAnswer, Directed, DueSchedules, Exchange, Exchanged, Expired,
+    FaultGroup, FaultGroupRequest, Filter, Fired, Inserted, JobDetails, Overview, Page, PageRequest,
+    Promoted, Put, SlotView, StorageView, Tally, TallyRequest,
 };
 use portfire_core::{
     Firing, JobId, NewJob, Order, Schedule, ScheduleView, ServerId, Settlement, Storage, Target, Timestamp,
@@ -203,6 +204,18 @@ impl<S: Storage> Storage for Buggy<S> {
 
     fn overview(&self) -> Answer<'_, Overview> {
         self.storage.overview()
+    }
+
+    fn tallies(&self, request: TallyRequest) -> Answer<'_, Vec<Tally>> {
+        self.storage.tallies(request)
+    }
+
+    fn fault_groups(&self, request: FaultGroupRequest) -> Answer<'_, Vec<FaultGroup>> {
+        self.storage.fault_groups(request)
+    }
+
+    fn describe(&self) -> Answer<'_, StorageView> {
+        self.storage.describe()
     }
 
     fn now(&self) -> Answer<'_, Timestamp> {

@@ -289,10 +289,12 @@ pub(super) fn a_stopped_server_leaves_nothing(ledger: &Ledger, server: ServerId)
 pub(super) fn counters_equal_a_recount(overview: &Overview, seen: &BTreeMap<JobId, JobSummary>) -> Holds {
     let mut counts = BTreeMap::<_, u64>::new();
     for job in seen.values() {
-        *counts.entry((&*job.queue, job.state)).or_default() += 1;
+        let queue = if job.state.is_final() { None } else { Some(&*job.queue) };
+        *counts.entry((queue, job.state)).or_default() += 1;
     }
-    let shown: BTreeMap<_, _> =
-        overview.counts.iter().map(|count| ((&*count.queue, count.state), count.jobs)).collect();
+    let live = overview.counts.iter().map(|count| ((Some(&*count.queue), count.state), count.jobs));
+    let ended = overview.ended.iter().map(|count| ((None, count.state), count.jobs));
+    let shown: BTreeMap<_, _> = live.chain(ended).collect();
     holds(9, counts == shown, || format!("the overview says {shown:?}; a recount says {counts:?}"))
 }
 

@@ -338,7 +338,7 @@ impl World {
     fn run_attempt(&mut self, life: Life, claimed: &Claimed) -> Holds {
         let attempt = Attempt::begin(claimed, self.agenda.now(), &mut self.luck, self.play);
         let (lease, ends_at) = (claimed.facts.lease, attempt.ends_at);
-        self.say(|names| format!("host {} runs {} ({})", life.host, names.lease(lease), claimed.kind));
+        self.say(|names| format!("host {} runs {} ({})", life.host, names.lease(lease), claimed.facts.kind));
         self.agenda.at(ends_at, Happening::AttemptEnds(life, lease));
         let Some(server) = self.alive(life) else { return Ok(()) };
         server.attempts.insert(lease, attempt);

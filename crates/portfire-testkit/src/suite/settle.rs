@@ -21,7 +21,7 @@ pub async fn success_keeps_the_result(bed: Arc<Bed>) {
     assert_eq!((details.result, details.summary.attempts), (Some(Json::trusted("42")), 1));
     assert_eq!(details.summary.finished_at, Some(bed.clock.now()));
     assert_eq!(details.summary.started_at, Some(bed.clock.now().before(Duration::from_secs(2))));
-    assert_eq!(details.server, Some(server));
+    assert_eq!(details.summary.server, Some(server));
 }
 
 pub async fn a_stale_token_changes_nothing(bed: Arc<Bed>) {

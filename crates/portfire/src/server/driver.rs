@@ -180,7 +180,7 @@ impl Driver {
     }
 
     fn start_attempt(&mut self, claimed: Claimed, tasks: &mut JoinSet<()>) {
-        let Some(runner) = self.runners.get(&*claimed.kind).copied() else {
+        let Some(runner) = self.runners.get(&*claimed.facts.kind).copied() else {
             // Only wanted kinds are claimed, so this is a storage that does not keep its contract.
             let outcome = Outcome::Interrupted;
             let facts = Box::new(claimed.facts);

@@ -22,7 +22,10 @@ fn options_come_from_the_kind_unless_the_call_says_otherwise() {
         assert_eq!((plain.args.as_str(), plain.policy.attempts_max), (r#"{"to":"ada"}"#, 10));
         let special = bed.jobs.get(&special).await.unwrap().unwrap();
         assert_eq!((&*special.summary.queue, special.summary.priority), ("vip", -1));
-        assert_eq!((special.tags, special.policy.attempts_max), (vec!["welcome".into(), "now".into()], 2));
+        assert_eq!(
+            (special.summary.tags, special.policy.attempts_max),
+            (vec!["welcome".into(), "now".into()], 2)
+        );
     });
 }
 

@@ -232,7 +232,7 @@ fn options_are_those_of_the_attribute() {
             (&policy.backoff, policy.retention.failed),
             (&Backoff::Fixed(Duration::ZERO), Keep::For(1.day()))
         );
-        assert_eq!(details.tags, ["a".into(), "b".into()]);
+        assert_eq!(details.summary.tags, ["a".into(), "b".into()]);
         assert_eq!(details.args.as_str(), r#"{"number":1,"text":"","added_later":true,"type":""}"#);
         let server = server(&bed).job::<everything>().start().await.unwrap();
         let details = bed.until(&job, State::Failed).await;

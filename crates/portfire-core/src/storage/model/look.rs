@@ -4,26 +4,26 @@ use std::collections::BTreeMap;
 
 use super::record::{Ended, Place, Record};
 use super::world::World;
+use crate::limits::COUNT_MAX;
 use crate::storage::{
-    Cursor, Filter, JobDetails, JobSummary, Overview, Page, PageRequest, ParentView, QueueCount, ServerView,
+    Cursor, EndedCount, Filter, JobDetails, JobSummary, Overview, Page, PageRequest, ParentView, QueueCount,
+    ServerView, Walk, Walker,
 };
-use crate::{JobId, State};
+use crate::{JobId, State, Timestamp, first_line};
 
 impl World {
     pub(super) fn details(&self, id: JobId) -> Option<JobDetails> {
         let job = self.jobs.get(&id)?;
-        let ended = if let Place::Ended(ended) = &job.place { ended.held } else { None };
         let children = |other: &&Record| other.new.after.iter().any(|dependency| dependency.parent == id);
         Some(JobDetails {
             summary: job.summary(),
             args: job.new.args.clone(),
             policy: job.new.policy.clone(),
             crashes: job.crashes,
-            tags: job.new.tags.clone(),
+            fingerprint: job.fingerprint(),
             unique: job.new.unique.clone(),
             slot: job.new.slot.clone(),
             cancel_requested: job.held().is_some_and(|held| held.cancel_requested),
-            server: job.held().map(|held| held.server).or(ended.map(|(server, _)| server)),
             result: job.result.clone(),
             progress: job.progress.clone(),
             log: job.log.clone(),
@@ -34,29 +34,34 @@ impl World {
     }
 
     pub(super) fn list(&self, filter: &Filter, page: &PageRequest) -> Page {
-        let place = |job: JobSummary| (Cursor::of(&job), job);
-        let mut jobs: Vec<_> = self
+        let Some(walk) = Walk::of(filter) else { return Page::default() };
+        let order = if walk == Walk::Fault { Some(State::Failed) } else { filter.state };
+        let place = |job: &Record| Cursor::of(&job.summary());
+        let mut rows: Vec<_> = self
             .jobs
             .values()
-            .filter(|job| job.matches(filter))
-            .map(|job| place(job.summary()))
-            .filter(|(at, _)| page.after.as_ref().is_none_or(|after| comes_after(filter.state, after, at)))
+            .filter(|job| job.is_walked(walk, filter))
+            .map(|job| (place(job), job))
+            .filter(|(at, _)| page.after.as_ref().is_none_or(|after| comes_after(order, after, at)))
             .collect();
-        jobs.sort_by(|(a, _), (b, _)| compare(filter.state, a, b));
-        let limit = page.bounded_limit() as usize;
-        let more = jobs.len() > limit;
-        jobs.truncate(limit);
-        let next = jobs.last().filter(|_| more).map(|(at, _)| at.clone());
-        Page { jobs: jobs.into_iter().map(|(_, job)| job).collect(), next }
+        rows.sort_by(|(a, _), (b, _)| compare(order, a, b));
+        let mut walker = Walker::new(page);
+        for (at, job) in rows {
+            let summary = job.matches(filter).then(|| job.summary());
+            if walker.take(summary, || Ok(at)).is_ok_and(|walk| walk.is_break()) {
+                break;
+            }
+        }
+        walker.finish()
     }
 
     pub(super) fn overview(&self) -> Overview {
-        let mut counts: BTreeMap<(&str, State), u64> = BTreeMap::new();
-        for job in self.jobs.values() {
-            *counts.entry((&job.new.queue, job.state())).or_default() += 1;
-        }
-        let count =
-            |((queue, state), jobs): ((&str, State), u64)| QueueCount { queue: queue.into(), state, jobs };
+        let mut counts: Vec<_> = State::ALL.into_iter().flat_map(|state| self.counts(state)).collect();
+        counts.sort_by(|a, b| (&a.queue, a.state).cmp(&(&b.queue, b.state)));
+        let ended = State::ALL.into_iter().filter(|state| state.is_final()).filter_map(|state| {
+            let jobs = self.jobs.values().filter(|job| job.state() == state).count() as u64;
+            (jobs > 0).then_some(EndedCount { state, jobs: jobs.min(COUNT_MAX) })
+        });
         let servers = self.servers.iter().map(|(id, server)| ServerView {
             id: *id,
             info: server.info.clone(),
@@ -64,11 +69,34 @@ impl World {
             lease_until: server.lease_until,
             order: server.order,
         });
-        Overview {
-            counts: counts.into_iter().map(count).collect(),
-            servers: servers.collect(),
-            paused: self.paused.values().cloned().collect(),
+        let paused = self.paused.values().cloned().collect();
+        Overview { counts, ended: ended.collect(), servers: servers.collect(), paused }
+    }
+
+    /// The jobs of one state that is not final, by queue, as far as they are counted.
+    fn counts(&self, state: State) -> Vec<QueueCount> {
+        if state.is_final() {
+            return Vec::new();
         }
+        let mut jobs: Vec<_> = self.jobs.values().filter(|job| job.state() == state).collect();
+        let together = state != State::Enqueued;
+        let cut = together && jobs.len() as u64 >= COUNT_MAX;
+        if together {
+            jobs.sort_by(|a, b| compare(Some(state), &Cursor::of(&a.summary()), &Cursor::of(&b.summary())));
+            jobs.truncate(usize::try_from(COUNT_MAX).unwrap_or(usize::MAX));
+        }
+        let mut counts: BTreeMap<&str, QueueCount> = BTreeMap::new();
+        for job in jobs {
+            let none =
+                || QueueCount { queue: job.new.queue.clone(), state, jobs: 0, more: cut, oldest: None };
+            let count = counts.entry(&job.new.queue).or_insert_with(none);
+            count.jobs = (count.jobs + 1).min(COUNT_MAX);
+            count.more |= count.jobs == COUNT_MAX;
+            if state == State::Enqueued {
+                count.oldest = Some(count.oldest.map_or(job.run_at, |oldest| oldest.min(job.run_at)));
+            }
+        }
+        counts.into_values().collect()
     }
 }
 
@@ -88,11 +116,44 @@ fn comes_after(state: Option<State>, after: &Cursor, job: &Cursor) -> bool {
 }
 
 impl Record {
+    /// Whether a walk comes by it.
+    fn is_walked(&self, walk: Walk, filter: &Filter) -> bool {
+        let in_index = match walk {
+            Walk::All => true,
+            Walk::Tag => filter.tag.as_ref().is_none_or(|tag| self.new.tags.contains(tag)),
+            Walk::Line => self.state() == State::Enqueued,
+            Walk::Place(state) | Walk::Due(state) | Walk::Ended(state) => self.state() == state,
+            Walk::Fault => self.fingerprint().is_some() && self.fingerprint() == filter.fault,
+        };
+        in_index
+            && (!walk.knows_queue() || filter.queue.as_ref().is_none_or(|queue| self.new.queue == *queue))
+            && (!walk.knows_times() || self.is_within(filter))
+    }
+
+    /// Whether its time is within those of the filter.
+    fn is_within(&self, filter: &Filter) -> bool {
+        let at = self.sort_time(filter);
+        filter.since.is_none_or(|since| at >= since) && filter.until.is_none_or(|until| at < until)
+    }
+
+    fn sort_time(&self, filter: &Filter) -> Timestamp {
+        match (filter.state, &self.place) {
+            (None, _) if filter.fault.is_none() => self.created_at,
+            (_, Place::Awaiting | Place::Processing(_)) => self.created_at,
+            (_, Place::Ended(ended)) => ended.at,
+            _ => self.run_at,
+        }
+    }
+
     fn matches(&self, filter: &Filter) -> bool {
-        filter.state.is_none_or(|state| self.state() == state)
+        self.is_within(filter)
             && filter.queue.as_ref().is_none_or(|queue| self.new.queue == *queue)
             && filter.kind.as_ref().is_none_or(|kind| self.new.kind == *kind)
             && filter.tag.as_ref().is_none_or(|tag| self.new.tags.contains(tag))
+            && filter
+                .text
+                .as_ref()
+                .is_none_or(|text| self.last_fault().is_some_and(|said| said.contains(&**text)))
     }
 
     fn parent_views(&self) -> Vec<ParentView> {
@@ -105,9 +166,9 @@ impl Record {
     }
 
     fn summary(&self) -> JobSummary {
-        let (started_at, finished_at) = match &self.place {
-            Place::Processing(held) => (Some(held.started_at), None),
-            Place::Ended(Ended { at, held, .. }) => (held.map(|(_, started)| started), Some(*at)),
+        let (held, finished_at) = match &self.place {
+            Place::Processing(held) => (Some((held.server, held.started_at)), None),
+            Place::Ended(Ended { at, held, .. }) => (*held, Some(*at)),
             _ => (None, None),
         };
         JobSummary {
@@ -119,8 +180,11 @@ impl Record {
             attempts: self.held().map_or(self.attempts, |held| held.attempt),
             created_at: self.created_at,
             run_at: self.run_at,
-            started_at,
+            started_at: held.map(|(_, started)| started),
             finished_at,
+            server: held.map(|(server, _)| server),
+            tags: self.new.tags.clone(),
+            fault: self.last_fault().map(|message| first_line(message).into()),
         }
     }
 }

@@ -8,6 +8,7 @@ mod look;
 mod record;
 mod schedules;
 mod steer;
+mod tallies;
 mod world;
 
 use std::collections::BTreeMap;
@@ -19,8 +20,9 @@ use std::time::Duration;
 
 use super::{
     Acted, Action, Answer, AuditEntry, AuditRequest, Beat, BeatAnswer, By, Directed, DueSchedules, Exchange,
-    Exchanged, Expired, Filter, Fired, Inserted, JobDetails, Overview, Page, PageRequest, Promoted, Put,
-    QueueOrder, ServerOrder, SlotView, Storage, Target,
+    Exchanged, Expired, FaultGroup, FaultGroupRequest, Filter, Fired, Inserted, JobDetails, Overview, Page,
+    PageRequest, Promoted, Put, QueueOrder, ServerOrder, SlotView, Storage, StorageView, Tally, TallyRequest,
+    Target,
 };
 use crate::{Clock, Firing, JobId, NewJob, Order, Result, Schedule, ScheduleView, ServerId, Timestamp};
 use world::World;
@@ -164,6 +166,19 @@ impl Storage for ModelStorage {
 
     fn overview(&self) -> Answer<'_, Overview> {
         self.done(|world, _| Ok(world.overview()))
+    }
+
+    fn tallies(&self, request: TallyRequest) -> Answer<'_, Vec<Tally>> {
+        self.done(|world, _| Ok(world.tallies.sums(&request)))
+    }
+
+    fn fault_groups(&self, request: FaultGroupRequest) -> Answer<'_, Vec<FaultGroup>> {
+        self.done(|world, _| Ok(world.fault_groups(&request)))
+    }
+
+    fn describe(&self) -> Answer<'_, StorageView> {
+        let (product, place) = ("memory".into(), "this process".into());
+        self.done(|_, _| Ok(StorageView { product, schema_version: 0, place, size_bytes: None }))
     }
 
     fn now(&self) -> Answer<'_, Timestamp> {

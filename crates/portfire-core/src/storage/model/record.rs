@@ -2,8 +2,8 @@
 
 use crate::storage::{AttemptView, Claimed, LogLine, ParentResult, Progress, Was};
 use crate::{
-    Cause, Error, Facts, JobId, Json, Lease, NewJob, Result, ServerId, State, Target, Timestamp, Token,
-    Trigger, Verdict,
+    Cause, Error, Facts, Fingerprint, JobId, Json, Lease, NewJob, Result, ServerId, State, Target, Timestamp,
+    Token, Trigger, Verdict,
 };
 
 /// One job.
@@ -50,6 +50,7 @@ pub(super) struct Ended {
     pub(super) at: Timestamp,
     pub(super) prune_at: Option<Timestamp>,
     pub(super) held: Option<(ServerId, Timestamp)>,
+    pub(super) fingerprint: Option<Fingerprint>,
 }
 
 impl Record {
@@ -79,13 +80,18 @@ impl Record {
 
     pub(super) fn facts(&self, held: &Held) -> Facts {
         let lease = Lease { job: self.new.id, token: held.token };
-        Facts { lease, attempt: held.attempt, crashes: self.crashes, policy: self.new.policy.clone() }
+        Facts {
+            lease,
+            kind: self.new.kind.clone(),
+            attempt: held.attempt,
+            crashes: self.crashes,
+            policy: self.new.policy.clone(),
+        }
     }
 
     pub(super) fn claimed(&self, held: &Held) -> Claimed {
         Claimed {
             facts: self.facts(held),
-            kind: self.new.kind.clone(),
             queue: self.new.queue.clone(),
             args: self.new.args.clone(),
             tags: self.new.tags.clone(),
@@ -130,6 +136,11 @@ impl Record {
         let claimed = self.claimed(&held);
         self.go(Cause::Claimed, Place::Processing(held))?;
         Ok(claimed)
+    }
+
+    /// What went wrong last.
+    pub(super) fn last_fault(&self) -> Option<&str> {
+        self.history.iter().rev().find_map(|attempt| attempt.fault.as_ref()).map(|fault| &*fault.message)
     }
 
     pub(super) fn waits_for(&self, parent: JobId) -> bool {

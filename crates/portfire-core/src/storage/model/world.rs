@@ -5,14 +5,15 @@ use std::task::Waker;
 
 use super::record::{Ended, Place, Record, cause_of, illegal};
 use super::schedules::Recurring;
+use super::tallies::Tallies;
 use crate::storage::{
     Acted, Action, AttemptView, AuditEntry, AuditId, Beat, BeatAnswer, By, Claimed, Deed, Exchange,
-    Exchanged, Expired, Inserted, Note, ParentResult, PausedQueue, Promoted, ServerInfo, ServerOrder,
-    Settled, Want,
+    Exchanged, Expired, FaultGroup, Inserted, Note, ParentResult, PausedQueue, Promoted, ServerInfo,
+    ServerOrder, Settled, Want,
 };
 use crate::{
-    Cause, Error, JobId, Json, Keep, Lease, NewJob, Result, ServerId, Settlement, State, Target, Timestamp,
-    Verdict,
+    Cause, Error, Fingerprint, JobId, Json, Keep, Lease, NewJob, Result, ServerId, Settlement, State, Target,
+    Timestamp, Verdict,
 };
 
 /// Everything the model knows.
@@ -25,6 +26,8 @@ pub(super) struct World {
     pub(super) audit: BTreeMap<AuditId, AuditEntry>,
     /// How many entries the audit ever had.
     pub(super) audited: i64,
+    pub(super) tallies: Tallies,
+    pub(super) faults: BTreeMap<Fingerprint, FaultGroup>,
     /// Counts what waiting servers may want to know of.
     pub(super) changes: u64,
     /// Who waits for the next change, by a number of their own.
@@ -48,11 +51,11 @@ impl World {
 
     pub(super) fn insert(&mut self, jobs: Vec<NewJob>, now: Timestamp) -> Result<Vec<Inserted>> {
         jobs.iter().try_for_each(NewJob::check)?;
-        let before = self.jobs.clone();
+        let before = (self.jobs.clone(), self.tallies.clone());
         let answers = jobs.into_iter().map(|job| self.insert_one(job, now)).collect::<Result<Vec<_>>>();
         match &answers {
             Ok(_) => self.changed(),
-            Err(_) => self.jobs = before,
+            Err(_) => (self.jobs, self.tallies) = before,
         }
         answers
     }
@@ -80,6 +83,7 @@ impl World {
             parents,
             new,
         };
+        self.tallies.of(&job.new, now).created += 1;
         let impossible = verdicts.contains(&Verdict::Impossible);
         if !impossible && !verdicts.contains(&Verdict::Wait) {
             job.release(now)?;
@@ -165,7 +169,11 @@ impl World {
             });
         }
         job.last = Some((token, target.state()));
+        let tally = self.tallies.of(&job.new, now);
+        tally.crashed += u64::from(settlement.only_if_expired);
+        tally.retried += u64::from(settlement.is_retry() && *target == settlement.to);
         self.move_to(id, target, now)?;
+        self.join_fault_group(id, settlement, now);
         Ok(Settled::Applied(target.state()))
     }
 
@@ -199,7 +207,9 @@ impl World {
             Keep::Forever => None,
         };
         let held = job.held().map(|held| (held.server, held.started_at));
-        job.go(cause, Place::Ended(Ended { state, at: now, prune_at, held }))?;
+        let attempt = held.map(|(_, started)| (started.since(job.run_at), now.since(started)));
+        self.tallies.of(&job.new, now).count_end(state, attempt);
+        job.go(cause, Place::Ended(Ended { state, at: now, prune_at, held, fingerprint: None }))?;
         job.result = result.cloned();
         self.tell_children(id, Some(state), result, now)
     }
@@ -309,6 +319,8 @@ impl World {
             self.jobs.values().filter_map(|job| job.held().map(|held| held.server)).collect();
         self.servers.retain(|id, server| server.lease_until > now || holders.contains(id));
         self.prune_audit(limit, now);
+        self.tallies.fold(now);
+        self.forget_fault_groups(now);
         Ok(u32::try_from(old.len()).unwrap_or(u32::MAX))
     }
 

@@ -236,8 +236,7 @@ async fn run_attempt(runner: Runner, ctx: &JobContext, args: Json) -> Outcome {
 fn claimed(job: &NewJob, attempt: u16) -> Claimed {
     let lease = Lease { job: job.id, token: process_token() };
     Claimed {
-        facts: Facts { lease, attempt, crashes: 0, policy: job.policy.clone() },
-        kind: job.kind.clone(),
+        facts: Facts { lease, kind: job.kind.clone(), attempt, crashes: 0, policy: job.policy.clone() },
         queue: job.queue.clone(),
         args: job.args.clone(),
         tags: job.tags.clone(),
