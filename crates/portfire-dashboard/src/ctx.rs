@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use axum::http::HeaderMap;
+use portfire_core::storage::{By, Person, Via};
 use portfire_core::{IdSequence, JobId, Language, Storage, Timestamp};
 
 use crate::gate::{Gate, Grant, Permission};
@@ -87,6 +88,8 @@ impl Visit {
 pub(crate) struct Ctx {
     pub(crate) visit: Visit,
     pub(crate) grant: Grant,
+    /// The way they came: by a page, or as a program.
+    pub(crate) via: Via,
     /// What stood in the places of the route's path.
     pub(crate) params: Vec<String>,
     /// What was sent with it; empty for a GET.
@@ -125,6 +128,12 @@ impl Ctx {
     /// How jobs and schedules are read.
     pub(crate) fn read(&self) -> Reader<'_> {
         Reader::new(&*self.shared.storage, &self.grant, &self.shared.redactor)
+    }
+
+    /// Who does what they ask for, with the reason that they give.
+    pub(crate) fn by(&self) -> Result<By> {
+        let person = Person::new(self.grant.actor.clone(), self.via)?;
+        Ok(By::Person(person.because(self.form.get("reason").unwrap_or_default())))
     }
 
     /// The job that the path names.

@@ -6,9 +6,11 @@
 
 use std::time::Duration;
 
+use portfire_core::storage::Via;
 use portfire_core::{Language, SlotFate, State, Timestamp};
 
 use crate::gate::Permission;
+use crate::sampler::Span;
 use crate::time;
 
 /// The messages in one language.
@@ -122,7 +124,7 @@ sentences! { t:
         if age < Duration::from_secs(1) { "剛剛".to_owned() } else { format!("{}前", t.rough(age)) };
     ahead(age: Duration) => if age < Duration::from_secs(1) { "now".to_owned() } else { format!("in {}", t.rough(age)) },
         if age < Duration::from_secs(1) { "現在".to_owned() } else { format!("{}後", t.rough(age)) };
-    rough(length: Duration) => time::in_words(length, &["d", "h", "min", "s", "ms"], 1, ""), time::in_words(length, &[" 天", " 小時", " 分鐘", " 秒", " 毫秒"], 1, "");
+    rough(length: Duration) => time::in_words(length, &[" d", " h", " min", " s", " ms"], 1, ""), time::in_words(length, &[" 天", " 小時", " 分鐘", " 秒", " 毫秒"], 1, "");
     length(length: Duration) => time::in_words(length, &[" d", " h", " min", " s", " ms"], 2, " "), time::in_words(length, &[" 天", " 小時", " 分", " 秒", " 毫秒"], 2, " ");
     count_jobs(count: u64) => if count == 1 { "1 job".to_owned() } else { format!("{} jobs", time::grouped(count)) }, format!("{} 個工作", time::grouped(count));
     count_servers(count: usize) => if count == 1 { "1 server".to_owned() } else { format!("{count} servers") }, format!("{count} 個執行程序");
@@ -208,7 +210,7 @@ messages! {
 }
 
 sentences! { t:
-    filter_key(key: &str) => format!("“{key}” is not something to filter by; there are state, queue, kind, tag and id."), format!("無法以「{key}」篩選；可用的有 state、queue、kind、tag、id。");
+    filter_key(key: &str) => format!("“{key}” is not something to filter by; there are state, queue, kind, tag, id, error, since and until."), format!("無法以「{key}」篩選；可用的有 state、queue、kind、tag、id、error、since、until。");
     filter_state(word: &str) => {
         let states = State::ALL.map(State::as_str).join(", ");
         format!("“{word}” is not a state; the states are {states}.")
@@ -375,5 +377,121 @@ impl Text {
             (Language::TraditionalChinese, SlotFate::Overlapped) => "略過：上次尚未結束",
             (Language::TraditionalChinese, SlotFate::Missed) => "錯過",
         }
+    }
+}
+
+// Steering.
+messages! {
+    more => "More…", "更多…";
+    move_to => "Move to queue", "移至佇列";
+    prioritize => "Set priority", "設定優先順序";
+    reason => "Reason", "原因";
+    reason_hint => "Reason, for the audit log", "原因（寫入稽核紀錄）";
+    no_queue_named => "Name the queue to move to.", "請指定要移至的佇列。";
+    no_priority => "Give a priority: a whole number from -32768 to 32767.", "請輸入優先順序：-32768 到 32767 的整數。";
+    quiet => "Takes no more jobs", "不再接新工作";
+    make_quiet => "Quiet", "停止接工作";
+    stopping => "Stopping", "正在停止";
+    stop => "Stop", "停止";
+    done_server_quiet => "The server takes no more jobs once it hears of it.", "執行程序收到通知後將不再接新工作。";
+    done_server_resume => "The server takes jobs again once it hears of it.", "執行程序收到通知後將繼續接工作。";
+    done_server_stop => "The server stops once it hears of it: it finishes or gives back what it runs.", "執行程序收到通知後將停止：完成或交還執行中的工作。";
+    oldest_wait => "Oldest wait", "最久等待";
+    done_lately => "Succeeded, 1 h", "近 1 小時成功";
+    failed_lately => "Failed, 1 h", "近 1 小時失敗";
+    keep_searching => "Keep searching", "繼續搜尋更早的資料";
+    same_error => "Same error", "相同錯誤";
+    see_jobs => "See the jobs", "檢視工作";
+}
+
+sentences! { t:
+    filter_fault(word: &str) => format!("“{word}” is not a group of failures."), format!("「{word}」不是錯誤群組。");
+    filter_time(word: &str) => format!("“{word}” is not a time; write -2h, 2026-10-01 or 2026-10-01T14:05 (UTC)."), format!("「{word}」不是時間；請寫成 -2h、2026-10-01 或 2026-10-01T14:05（UTC）。");
+    searched(rows: u64) => format!("Searched {} jobs.", time::grouped(rows)), format!("已搜尋 {} 個工作。", time::grouped(rows));
+    done_move(jobs: &str) => format!("{jobs} moved."), format!("已移動 {jobs}。");
+    done_prioritize(jobs: &str) => format!("Priority of {jobs} set."), format!("已設定 {jobs}的優先順序。");
+    oldest(wait: &str) => format!("oldest waits {wait}"), format!("最久等待 {wait}");
+    deed_by(word: &str, who: &str) => format!("{word}: {who}"), format!("{who}：{word}");
+    deed_because(word: &str, who: &str, why: &str) => format!("{word}: {who} — {why}"), format!("{who}：{word}（{why}）");
+}
+
+// Failures by what they have in common; who did what; what happened.
+messages! {
+    latest_first => "Latest", "最近發生";
+    most_first => "Most", "次數最多";
+    all_failed => "All failed jobs", "所有失敗的工作";
+    no_groups_hint => "Failures are kept here by what they have in common.", "失敗會依共同原因歸類在這裡。";
+    error => "Error", "錯誤";
+    times => "Times", "次數";
+    failed_now => "Failed now", "目前失敗";
+    last_seen => "Last seen", "最近發生";
+    first_seen => "First seen", "首次發生";
+    audit => "Audit log", "稽核紀錄";
+    no_audit => "Nobody has changed anything", "還沒有人變更過任何東西";
+    no_audit_hint => "What people do here is kept for 90 days.", "人員在此的操作會保留 90 天。";
+    when => "When", "時間";
+    who => "Who", "操作者";
+    what => "What", "動作";
+    to_what => "Of what", "對象";
+    change => "Change", "變更";
+    was_refused => "Refused", "未獲允許";
+    span => "Period", "期間";
+    created_jobs => "Created", "建立";
+    retried => "Retried", "重試";
+    as_table => "As a table", "以表格檢視";
+    mean_wait => "Mean wait", "平均等待";
+    mean_run => "Mean run", "平均執行";
+    storage => "Storage", "儲存庫";
+    place => "Place", "位置";
+    schema => "Schema version", "結構版本";
+    size => "Size", "大小";
+}
+
+impl Text {
+    /// How far a history goes back.
+    pub(crate) const fn span_word(self, span: Span) -> &'static str {
+        match (self.0, span) {
+            (Language::English, Span::Hour) => "1 h",
+            (Language::English, Span::Day) => "24 h",
+            (Language::English, Span::Week) => "7 d",
+            (Language::English, Span::Month) => "30 d",
+            (Language::TraditionalChinese, Span::Hour) => "1 小時",
+            (Language::TraditionalChinese, Span::Day) => "24 小時",
+            (Language::TraditionalChinese, Span::Week) => "7 天",
+            (Language::TraditionalChinese, Span::Month) => "30 天",
+        }
+    }
+
+    /// The way a person came.
+    pub(crate) const fn via(self, via: Via) -> &'static str {
+        match (self.0, via) {
+            (Language::English, Via::Dashboard) => "dashboard",
+            (Language::English, Via::Api) => "API",
+            (Language::English, Via::CommandLine) => "command line",
+            (Language::TraditionalChinese, Via::Dashboard) => "儀表板",
+            (Language::TraditionalChinese, Via::Api) => "API",
+            (Language::TraditionalChinese, Via::CommandLine) => "命令列",
+        }
+    }
+
+    /// What a person did, as it is stored.
+    pub(crate) fn deed(self, word: &str) -> &str {
+        let (english, chinese) = match word {
+            "cancel" => ("Cancel", "取消"),
+            "run now" => ("Run now", "立即執行"),
+            "reschedule" => ("Reschedule", "改期"),
+            "move" => ("Move", "移動"),
+            "prioritize" => ("Set priority", "設定優先順序"),
+            "delete" => ("Delete", "刪除"),
+            "pause" => ("Pause", "暫停"),
+            "resume" => ("Resume", "繼續"),
+            "remove" => ("Remove", "移除"),
+            "trigger" => ("Run now", "立即執行"),
+            "run" => ("Take jobs again", "繼續接工作"),
+            "quiet" => ("Quiet", "停止接工作"),
+            "stop" => ("Stop", "停止"),
+            other => (other, other),
+        };
+        if self.0 == Language::English { english } else { chinese }
     }
 }

@@ -4,7 +4,10 @@
 use std::cmp::Ordering;
 use std::time::Duration;
 
-use portfire_core::storage::{Answer, Cursor, Filter, JobDetails, JobSummary, Page, PageRequest, SlotView};
+use portfire_core::storage::{
+    Answer, AuditEntry, AuditRequest, Cursor, FaultGroup, FaultGroupRequest, Filter, JobDetails, JobSummary, Page,
+    PageRequest, SlotView, StorageView, Tally, TallyBy, TallyRequest, Target, Width,
+};
 use portfire_core::{Fault, JobId, Json, ScheduleView, State, Storage, Timestamp};
 
 use crate::gate::{Grant, Permission, Scope};
@@ -51,8 +54,20 @@ impl<'r> Reader<'r> {
         Self { storage, grant, redactor }
     }
 
-    /// One page of jobs.
+    /// One page of jobs. To look for a text in errors takes the right to see them.
     pub(crate) async fn list(&self, filter: Filter, page: PageRequest) -> Result<Page> {
+        let sees_errors = self.grant.can.has(Permission::ViewErrors);
+        if !sees_errors && (filter.text.is_some() || filter.fault.is_some()) {
+            return Err(Refusal::NoRight(Permission::ViewErrors));
+        }
+        let mut found = self.list_all(filter, page).await?;
+        if !sees_errors {
+            found.jobs.iter_mut().for_each(|job| job.fault = None);
+        }
+        Ok(found)
+    }
+
+    async fn list_all(&self, filter: Filter, page: PageRequest) -> Result<Page> {
         let queues = match (&self.grant.scope, &filter.queue) {
             (Scope::Everything, _) => return within(self.storage.list(filter, page)).await,
             (scope, Some(queue)) if scope.has_queue(queue) => vec![queue.clone()],
@@ -60,19 +75,24 @@ impl<'r> Reader<'r> {
             (Scope::Queues(queues), None) => queues.clone(),
         };
         let mut jobs = Vec::new();
-        let mut more = false;
+        let (mut more, mut walked, mut stopped) = (false, 0, None);
         for queue in queues {
             let filter = Filter { queue: Some(queue), ..filter.clone() };
             let found = within(self.storage.list(filter, page.clone())).await?;
             more |= found.next.is_some();
+            walked += found.walked;
+            if found.exhausted {
+                stopped = stopped.or(found.next);
+            }
             jobs.extend(found.jobs);
         }
         jobs.sort_by(|a, b| order(filter.state, a, b));
         let limit = page.bounded_limit() as usize;
         more |= jobs.len() > limit;
         jobs.truncate(limit);
-        let next = jobs.last().filter(|_| more).map(Cursor::of);
-        Ok(Page { jobs, next })
+        let exhausted = stopped.is_some();
+        let next = jobs.last().filter(|_| more && !exhausted).map(Cursor::of).or(stopped);
+        Ok(Page { jobs, next, walked, exhausted })
     }
 
     /// Everything that may be seen of a job.
@@ -103,6 +123,35 @@ impl<'r> Reader<'r> {
         found.filter(exists).map(|view| self.seen_schedule(view)).ok_or(Refusal::NoSchedule)
     }
 
+    /// A page of the groups of failures. They are not kept by queue, so who may not see every queue sees none.
+    pub(crate) async fn fault_groups(&self, request: FaultGroupRequest) -> Result<Vec<FaultGroup>> {
+        if !self.grant.can.has(Permission::ViewErrors) || self.grant.scope != Scope::Everything {
+            return Ok(Vec::new());
+        }
+        within(self.storage.fault_groups(request)).await
+    }
+
+    /// A page of what persons did; nothing to who may not see it, or not everything.
+    pub(crate) async fn audit(&self, about: Option<Target>, page: AuditRequest) -> Result<Vec<AuditEntry>> {
+        if !self.grant.can.has(Permission::Audit) || (about.is_none() && self.grant.scope != Scope::Everything) {
+            return Ok(Vec::new());
+        }
+        within(self.storage.audit(about, page)).await
+    }
+
+    /// What happened in each queue since this instant.
+    pub(crate) async fn by_queue(&self, width: Width, from: Timestamp, until: Timestamp) -> Result<Vec<Tally>> {
+        let request = TallyRequest { by: TallyBy::Queue, ..TallyRequest::total(width, from, until) };
+        let found = within(self.storage.tallies(request)).await?;
+        let exists = |tally: &Tally| tally.queue.as_deref().is_some_and(|queue| self.grant.scope.has_queue(queue));
+        Ok(found.into_iter().filter(exists).collect())
+    }
+
+    /// What the storage is.
+    pub(crate) async fn storage(&self) -> Result<StorageView> {
+        within(self.storage.describe()).await
+    }
+
     /// The latest slots of a schedule that exists for them.
     pub(crate) async fn slots(&self, id: &str, before: Option<Timestamp>, limit: u32) -> Result<Vec<SlotView>> {
         within(self.storage.slots(id.into(), before, limit)).await
@@ -111,6 +160,10 @@ impl<'r> Reader<'r> {
     /// A job without what they may not see.
     fn seen(&self, mut job: JobDetails) -> JobDetails {
         let can = |permission| self.grant.can.has(permission);
+        if !can(Permission::ViewErrors) {
+            job.summary.fault = None;
+            job.fingerprint = None;
+        }
         job.args = if can(Permission::ViewArgs) { self.redactor.redact(&job.args) } else { hidden() };
         job.result = job.result.filter(|_| can(Permission::ViewArgs)).map(|result| self.redactor.redact(&result));
         if !can(Permission::ViewErrors) {

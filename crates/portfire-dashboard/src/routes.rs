@@ -8,6 +8,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use axum::response::Response;
+use portfire_core::storage::{QueueOrder, ServerOrder};
 
 use crate::actions::{self, Steer};
 use crate::ctx::Ctx;
@@ -109,7 +110,10 @@ static ROUTES: &[Route] = &[
     post("/jobs/run", P::Run, |ctx| Box::pin(actions::jobs(ctx, Steer::Run))),
     post("/jobs/cancel", P::Cancel, |ctx| Box::pin(actions::jobs(ctx, Steer::Cancel))),
     post("/jobs/reschedule", P::Reschedule, |ctx| Box::pin(actions::jobs(ctx, Steer::Reschedule))),
+    post("/jobs/move", P::MoveQueue, |ctx| Box::pin(actions::jobs(ctx, Steer::Move))),
+    post("/jobs/prioritize", P::SetPriority, |ctx| Box::pin(actions::jobs(ctx, Steer::Prioritize))),
     post("/jobs/delete", P::Delete, |ctx| Box::pin(actions::jobs(ctx, Steer::Delete))),
+    get("/failed", P::ViewErrors, |ctx| Box::pin(page::failed::show(ctx))),
     get("/recurring", P::View, |ctx| Box::pin(page::recurring::show(ctx))),
     get("/recurring/one", P::View, |ctx| Box::pin(page::schedule::show(ctx))),
     post("/recurring/run", P::ScheduleRun, |ctx| Box::pin(actions::schedules::run(ctx))),
@@ -117,7 +121,13 @@ static ROUTES: &[Route] = &[
     post("/recurring/resume", P::SchedulePause, |ctx| Box::pin(actions::schedules::resume(ctx))),
     post("/recurring/remove", P::ScheduleRemove, |ctx| Box::pin(actions::schedules::remove(ctx))),
     get("/queues", P::View, |ctx| Box::pin(page::queues::show(ctx))),
+    post("/queues/pause", P::PauseQueue, |ctx| Box::pin(actions::queues::direct(ctx, QueueOrder::Pause))),
+    post("/queues/resume", P::PauseQueue, |ctx| Box::pin(actions::queues::direct(ctx, QueueOrder::Resume))),
     get("/servers", P::View, |ctx| Box::pin(page::servers::show(ctx))),
+    post("/servers/quiet", P::ServerQuiet, |ctx| Box::pin(actions::servers::direct(ctx, ServerOrder::Quiet))),
+    post("/servers/resume", P::ServerQuiet, |ctx| Box::pin(actions::servers::direct(ctx, ServerOrder::Run))),
+    post("/servers/stop", P::ServerStop, |ctx| Box::pin(actions::servers::direct(ctx, ServerOrder::Stop))),
+    get("/audit", P::Audit, |ctx| Box::pin(page::audit::show(ctx))),
     get("/about", P::View, |ctx| Box::pin(page::about::show(ctx))),
 ];
 

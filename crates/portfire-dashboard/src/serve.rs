@@ -16,6 +16,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method as HttpMethod};
 use axum::response::Response;
 use portfire_core::Language;
+use portfire_core::storage::Via;
 
 use crate::ctx::{Ctx, Shared, Theme, Visit};
 use crate::gate::{Access, Grant, Permissions};
@@ -78,7 +79,8 @@ async fn answer(
             Pairs::parse(&bytes)
         }
     };
-    let ctx = Ctx { visit: visit.clone(), grant: grant.clone(), params, form };
+    let via = if route.surface == Surface::Api { Via::Api } else { Via::Dashboard };
+    let ctx = Ctx { visit: visit.clone(), grant: grant.clone(), via, params, form };
     (route.answer)(ctx).await.map_err(refuse)
 }
 

@@ -5,7 +5,9 @@
 //! 3. What deletes is asked twice.
 //! 4. The storage does it, guarded by the table of states ([`act`]); the answers are counted and told.
 
+pub(crate) mod queues;
 pub(crate) mod schedules;
+pub(crate) mod servers;
 
 use std::time::Duration;
 
@@ -31,12 +33,15 @@ pub(crate) enum Steer {
     Run,
     Cancel,
     Reschedule,
+    Move,
+    Prioritize,
     Delete,
 }
 
 impl Steer {
     /// All of it, the most wanted first.
-    pub(crate) const ALL: [Self; 4] = [Self::Run, Self::Cancel, Self::Reschedule, Self::Delete];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Run, Self::Cancel, Self::Delete, Self::Reschedule, Self::Move, Self::Prioritize];
 
     /// The right it takes.
     pub(crate) const fn permission(self) -> Permission {
@@ -44,6 +49,8 @@ impl Steer {
             Self::Run => Permission::Run,
             Self::Cancel => Permission::Cancel,
             Self::Reschedule => Permission::Reschedule,
+            Self::Move => Permission::MoveQueue,
+            Self::Prioritize => Permission::SetPriority,
             Self::Delete => Permission::Delete,
         }
     }
@@ -54,6 +61,8 @@ impl Steer {
             Self::Run => "/jobs/run",
             Self::Cancel => "/jobs/cancel",
             Self::Reschedule => "/jobs/reschedule",
+            Self::Move => "/jobs/move",
+            Self::Prioritize => "/jobs/prioritize",
             Self::Delete => "/jobs/delete",
         }
     }
@@ -64,6 +73,7 @@ impl Steer {
             Self::Run => state.after(Cause::RunNow).is_ok(),
             Self::Cancel => state.after(Cause::CancelRequested).is_ok(),
             Self::Reschedule => state.after(Cause::Rescheduled).is_ok(),
+            Self::Move | Self::Prioritize => state.after(Cause::Moved).is_ok(),
             Self::Delete => state.is_deletable(),
         }
     }
@@ -73,6 +83,8 @@ impl Steer {
             Self::Run => Deed::Run,
             Self::Cancel => Deed::Cancel,
             Self::Reschedule => Deed::Reschedule,
+            Self::Move => Deed::Move,
+            Self::Prioritize => Deed::Prioritize,
             Self::Delete => Deed::Delete,
         }
     }
@@ -82,6 +94,18 @@ impl Steer {
             Self::Run => Action::RunNow,
             Self::Cancel => Action::Cancel,
             Self::Delete => Action::Delete,
+            Self::Move => {
+                let queue = ctx.form.get("queue").ok_or_else(|| Refusal::BadRequest(ctx.text.no_queue_named().to_owned()))?;
+                // What does not exist for them can be no place to hide a job in.
+                if !ctx.grant.scope.has_queue(queue) {
+                    return Err(Refusal::NoRight(Permission::MoveQueue));
+                }
+                Action::MoveTo(queue.into())
+            }
+            Self::Prioritize => {
+                let priority = ctx.form.get("priority").and_then(|number| number.parse().ok());
+                Action::Prioritize(priority.ok_or_else(|| Refusal::BadRequest(ctx.text.no_priority().to_owned()))?)
+            }
             Self::Reschedule => {
                 let glance = ctx.glance().await?;
                 let text = ctx.text;
@@ -154,7 +178,7 @@ pub(crate) async fn act(ctx: &Ctx, jobs: Vec<JobId>, action: Action) -> Result<V
         Scope::Queues(_) => ctx.read().jobs(jobs.clone()).await?.iter().map(Option::is_some).collect(),
     };
     let theirs = jobs.iter().zip(&exists).filter(|(_, exists)| **exists).map(|(job, _)| *job).collect();
-    let mut acted = within(ctx.shared.storage.act(theirs, action)).await?.into_iter();
+    let mut acted = within(ctx.shared.storage.act(theirs, action, ctx.by()?)).await?.into_iter();
     ctx.shared.sampler.stale();
     let answers = exists.iter().map(|exists| exists.then(|| acted.next()).flatten().unwrap_or(Acted::Missing));
     Ok(answers.collect())

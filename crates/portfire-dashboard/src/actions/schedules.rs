@@ -55,7 +55,7 @@ pub(crate) async fn run_now(ctx: &Ctx, id: &str) -> Result<Option<JobId>> {
             let mut ids = ctx.shared.ids.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             trigger(&known, now, &mut ids)
         };
-        if let Some(Fired::Applied(jobs)) = within(ctx.shared.storage.fire(vec![firing])).await?.pop() {
+        if let Some(Fired::Applied(jobs)) = within(ctx.shared.storage.fire(vec![firing], ctx.by()?)).await?.pop() {
             ctx.shared.sampler.stale();
             return Ok(jobs.first().copied());
         }
@@ -66,7 +66,7 @@ pub(crate) async fn run_now(ctx: &Ctx, id: &str) -> Result<Option<JobId>> {
 /// Pauses, resumes or removes this schedule, if it exists for them.
 pub(crate) async fn direct(ctx: &Ctx, id: &str, order: Order) -> Result<()> {
     ctx.read().schedule(id).await?;
-    within(ctx.shared.storage.direct_schedules(vec![id.into()], order)).await?;
+    within(ctx.shared.storage.direct_schedules(vec![id.into()], order, ctx.by()?)).await?;
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use crate::refusal::Result;
 
 pub(crate) async fn show(ctx: Ctx) -> Result<Response> {
     let glance = ctx.glance().await?;
+    let storage = ctx.read().storage().await?;
     let text = ctx.text;
     let (ahead, behind) = (glance.now.since(glance.taken_at), glance.taken_at.since(glance.now));
     let skew = ahead.max(behind);
@@ -18,6 +19,10 @@ pub(crate) async fn show(ctx: Ctx) -> Result<Response> {
         section .panel {
             dl .facts {
                 dt { (text.product()) } dd { (env!("CARGO_PKG_VERSION")) }
+                dt { (text.storage()) } dd { (storage.product) }
+                dt { (text.place()) } dd { code { (storage.place) } }
+                dt { (text.schema()) } dd { (storage.schema_version) }
+                @if let Some(bytes) = storage.size_bytes { dt { (text.size()) } dd { (crate::time::grouped(bytes.div_ceil(1 << 20))) " MiB" } }
                 dt { (text.storage_clock()) } dd { (part::exactly(glance.now)) }
                 dt { (text.clock_skew()) }
                 dd {

@@ -10,7 +10,7 @@ use portfire_core::{Language, State};
 use super::{notice, part};
 use crate::assets::{ICON, SCRIPT, STYLE};
 use crate::ctx::{Ctx, Theme, Visit};
-use crate::gate::{Grant, Permission};
+use crate::gate::{Grant, Permission, Scope};
 use crate::language;
 use crate::sampler::Glance;
 use crate::time;
@@ -25,6 +25,7 @@ pub(crate) enum Section {
     Recurring,
     Queues,
     Servers,
+    Audit,
     About,
 }
 
@@ -183,16 +184,17 @@ fn navigation(visit: &Visit, grant: &Grant, section: Option<Section>) -> Markup 
         (Section::Overview, "/", text.overview(), None, ""),
         (Section::Jobs, "/jobs", text.jobs(), running, ""),
         (Section::Retries, "/jobs?q=state%3Aretrying", text.retries(), count(State::Retrying), "warm"),
-        (Section::Failed, "/jobs?q=state%3Afailed", text.failed_jobs(), count(State::Failed), "bad"),
+        (Section::Failed, "/failed", text.failed_jobs(), count(State::Failed), "bad"),
         (Section::Recurring, "/recurring", text.recurring(), None, ""),
         (Section::Queues, "/queues", text.queues(), None, ""),
         (Section::Servers, "/servers", text.servers(), servers, ""),
+        (Section::Audit, "/audit", text.audit(), None, ""),
         (Section::About, "/about", text.about(), None, ""),
     ];
     html! {
         nav .places aria-label=(text.navigation()) {
             ul {
-                @for (place, path, word, count, tone) in places {
+                @for (place, path, word, count, tone) in places.into_iter().filter(|place| may_visit(grant, place.0)) {
                     li {
                         a href=(visit.urls.at(path)) aria-current=[(section == Some(place)).then_some("page")] {
                             span { (word) }
@@ -204,6 +206,15 @@ fn navigation(visit: &Visit, grant: &Grant, section: Option<Section>) -> Markup 
                 }
             }
         }
+    }
+}
+
+/// Whether a place may be visited at all.
+fn may_visit(grant: &Grant, place: Section) -> bool {
+    match place {
+        Section::Audit => grant.can.has(Permission::Audit) && grant.scope == Scope::Everything,
+        Section::Failed => grant.can.has(Permission::ViewErrors),
+        _ => true,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use axum::response::Response;
 use maud::{Markup, html};
-use portfire_core::storage::{AttemptView, JobDetails, LogLine, Progress};
+use portfire_core::storage::{AttemptView, AuditRequest, JobDetails, LogLine, Progress, Target};
 use portfire_core::{Keep, State, Timestamp, Trigger};
 
 use super::frame::{Page, Section};
@@ -24,9 +24,10 @@ pub(crate) async fn show(ctx: Ctx) -> Result<Response> {
     let glance = ctx.glance().await?;
     let now = ctx.now(&glance);
     let job = ctx.read().job(id).await?;
+    let deeds = ctx.read().audit(Some(Target::Job(id)), AuditRequest::default()).await?;
     let text = ctx.text;
     let lost = job.summary.state == State::Processing
-        && !glance.overview.servers.iter().any(|one| Some(one.id) == job.server && one.lease_until > now);
+        && !glance.overview.servers.iter().any(|one| Some(one.id) == job.summary.server && one.lease_until > now);
     let content = html! {
         (head(&ctx, &job))
         @if lost { p .notice .warm { (text.server_gone()) } }
@@ -42,7 +43,7 @@ pub(crate) async fn show(ctx: Ctx) -> Result<Response> {
                 @if !job.log.is_empty() { section .panel { h2 { (text.log()) } (log(&ctx, &job.log)) } }
             }
             div {
-                section .panel { h2 { (text.life()) } (life::show(&ctx, &job, now)) }
+                section .panel { h2 { (text.life()) } (life::show(&ctx, &job, &deeds, now)) }
                 section .panel { h2 { (text.facts()) } (facts(&ctx, &job, now)) }
                 @if !job.parents.is_empty() || !job.children.is_empty() { section .panel { h2 { (text.relatives()) } (relatives(&ctx, &job)) } }
             }
@@ -59,7 +60,7 @@ fn head(ctx: &Ctx, job: &JobDetails) -> Markup {
                 h1 { (one.kind) }
                 p .under {
                     (part::state(ctx.text, one.state)) " " (part::queue_link(ctx, &one.queue)) " "
-                    @for tag in &job.tags { (part::tag_link(ctx, tag)) " " }
+                    @for tag in &one.tags { (part::tag_link(ctx, tag)) " " }
                     code .whole-id { (one.id) }
                     button .quiet .copy type="button" data-copy=(one.id) hidden { (ctx.text.copy()) }
                 }
@@ -73,16 +74,31 @@ fn steering(ctx: &Ctx, job: &JobDetails) -> Markup {
     let one = &job.summary;
     let fits = |steer: &Steer| ctx.can(steer.permission()) && steer.fits(one.state);
     let back = |steer: Steer| if steer == Steer::Delete { "/jobs".to_owned() } else { ctx.visit.here() };
+    let about = |steer: Steer| html! {
+        input type="hidden" name="job" value=(one.id);
+        input type="hidden" name="expect" value=(one.state);
+        input type="hidden" name="attempts" value=(one.attempts);
+        input type="hidden" name="back" value=(back(steer));
+    };
     html! {
         div .steer {
-            @for steer in Steer::ALL.into_iter().filter(fits) {
+            @for steer in Steer::ALL.into_iter().filter(|steer| fits(steer) && !jobs::needs_more(*steer)) {
                 form method="post" action=(ctx.urls.at(steer.path())) {
-                    input type="hidden" name="job" value=(one.id);
-                    input type="hidden" name="expect" value=(one.state);
-                    input type="hidden" name="attempts" value=(one.attempts);
-                    input type="hidden" name="back" value=(back(steer));
-                    @if steer == Steer::Reschedule { (jobs::delay_choice(ctx.text)) }
+                    (about(steer))
                     button .danger[steer == Steer::Delete] .primary[steer == Steer::Run] { (jobs::steer_word(ctx.text, steer)) }
+                }
+            }
+            @let more: Vec<_> = Steer::ALL.into_iter().filter(|steer| fits(steer) && jobs::needs_more(*steer)).collect();
+            @if !more.is_empty() {
+                details .more {
+                    summary .button { (ctx.text.more()) }
+                    form method="post" {
+                        (about(Steer::Reschedule))
+                        @for steer in more {
+                            p { (jobs::more_input(ctx, steer)) button formaction=(ctx.urls.at(steer.path())) { (jobs::steer_word(ctx.text, steer)) } }
+                        }
+                        (jobs::reason_input(ctx.text))
+                    }
                 }
             }
         }
@@ -108,7 +124,7 @@ fn call(ctx: &Ctx, job: &JobDetails) -> Markup {
             }
             ")\n    ." span .f { "queue" } "(" span .s { "\"" (one.queue) "\"" } ")"
             @if one.priority != 0 { "\n    ." span .f { "priority" } "(" span .n { (one.priority) } ")" }
-            @for tag in &job.tags { "\n    ." span .f { "tag" } "(" span .s { "\"" (tag) "\"" } ")" }
+            @for tag in &one.tags { "\n    ." span .f { "tag" } "(" span .s { "\"" (tag) "\"" } ")" }
             @if let Some(unique) = &job.unique { "\n    ." span .f { "unique" } "(" span .s { "\"" (unique) "\"" } ")" }
         } }
         button .quiet .copy type="button" data-copy=(args) hidden { (ctx.text.copy_json()) }
@@ -180,6 +196,10 @@ fn facts(ctx: &Ctx, job: &JobDetails, now: Timestamp) -> Markup {
     html! {
         dl .facts {
             dt { (text.attempts()) } dd { (one.attempts) " / " (policy.attempts_max) }
+            @if let Some(fault) = job.fingerprint {
+                dt { (text.same_error()) }
+                dd { a href=(ctx.urls.jobs(&format!("state:failed {}", crate::filter::term("fault", &fault.to_string())))) { (text.see_jobs()) } }
+            }
             @if job.crashes > 0 { dt { (text.crashes()) } dd { (job.crashes) } }
             dt { (text.priority()) } dd { (one.priority) }
             dt { (text.timeout()) } dd { @if let Some(limit) = policy.timeout { (part::length(text, limit)) } @else { (text.none()) } }
@@ -189,7 +209,7 @@ fn facts(ctx: &Ctx, job: &JobDetails, now: Timestamp) -> Markup {
                 dt { (text.made_by()) }
                 dd { a href=(ctx.urls.one("/recurring/one", "id", &slot.schedule)) { (slot.schedule) } " " (part::when(text, now, slot.at)) }
             }
-            @if let Some(server) = job.server { dt { (text.server()) } dd { code .id { (server) } } }
+            @if let Some(server) = one.server { dt { (text.server()) } dd { code .id { (server) } } }
         }
     }
 }

@@ -28,7 +28,7 @@ pub(crate) async fn show(ctx: Ctx) -> Result<Response> {
     let glance = ctx.glance().await?;
     let now = ctx.now(&glance);
     let list = match &query {
-        Ok(query) => ctx.read().list(query.filter.clone(), page_request(&ctx.query)).await?,
+        Ok(query) => ctx.read().list(query.at(now), page_request(&ctx.query)).await?,
         Err(_) => List::default(),
     };
     let state = query.as_ref().ok().and_then(|query| query.filter.state);
@@ -93,6 +93,8 @@ fn explain(text: Text, wrong: &Wrong) -> String {
         Wrong::Unclosed => text.filter_unclosed().to_owned(),
         Wrong::Key(key) => text.filter_key(key),
         Wrong::State(word) => text.filter_state(word),
+        Wrong::Fault(word) => text.filter_fault(word),
+        Wrong::Time(word) => text.filter_time(word),
         Wrong::Id(word) => text.filter_id(word),
         Wrong::Empty(key) => text.filter_empty(key),
         Wrong::Twice(key) => text.filter_twice(key),
@@ -131,7 +133,10 @@ fn row(ctx: &Ctx, job: &JobSummary, state: Option<State>, selects: bool, now: Ti
                 td .select { input type="checkbox" name="job" value=(job.id) aria-label={ (text.select()) " " (job.kind) }; }
             }
             @if state.is_none() { td data-label=(text.standing()) { (part::state(text, job.state)) } }
-            td .main data-label=(text.kind()) { a .kind href=(ctx.urls.job(job.id)) { (job.kind) } " " (part::job_link(ctx, job.id)) }
+            td .main data-label=(text.kind()) { a .kind href=(ctx.urls.job(job.id)) { (job.kind) } " " (part::job_link(ctx, job.id))
+                @for tag in &job.tags { " " (part::tag_link(ctx, tag)) }
+                @if let Some(fault) = job.fault.as_deref().filter(|_| job.state != State::Succeeded) { p .fault-line { (fault) } }
+            }
             td data-label=(text.queue()) { (part::queue_link(ctx, &job.queue)) }
             td .number data-label=(text.attempts()) { (job.attempts) }
             td data-label=(text.created()) { (part::when(text, now, job.created_at)) }
@@ -174,14 +179,53 @@ fn bulk_bar(ctx: &Ctx, state: Option<State>) -> Markup {
     html! {
         div .bulk role="group" aria-label=(text.with_selected()) {
             span .selected data-selected { (text.with_selected()) }
-            @for steer in Steer::ALL {
-                @if fits(steer) {
-                    @if steer == Steer::Reschedule { (delay_choice(text)) }
-                    button .danger[steer == Steer::Delete] formaction=(ctx.urls.at(steer.path())) { (steer_word(text, steer)) }
+            @for steer in Steer::ALL.into_iter().filter(|steer| fits(*steer) && !needs_more(*steer)) {
+                button .danger[steer == Steer::Delete] formaction=(ctx.urls.at(steer.path())) { (steer_word(text, steer)) }
+            }
+            @let more: Vec<_> = Steer::ALL.into_iter().filter(|steer| fits(*steer) && needs_more(*steer)).collect();
+            @if !more.is_empty() {
+                details .more {
+                    summary .button { (text.more()) }
+                    div {
+                        @for steer in more {
+                            p { (more_input(ctx, steer)) button formaction=(ctx.urls.at(steer.path())) { (steer_word(text, steer)) } }
+                        }
+                        (reason_input(text))
+                    }
                 }
             }
         }
     }
+}
+
+/// Whether an action has to be told more than which jobs.
+pub(crate) const fn needs_more(steer: Steer) -> bool {
+    matches!(steer, Steer::Reschedule | Steer::Move | Steer::Prioritize)
+}
+
+/// What an action has to be told.
+pub(crate) fn more_input(ctx: &Ctx, steer: Steer) -> Markup {
+    let text = ctx.text;
+    html! {
+        @match steer {
+            Steer::Reschedule => (delay_choice(text)),
+            Steer::Move => { input name="queue" list="queues" placeholder=(text.queue()) aria-label=(text.queue()) maxlength="128"; (queue_names(ctx)) }
+            Steer::Prioritize => { input name="priority" type="number" min="-32768" max="32767" placeholder=(text.priority()) aria-label=(text.priority()); }
+            Steer::Run | Steer::Cancel | Steer::Delete => {}
+        }
+    }
+}
+
+/// Why, for the audit log.
+pub(crate) fn reason_input(text: Text) -> Markup {
+    html! { p { input .reason name="reason" maxlength="300" placeholder=(text.reason_hint()) aria-label=(text.reason()); } }
+}
+
+fn queue_names(ctx: &Ctx) -> Markup {
+    let glance = ctx.shared.sampler.last_known();
+    html! { datalist #queues {
+        @if let Some(glance) = &glance { @for queue in glance.queues(&ctx.grant.scope) { option value=(queue) {} } }
+    } }
 }
 
 /// How long to put jobs off.
@@ -201,6 +245,8 @@ pub(crate) const fn steer_word(text: Text, steer: Steer) -> &'static str {
         Steer::Run => text.run_now(),
         Steer::Cancel => text.cancel(),
         Steer::Reschedule => text.put_off(),
+        Steer::Move => text.move_to(),
+        Steer::Prioritize => text.prioritize(),
         Steer::Delete => text.delete(),
     }
 }
@@ -224,7 +270,9 @@ fn pager(ctx: &Ctx, list: &List) -> Markup {
     html! {
         nav .pager aria-label=(text.paging()) {
             @if ctx.query.get("after").is_some() { a .button href=(ctx.urls.with("/jobs", &first)) { (text.first_page()) } }
-            @if let Some(next) = &list.next {
+            @if let Some(next) = list.next.as_ref().filter(|_| list.exhausted) {
+                p { (text.searched(list.walked.into())) " " a .button rel="next" href=(ctx.urls.with("/jobs", &first.clone().with("after", &next.to_string()))) { (text.keep_searching()) } }
+            } @else if let Some(next) = &list.next {
                 a .button rel="next" href=(ctx.urls.with("/jobs", &first.clone().with("after", &next.to_string()))) { (text.next_page()) }
             }
         }

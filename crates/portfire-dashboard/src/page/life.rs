@@ -4,7 +4,7 @@
 //! 2. The stretches between them become the track: an SVG drawn here, complete without a script.
 
 use maud::{Markup, html};
-use portfire_core::storage::JobDetails;
+use portfire_core::storage::{AuditEntry, JobDetails};
 use portfire_core::{State, Timestamp};
 
 use super::part;
@@ -28,10 +28,12 @@ enum What {
     Ended { attempt: u16, outcome: Box<str> },
     Finished(State),
     Expected,
+    /// What a person did.
+    Deed { word: String, who: String, why: Option<String> },
 }
 
 /// What is known, in the order of time.
-fn events(job: &JobDetails) -> Vec<Event> {
+fn events(text: Text, job: &JobDetails, deeds: &[AuditEntry]) -> Vec<Event> {
     let one = &job.summary;
     let mut events = vec![Event { at: one.created_at, what: What::Created }];
     for attempt in &job.history {
@@ -49,14 +51,20 @@ fn events(job: &JobDetails) -> Vec<Event> {
     if matches!(one.state, State::Scheduled | State::Retrying) {
         events.push(Event { at: one.run_at, what: What::Expected });
     }
+    let deed = |entry: &AuditEntry| What::Deed {
+        word: text.deed(&entry.action).to_owned(),
+        who: entry.by.name().to_owned(),
+        why: entry.by.reason().map(str::to_owned),
+    };
+    events.extend(deeds.iter().rev().map(|entry| Event { at: entry.at, what: deed(entry) }));
     events.sort_by_key(|event| event.at);
     events
 }
 
 /// The track and the list.
-pub(crate) fn show(ctx: &Ctx, job: &JobDetails, now: Timestamp) -> Markup {
+pub(crate) fn show(ctx: &Ctx, job: &JobDetails, deeds: &[AuditEntry], now: Timestamp) -> Markup {
     let text = ctx.text;
-    let events = events(job);
+    let events = events(text, job, deeds);
     let befores = std::iter::once(None).chain(events.iter().map(Some));
     let told: Vec<_> = events.iter().zip(befores).collect();
     html! {
@@ -76,6 +84,7 @@ pub(crate) fn show(ctx: &Ctx, job: &JobDetails, now: Timestamp) -> Markup {
 const fn tone(what: &What) -> &'static str {
     match what {
         What::Created | What::Expected => "scheduled",
+        What::Deed { .. } => "person",
         What::Began(_) => "processing",
         What::Ended { .. } => "retrying",
         What::Finished(state) => state.as_str(),
@@ -89,6 +98,8 @@ fn words(text: Text, what: &What) -> String {
         What::Ended { attempt, outcome } => text.attempt_ended(*attempt, text.outcome(outcome)),
         What::Finished(state) => text.state(*state).to_owned(),
         What::Expected => text.will_run().to_owned(),
+        What::Deed { word, who, why: Some(why) } => text.deed_because(word, who, why),
+        What::Deed { word, who, why: None } => text.deed_by(word, who),
     }
 }
 

@@ -1,7 +1,10 @@
 //! The pages: each a function from what was read to HTML.
 
 pub(crate) mod about;
+pub(crate) mod audit;
+pub(crate) mod chart;
 pub(crate) mod confirm;
+pub(crate) mod failed;
 pub(crate) mod frame;
 pub(crate) mod job;
 pub(crate) mod jobs;

@@ -18,24 +18,38 @@ pub(crate) enum Deed {
     Cancel,
     Flag,
     Reschedule,
+    Move,
+    Prioritize,
     Delete,
     ScheduleRun,
     SchedulePause,
     ScheduleResume,
     ScheduleRemove,
+    QueuePause,
+    QueueResume,
+    ServerQuiet,
+    ServerResume,
+    ServerStop,
 }
 
 impl Deed {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 16] = [
         Self::Run,
         Self::Cancel,
         Self::Flag,
         Self::Reschedule,
+        Self::Move,
+        Self::Prioritize,
         Self::Delete,
         Self::ScheduleRun,
         Self::SchedulePause,
         Self::ScheduleResume,
         Self::ScheduleRemove,
+        Self::QueuePause,
+        Self::QueueResume,
+        Self::ServerQuiet,
+        Self::ServerResume,
+        Self::ServerStop,
     ];
 
     const fn as_str(self) -> &'static str {
@@ -44,11 +58,18 @@ impl Deed {
             Self::Cancel => "cancel",
             Self::Flag => "flag",
             Self::Reschedule => "reschedule",
+            Self::Move => "move",
+            Self::Prioritize => "prioritize",
             Self::Delete => "delete",
             Self::ScheduleRun => "schedule-run",
             Self::SchedulePause => "schedule-pause",
             Self::ScheduleResume => "schedule-resume",
             Self::ScheduleRemove => "schedule-remove",
+            Self::QueuePause => "queue-pause",
+            Self::QueueResume => "queue-resume",
+            Self::ServerQuiet => "server-quiet",
+            Self::ServerResume => "server-resume",
+            Self::ServerStop => "server-stop",
         }
     }
 }
@@ -97,10 +118,15 @@ fn done(text: Text, notice: Notice) -> String {
         Deed::Cancel => text.done_cancel(&jobs),
         Deed::Flag => text.done_flag(&jobs),
         Deed::Reschedule => text.done_reschedule(&jobs),
+        Deed::Move => text.done_move(&jobs),
+        Deed::Prioritize => text.done_prioritize(&jobs),
         Deed::Delete => text.done_delete(&jobs),
         Deed::ScheduleRun => text.done_schedule_run().to_owned(),
-        Deed::SchedulePause => text.done_schedule_pause().to_owned(),
-        Deed::ScheduleResume => text.done_schedule_resume().to_owned(),
+        Deed::SchedulePause | Deed::QueuePause => text.done_schedule_pause().to_owned(),
+        Deed::ScheduleResume | Deed::QueueResume => text.done_schedule_resume().to_owned(),
         Deed::ScheduleRemove => text.done_schedule_remove().to_owned(),
+        Deed::ServerQuiet => text.done_server_quiet().to_owned(),
+        Deed::ServerResume => text.done_server_resume().to_owned(),
+        Deed::ServerStop => text.done_server_stop().to_owned(),
     }
 }

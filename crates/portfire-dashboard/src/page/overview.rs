@@ -2,44 +2,50 @@
 
 use axum::response::Response;
 use maud::{Markup, html};
-use portfire_core::storage::{Filter, JobSummary, PageRequest};
+use portfire_core::storage::FaultGroupRequest;
 use portfire_core::{ScheduleView, Standing, State, Timestamp};
 
 use super::frame::{Page, Section};
-use super::{part, servers};
+use super::{chart, failed, part, servers};
 use crate::ctx::Ctx;
 use crate::filter::term;
+use crate::gate::Scope;
 use crate::refusal::Result;
-use crate::sampler::Glance;
+use crate::sampler::{Glance, Span};
 
 /// How many rows a panel has.
-const ROWS: usize = 6;
+const ROWS: u32 = 6;
 
 pub(crate) async fn show(ctx: Ctx) -> Result<Response> {
     let glance = ctx.glance().await?;
     let now = ctx.now(&glance);
-    let page = PageRequest { limit: u32::try_from(ROWS).unwrap_or(1), after: None };
-    let failed = Filter { state: Some(State::Failed), ..Filter::default() };
-    let failed = ctx.read().list(failed, page.clone()).await?.jobs;
+    let groups = FaultGroupRequest { limit: ROWS, ..FaultGroupRequest::default() };
+    let groups = ctx.read().fault_groups(groups).await?;
+    let span = Span::of(ctx.query.get("span").unwrap_or_default());
+    let everything = ctx.grant.scope == Scope::Everything;
+    let history = if everything { Some(ctx.shared.sampler.history(span, &glance).await?) } else { None };
     let (mut schedules, _) = ctx.read().schedules(None).await?;
     schedules.sort_by_key(next);
-    schedules.truncate(ROWS);
+    schedules.truncate(ROWS as usize);
     let text = ctx.text;
-    let is_new = failed.is_empty() && glance.overview.counts.is_empty();
+    let is_new = glance.overview.ended.is_empty() && glance.overview.counts.is_empty();
     let content = html! {
         h1 .hidden { (text.overview()) }
-        (tiles(&ctx, &glance))
+        (tiles(&ctx, &glance, now))
+        @if let Some(tallies) = history.filter(|_| !is_new) { (chart::history(&ctx, span, &tallies)) }
         @if is_new { (first_steps(&ctx, &glance)) }
         div .panels {
             section .panel { h2 { a href=(ctx.urls.at("/servers")) { (text.servers()) } } (servers::brief(&ctx, &glance, now)) }
-            section .panel { h2 { a href=(ctx.urls.jobs("state:failed")) { (text.latest_failures()) } } (failures(&ctx, &failed, now)) }
+            section .panel { h2 { a href=(ctx.urls.at("/failed")) { (text.latest_failures()) } } (failed::brief(&ctx, &groups, now)) }
             section .panel { h2 { a href=(ctx.urls.at("/recurring")) { (text.next_runs()) } } (next_runs(&ctx, &schedules, now)) }
         }
     };
     Ok(Page::new(text.overview(), content).section(Section::Overview).live().respond(&ctx))
 }
 
-fn tiles(ctx: &Ctx, glance: &Glance) -> Markup {
+fn tiles(ctx: &Ctx, glance: &Glance, now: Timestamp) -> Markup {
+    let theirs = glance.overview.counts.iter().filter(|count| ctx.grant.scope.has_queue(&count.queue));
+    let oldest = theirs.filter_map(|count| count.oldest).min();
     let order = [
         State::Enqueued,
         State::Processing,
@@ -58,25 +64,7 @@ fn tiles(ctx: &Ctx, glance: &Glance) -> Markup {
                     a href=(ctx.urls.jobs(&term("state", state.as_str()))) {
                         (part::state(ctx.text, state))
                         strong { (part::count(count)) }
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn failures(ctx: &Ctx, failed: &[JobSummary], now: Timestamp) -> Markup {
-    let text = ctx.text;
-    html! {
-        @if failed.is_empty() { p .none { (text.no_failures()) } }
-        @else {
-            ul .rows {
-                @for job in failed {
-                    li {
-                        (part::shape(State::Failed))
-                        a .kind href=(ctx.urls.job(job.id)) { (job.kind) }
-                        (part::queue_link(ctx, &job.queue))
-                        @if let Some(at) = job.finished_at { (part::when(text, now, at)) }
+                        @if state == State::Enqueued && let Some(oldest) = oldest { small { (ctx.text.oldest(&ctx.text.rough(now.since(oldest)))) } }
                     }
                 }
             }

@@ -2,21 +2,26 @@
 
 use axum::response::Response;
 use maud::{Markup, html};
-use portfire_core::State;
+use portfire_core::storage::{PausedQueue, Tally, Width};
+use portfire_core::{State, Timestamp};
 
 use super::frame::{Page, Section};
 use super::part;
 use crate::ctx::Ctx;
 use crate::filter::term;
 use crate::refusal::Result;
-use crate::sampler::Glance;
+use crate::gate::Permission;
+use crate::sampler::{Glance, Span};
+use crate::time;
 
-const STATES: [State; 6] =
-    [State::Enqueued, State::Processing, State::Scheduled, State::Retrying, State::Succeeded, State::Failed];
+const STATES: [State; 4] = [State::Enqueued, State::Processing, State::Scheduled, State::Retrying];
 
 pub(crate) async fn show(ctx: Ctx) -> Result<Response> {
     let glance = ctx.glance().await?;
     let text = ctx.text;
+    let (from, until) = Span::Hour.bounds(glance.now);
+    let tallies = ctx.read().by_queue(Width::Hour, from, until).await?;
+    let now = ctx.now(&glance);
     let queues: Vec<_> = glance.queues(&ctx.grant.scope).collect();
     let content = html! {
         h1 { (text.queues()) }
@@ -27,17 +32,24 @@ pub(crate) async fn show(ctx: Ctx) -> Result<Response> {
                 thead { tr {
                     th scope="col" { (text.name()) }
                     @for state in STATES { th scope="col" .number { (text.state(state)) } }
+                    th scope="col" { (text.oldest_wait()) }
+                    th scope="col" .number { (text.done_lately()) }
+                    th scope="col" .number { (text.failed_lately()) }
                     th scope="col" .number { (text.slots()) }
+                    th scope="col" { span .hidden { (text.actions()) } }
                 } }
-                tbody { @for queue in queues { (row(&ctx, &glance, queue)) } }
+                tbody { @for queue in queues { (row(&ctx, &glance, &tallies, queue, now)) } }
             }
         }
     };
     Ok(Page::new(text.queues(), content).section(Section::Queues).live().respond(&ctx))
 }
 
-fn row(ctx: &Ctx, glance: &Glance, queue: &str) -> Markup {
+fn row(ctx: &Ctx, glance: &Glance, tallies: &[Tally], queue: &str, now: Timestamp) -> Markup {
     let text = ctx.text;
+    let oldest = glance.overview.counts.iter().filter(|one| *one.queue == *queue).find_map(|one| one.oldest);
+    let paused = glance.overview.paused.iter().find(|paused| *paused.queue == *queue);
+    let lately = |of: fn(&Tally) -> u64| tallies.iter().filter(|tally| tally.queue.as_deref() == Some(queue)).map(of).sum::<u64>();
     let count = |state| glance.overview.counts.iter().find(|one| *one.queue == *queue && one.state == state).map_or(0, |one| one.jobs);
     let serving = glance.overview.servers.iter().filter(|server| server.info.queues.iter().any(|name| **name == *queue));
     let slots: u32 = serving.map(|server| server.info.slots).sum();
@@ -45,6 +57,7 @@ fn row(ctx: &Ctx, glance: &Glance, queue: &str) -> Markup {
         tr {
             td .main data-label=(text.name()) {
                 strong { (part::queue_link(ctx, queue)) }
+                @if let Some(paused) = paused { " " (paused_mark(ctx, paused, now)) }
                 @if slots == 0 && count(State::Enqueued) > 0 { " " span .mark .bad { (text.nobody_serves()) } }
             }
             @for state in STATES {
@@ -53,7 +66,40 @@ fn row(ctx: &Ctx, glance: &Glance, queue: &str) -> Markup {
                     a href=(ctx.urls.jobs(&format!("{} {}", term("state", state.as_str()), term("queue", queue)))) { (part::count(jobs)) }
                 }
             }
+            td data-label=(text.oldest_wait()) { @if let Some(oldest) = oldest { (part::length(text, now.since(oldest))) } @else { span .none { (text.dash()) } } }
+            td .number data-label=(text.done_lately()) { (time::grouped(lately(|tally| tally.succeeded))) }
+            td .number data-label=(text.failed_lately()) { (time::grouped(lately(|tally| tally.failed))) }
             td .number data-label=(text.slots()) { (slots) }
+            td .steer { (steering(ctx, queue, paused.is_some())) }
+        }
+    }
+}
+
+/// Since when, by whom and why it is paused.
+fn paused_mark(ctx: &Ctx, paused: &PausedQueue, now: Timestamp) -> Markup {
+    html! {
+        span .mark .warm { (ctx.text.paused()) } " "
+        small {
+            (part::when(ctx.text, now, paused.since))
+            @if let Some(by) = &paused.by { " · " (by) }
+            @if let Some(reason) = &paused.reason { " · " (reason) }
+        }
+    }
+}
+
+fn steering(ctx: &Ctx, queue: &str, is_paused: bool) -> Markup {
+    let text = ctx.text;
+    html! {
+        @if ctx.can(Permission::PauseQueue) {
+            @if is_paused { (part::button(ctx, "/queues/resume", text.resume(), "plain", &[("queue", queue)])) }
+            @else {
+                form method="post" action=(ctx.urls.at("/queues/pause")) {
+                    input type="hidden" name="back" value=(ctx.here());
+                    input type="hidden" name="queue" value=(queue);
+                    input .reason name="reason" maxlength="300" placeholder=(text.reason()) aria-label=(text.reason_hint());
+                    button { (text.pause()) }
+                }
+            }
         }
     }
 }

@@ -3,12 +3,12 @@
 use axum::response::Response;
 use maud::{Markup, html};
 use portfire_core::Timestamp;
-use portfire_core::storage::ServerView;
+use portfire_core::storage::{ServerOrder, ServerView};
 
 use super::frame::{Page, Section};
 use super::part;
 use crate::ctx::Ctx;
-use crate::gate::Scope;
+use crate::gate::{Permission, Scope};
 use crate::refusal::Result;
 use crate::sampler::Glance;
 
@@ -30,6 +30,7 @@ pub(crate) async fn show(ctx: Ctx) -> Result<Response> {
                     th scope="col" { (text.slots()) }
                     th scope="col" { (text.started()) }
                     th scope="col" { (text.process()) }
+                    th scope="col" { span .hidden { (text.actions()) } }
                 } }
                 tbody { @for server in servers { (row(&ctx, server, now)) } }
             }
@@ -43,12 +44,17 @@ fn row(ctx: &Ctx, server: &ServerView, now: Timestamp) -> Markup {
     let info = &server.info;
     html! {
         tr #{ "s-" (server.id) } {
-            td .main data-label=(text.name()) { strong { (info.name) } }
+            td .main data-label=(text.name()) {
+                strong { (info.name) }
+                @if !info.build.is_empty() { " " small { (info.build) } }
+                @if !info.host.is_empty() && info.host != info.name { br; small { (info.host) } }
+            }
             td data-label=(text.standing()) { (standing(ctx, server, now)) }
             td data-label=(text.queues()) { @for queue in &info.queues { (part::queue_link(ctx, queue)) " " } }
             td data-label=(text.slots()) { (slots(ctx, server)) }
             td data-label=(text.started()) { (part::when(text, now, server.started_at)) }
             td data-label=(text.process()) { span .id title=(server.id) { (info.pid) } }
+            td .steer { (steering(ctx, server)) }
         }
     }
 }
@@ -57,8 +63,28 @@ fn row(ctx: &Ctx, server: &ServerView, now: Timestamp) -> Markup {
 fn standing(ctx: &Ctx, server: &ServerView, now: Timestamp) -> Markup {
     let text = ctx.text;
     html! {
-        @if server.lease_until > now { span .mark .good { (text.alive()) } }
-        @else { span .mark .bad title=(text.lost_hint()) { (text.lost()) " " (part::when(text, now, server.lease_until)) } }
+        @if server.lease_until > now {
+            @match server.order {
+                ServerOrder::Run => { span .mark .good { (text.alive()) } }
+                ServerOrder::Quiet => { span .mark .warm { (text.quiet()) } }
+                ServerOrder::Stop => { span .mark .warm { (text.stopping()) } }
+            }
+        } @else { span .mark .bad title=(text.lost_hint()) { (text.lost()) " " (part::when(text, now, server.lease_until)) } }
+    }
+}
+
+/// What it may be told to do.
+fn steering(ctx: &Ctx, server: &ServerView) -> Markup {
+    let text = ctx.text;
+    let id = server.id.to_string();
+    let about = [("server", &*id)];
+    let steers = ctx.grant.scope == Scope::Everything && server.order != ServerOrder::Stop;
+    html! {
+        @if steers && ctx.can(Permission::ServerQuiet) {
+            @if server.order == ServerOrder::Quiet { (part::button(ctx, "/servers/resume", text.resume(), "plain", &about)) }
+            @else { (part::button(ctx, "/servers/quiet", text.make_quiet(), "plain", &about)) }
+        }
+        @if steers && ctx.can(Permission::ServerStop) { (part::button(ctx, "/servers/stop", text.stop(), "danger", &about)) }
     }
 }
 

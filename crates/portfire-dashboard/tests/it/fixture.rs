@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use portfire_core::storage::{
-    Action, Beat, Claimed, Exchange, LogLine, Note, Progress, ServerInfo, Want, WantQueue,
+    Action, Beat, By, Claimed, Exchange, LogLine, Note, Person, Progress, QueueOrder, ServerInfo, Via, Want, WantQueue,
 };
 use portfire_core::{
     Dependency, Dice, Fault, IdSequence, JobId, Json, Misfire, ModelStorage, NewJob, Order, Outcome, Overlap, Policy,
@@ -22,6 +22,10 @@ struct Maker<'m> {
     clock: &'m VirtualClock,
     ids: IdSequence,
     dice: Dice,
+}
+
+fn by(name: &str, reason: &str) -> By {
+    By::Person(Person::new(name, Via::Dashboard).unwrap().because(reason))
 }
 
 const SERVERS: [(&str, u32, &[&str], u32); 3] = [
@@ -57,7 +61,15 @@ impl Maker<'_> {
 
     async fn beat(&self, server: ServerId, name: &str, pid: u32, queues: &[&str], slots: u32, running: u32) {
         let queues = queues.iter().map(|queue| (*queue).into()).collect();
-        let info = ServerInfo { name: name.into(), pid, queues, slots, running };
+        let info = ServerInfo {
+            name: name.into(),
+            host: format!("{name}.example.net").into(),
+            build: "shop 2.4.1".into(),
+            pid,
+            queues,
+            slots,
+            running,
+        };
         let lease = if name == "old-host" { Duration::from_secs(30) } else { Duration::from_secs(86_400) };
         self.storage.beat(Beat { server, lease, info }).await.unwrap();
     }
@@ -118,14 +130,14 @@ impl Maker<'_> {
                 let text = "the payment service answered 503\ncaused by: connection closed before the message ended";
                 self.attempt(server, "mail", 2_300, Outcome::Failed(Fault::new(text))).await;
                 if left > 0 {
-                    self.storage.act(vec![id], Action::RunNow).await.unwrap();
+                    self.storage.act(vec![id], Action::RunNow, by("ming", "the bank is back")).await.unwrap();
                     self.clock.advance(Duration::from_secs(11));
                 }
             }
         }
         let job = self.new("send_welcome_email", "mail", "{\"user_id\":99}");
         let id = self.insert(job).await;
-        self.storage.act(vec![id], Action::Cancel).await.unwrap();
+        self.storage.act(vec![id], Action::Cancel, by("林小明", "")).await.unwrap();
         let job = self.new("charge_card", "mail", card);
         self.insert(job).await;
         self.attempt(server, "mail", 900, Outcome::TimedOut(Duration::from_millis(900))).await;
@@ -195,8 +207,10 @@ impl Maker<'_> {
             self.clock.advance(Duration::from_secs(300));
             let due = self.storage.due_schedules(10).await.unwrap();
             let firings = due.due.iter().filter_map(|view| schedule::plan(view, due.now, &mut self.ids)).collect();
-            self.storage.fire(firings).await.unwrap();
+            self.storage.fire(firings, By::Program).await.unwrap();
         }
-        self.storage.direct_schedules(vec!["每週報表".into()], Order::Pause).await.unwrap();
+        let queues = vec!["nobody".into()];
+        self.storage.direct_queues(queues, QueueOrder::Pause, by("ming", "移轉資料中")).await.unwrap();
+        self.storage.direct_schedules(vec!["每週報表".into()], Order::Pause, by("ming", "")).await.unwrap();
     }
 }
