@@ -17,11 +17,17 @@ const full = new Intl.DateTimeFormat(lang, {
   year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false,
   timeZoneName: "short",
 });
+const forms = {
+  minute: new Intl.DateTimeFormat(lang, { hour: "2-digit", minute: "2-digit", hour12: false }),
+  hour: new Intl.DateTimeFormat(lang, { month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hour12: false }),
+};
 function localize(root) {
   for (const time of root.querySelectorAll("time[datetime]")) {
     const at = new Date(time.dateTime);
     if (Number.isNaN(at.getTime())) continue;
     time.title = full.format(at);
+    const form = forms[time.dataset.form];
+    if (form) time.textContent = form.format(at);
     if (time.matches(".exact, .log time")) time.textContent = full.format(at);
   }
 }
@@ -147,7 +153,17 @@ let timer = 0;
 let busy = false;
 let again = false;
 let failures = 0;
-let wanted = localStorage.getItem("portfire-live") !== "off";
+let wanted = remembered() !== "off";
+
+// A browser that keeps nothing may refuse even to be asked.
+function remembered(word) {
+  try {
+    if (word) localStorage.setItem("portfire-live", word);
+    return localStorage.getItem("portfire-live");
+  } catch {
+    return null;
+  }
+}
 
 function show(state) {
   if (!light) return;
@@ -201,7 +217,7 @@ if (page.events && light) {
   light.hidden = false;
   light.addEventListener("click", () => {
     wanted = !wanted;
-    localStorage.setItem("portfire-live", wanted ? "on" : "off");
+    remembered(wanted ? "on" : "off");
     if (wanted) { look(); open(); } else { close(); show("off"); }
   });
   let leaving = 0;

@@ -1,7 +1,7 @@
 //! The dashboard over a memory full of varied jobs, to look at: `cargo run -p portfire-dashboard --example gallery`.
 //!
 //! Prints its address. `--empty` shows it as it is on the first day.
-#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::disallowed_methods)]
+#![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use std::net::SocketAddr;
 use std::sync::Arc;

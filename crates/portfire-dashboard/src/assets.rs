@@ -27,8 +27,9 @@ pub(crate) struct Asset {
 }
 
 /// The style sheet.
-pub(crate) static STYLE: LazyLock<Asset> =
-    LazyLock::new(|| Asset::new("style", "css", "text/css; charset=utf-8", include_bytes!("../assets/style.css")));
+pub(crate) static STYLE: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new("style", "css", "text/css; charset=utf-8", include_bytes!("../assets/style.css"))
+});
 /// The script: one module.
 pub(crate) static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("script", "js", "text/javascript; charset=utf-8", include_bytes!("../assets/script.js"))
@@ -100,9 +101,9 @@ pub(crate) fn find(name: &str, asked: &HeaderMap, urls: &Urls) -> Option<Respons
 
 /// FNV-1a over 64 bits: tells versions of a file apart; nobody is kept out by it.
 fn fnv(content: &[u8]) -> u64 {
-    content.iter().fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3)
-    })
+    content
+        .iter()
+        .fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3))
 }
 
 #[cfg(test)]

@@ -141,6 +141,9 @@ impl Builder {
 
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("gate", &self.gate).field("storage", &self.storage).finish_non_exhaustive()
+        f.debug_struct("Builder")
+            .field("gate", &self.gate)
+            .field("storage", &self.storage)
+            .finish_non_exhaustive()
     }
 }

@@ -71,14 +71,19 @@ pub(crate) struct Visit {
     /// The path within the dashboard.
     pub(crate) path: String,
     pub(crate) query: Pairs,
+    /// Whether the page can be asked for again as it is.
+    pub(crate) is_get: bool,
     pub(crate) headers: HeaderMap,
     /// Whether only the content is asked for, to be put into a page that is already there.
     pub(crate) is_fragment: bool,
 }
 
 impl Visit {
-    /// This page, to come back to.
+    /// This page, to come back to; the first page if this one answers a form.
     pub(crate) fn here(&self) -> String {
+        if !self.is_get {
+            return "/".to_owned();
+        }
         format!("{}{}", self.path, self.query.without(&["done", "lang"]).to_query())
     }
 }

@@ -174,7 +174,8 @@ impl Query {
 
     /// What the storage is asked for, at `now`.
     pub(crate) fn at(&self, now: Timestamp) -> Filter {
-        let instant = |moment: &Option<(String, Moment)>| moment.as_ref().map(|(_, moment)| moment.instant(now));
+        let instant =
+            |moment: &Option<(String, Moment)>| moment.as_ref().map(|(_, moment)| moment.instant(now));
         Filter { since: instant(&self.since), until: instant(&self.until), ..self.filter.clone() }
     }
 }
@@ -238,7 +239,10 @@ mod tests {
             ("\"two words\"", "kind:\"two words\""),
             ("測試 queue:信件", "queue:信件 kind:測試"),
             ("019a0000-0000-7000-8000-000000000001", "id:019a0000-0000-7000-8000-000000000001"),
-            ("state:failed error:\"timed out\" since:-2h until:2026-10-01T14:05 fault:0123456789abcdef", "state:failed fault:0123456789abcdef error:\"timed out\" since:-2h until:\"2026-10-01T14:05\""),
+            (
+                "state:failed error:\"timed out\" since:-2h until:2026-10-01T14:05 fault:0123456789abcdef",
+                "state:failed fault:0123456789abcdef error:\"timed out\" since:-2h until:\"2026-10-01T14:05\"",
+            ),
             ("state:\"failed\"kind:a", "state:failed kind:a"),
         ] {
             let query = parse(typed).unwrap();

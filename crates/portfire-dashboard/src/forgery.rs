@@ -19,9 +19,8 @@ pub(crate) fn is_same_site(headers: &HeaderMap, trusted: &[Box<str>]) -> bool {
         (Some("same-origin"), _) => true,
         (Some(_), _) => is_trusted,
         (None, Some(origin)) => is_trusted || text(HOST.as_str()).is_some_and(|host| is_of(origin, host)),
-        (None, None) => {
-            text(AUTHORIZATION.as_str()).is_some_and(|value| value.to_ascii_lowercase().starts_with("bearer "))
-        }
+        (None, None) => text(AUTHORIZATION.as_str())
+            .is_some_and(|value| value.to_ascii_lowercase().starts_with("bearer ")),
     }
 }
 
@@ -36,9 +35,9 @@ mod tests {
     use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        let pairs = pairs.iter().map(|(name, value)| {
-            (HeaderName::from_static(name), HeaderValue::from_static(value))
-        });
+        let pairs = pairs
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
         pairs.collect()
     }
 

@@ -164,13 +164,16 @@ mod tests {
             pretty(text),
             "{\n    \"b\": 9007199254740993,\n    \"a\": [\n        1.10,\n        {}\n    ],\n    \"c\": \"x\\\"}, y\",\n    \"d\": null\n}"
         );
-        let keys: Vec<_> = members(text).unwrap().into_iter().map(|(key, value)| (key, value.len())).collect();
+        let keys: Vec<_> =
+            members(text).unwrap().into_iter().map(|(key, value)| (key, value.len())).collect();
         assert_eq!(keys, [("b", 1), ("a", 6), ("c", 1), ("d", 1)]);
     }
 
     #[test]
     fn what_is_no_json_is_shown_and_breaks_nothing() {
-        for text in ["", "\"", "}}}]", "{\"a\"", "{\"a\":", "[[[", "\"\\", "測試 {x}", "{]", "{\"a\":1}}", "{1}"] {
+        for text in
+            ["", "\"", "}}}]", "{\"a\"", "{\"a\":", "[[[", "\"\\", "測試 {x}", "{]", "{\"a\":1}}", "{1}"]
+        {
             let _ = (pretty(text), members(text), redact(text, &["a".into()]));
         }
     }

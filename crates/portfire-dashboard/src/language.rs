@@ -34,7 +34,8 @@ pub(crate) fn negotiate(header: &str) -> Option<Language> {
     for part in header.split(',').take(32) {
         let mut pieces = part.split(';');
         let Some(language) = of_tag(pieces.next().unwrap_or_default()) else { continue };
-        let weight = pieces.find_map(|piece| piece.trim().strip_prefix("q=")?.parse::<f32>().ok()).unwrap_or(1.0);
+        let weight =
+            pieces.find_map(|piece| piece.trim().strip_prefix("q=")?.parse::<f32>().ok()).unwrap_or(1.0);
         if weight > 0.0 && best.is_none_or(|(_, known)| weight > known) {
             best = Some((language, weight));
         }

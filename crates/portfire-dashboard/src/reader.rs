@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 use std::time::Duration;
 
 use portfire_core::storage::{
-    Answer, AuditEntry, AuditRequest, Cursor, FaultGroup, FaultGroupRequest, Filter, JobDetails, JobSummary, Page,
-    PageRequest, SlotView, StorageView, Tally, TallyBy, TallyRequest, Target, Width,
+    Answer, AuditEntry, AuditRequest, Cursor, FaultGroup, FaultGroupRequest, Filter, JobDetails, JobSummary,
+    Page, PageRequest, SlotView, StorageView, Tally, TallyBy, TallyRequest, Target, Width,
 };
 use portfire_core::{Fault, JobId, Json, ScheduleView, State, Storage, Timestamp};
 
@@ -109,7 +109,8 @@ impl<'r> Reader<'r> {
 
     /// Up to [`SCHEDULES_PAGE`] schedules after this one, and whether there are more.
     pub(crate) async fn schedules(&self, after: Option<&str>) -> Result<(Vec<ScheduleView>, bool)> {
-        let mut found = within(self.storage.list_schedules(after.map(Into::into), SCHEDULES_PAGE + 1)).await?;
+        let mut found =
+            within(self.storage.list_schedules(after.map(Into::into), SCHEDULES_PAGE + 1)).await?;
         let more = found.len() > SCHEDULES_PAGE as usize;
         found.truncate(SCHEDULES_PAGE as usize);
         found.retain(|view| self.grant.scope.has_queue(&view.schedule.job.queue));
@@ -133,17 +134,25 @@ impl<'r> Reader<'r> {
 
     /// A page of what persons did; nothing to who may not see it, or not everything.
     pub(crate) async fn audit(&self, about: Option<Target>, page: AuditRequest) -> Result<Vec<AuditEntry>> {
-        if !self.grant.can.has(Permission::Audit) || (about.is_none() && self.grant.scope != Scope::Everything) {
+        if !self.grant.can.has(Permission::Audit)
+            || (about.is_none() && self.grant.scope != Scope::Everything)
+        {
             return Ok(Vec::new());
         }
         within(self.storage.audit(about, page)).await
     }
 
     /// What happened in each queue since this instant.
-    pub(crate) async fn by_queue(&self, width: Width, from: Timestamp, until: Timestamp) -> Result<Vec<Tally>> {
+    pub(crate) async fn by_queue(
+        &self,
+        width: Width,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<Tally>> {
         let request = TallyRequest { by: TallyBy::Queue, ..TallyRequest::total(width, from, until) };
         let found = within(self.storage.tallies(request)).await?;
-        let exists = |tally: &Tally| tally.queue.as_deref().is_some_and(|queue| self.grant.scope.has_queue(queue));
+        let exists =
+            |tally: &Tally| tally.queue.as_deref().is_some_and(|queue| self.grant.scope.has_queue(queue));
         Ok(found.into_iter().filter(exists).collect())
     }
 
@@ -153,7 +162,12 @@ impl<'r> Reader<'r> {
     }
 
     /// The latest slots of a schedule that exists for them.
-    pub(crate) async fn slots(&self, id: &str, before: Option<Timestamp>, limit: u32) -> Result<Vec<SlotView>> {
+    pub(crate) async fn slots(
+        &self,
+        id: &str,
+        before: Option<Timestamp>,
+        limit: u32,
+    ) -> Result<Vec<SlotView>> {
         within(self.storage.slots(id.into(), before, limit)).await
     }
 
@@ -165,7 +179,8 @@ impl<'r> Reader<'r> {
             job.fingerprint = None;
         }
         job.args = if can(Permission::ViewArgs) { self.redactor.redact(&job.args) } else { hidden() };
-        job.result = job.result.filter(|_| can(Permission::ViewArgs)).map(|result| self.redactor.redact(&result));
+        job.result =
+            job.result.filter(|_| can(Permission::ViewArgs)).map(|result| self.redactor.redact(&result));
         if !can(Permission::ViewErrors) {
             job.history.iter_mut().for_each(|attempt| {
                 attempt.fault = attempt.fault.take().map(|_| Fault::new("‹hidden›"));
@@ -173,7 +188,8 @@ impl<'r> Reader<'r> {
         }
         if !can(Permission::ViewLogs) {
             job.log.clear();
-            job.progress = job.progress.map(|progress| portfire_core::storage::Progress { message: None, ..progress });
+            job.progress =
+                job.progress.map(|progress| portfire_core::storage::Progress { message: None, ..progress });
         }
         job
     }

@@ -39,7 +39,8 @@ impl Glance {
     pub(crate) fn count(&self, state: State, scope: &Scope) -> u64 {
         let counts = self.overview.counts.iter();
         let waiting = counts.filter(|count| count.state == state && scope.has_queue(&count.queue));
-        let ended = self.overview.ended.iter().filter(|count| count.state == state && *scope == Scope::Everything);
+        let ended =
+            self.overview.ended.iter().filter(|count| count.state == state && *scope == Scope::Everything);
         waiting.map(|count| count.jobs).sum::<u64>() + ended.map(|count| count.jobs).sum::<u64>()
     }
 
@@ -48,7 +49,8 @@ impl Glance {
         let served = self.overview.servers.iter().flat_map(|server| &server.info.queues);
         let used = self.overview.counts.iter().map(|count| &count.queue);
         let paused = self.overview.paused.iter().map(|paused| &paused.queue);
-        let names: std::collections::BTreeSet<&str> = served.chain(used).chain(paused).map(|name| &**name).collect();
+        let names: std::collections::BTreeSet<&str> =
+            served.chain(used).chain(paused).map(|name| &**name).collect();
         names.into_iter().filter(|name| scope.has_queue(name))
     }
 }
@@ -137,7 +139,13 @@ struct Latest {
 
 impl Sampler {
     pub(crate) fn new(storage: Arc<dyn Storage>, clock: Arc<dyn Clock>) -> Self {
-        Self { storage, clock, latest: Mutex::default(), histories: Mutex::default(), turn: tokio::sync::Mutex::default() }
+        Self {
+            storage,
+            clock,
+            latest: Mutex::default(),
+            histories: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+        }
     }
 
     /// A glance that is fresh.
@@ -155,7 +163,8 @@ impl Sampler {
         let before = self.last_known();
         // Counts are capped, so while jobs run there may be changes that no count shows.
         let runs = overview.counts.iter().any(|count| count.state == State::Processing);
-        let version = before.map_or(1, |before| before.version + u64::from(runs || before.overview != overview));
+        let version =
+            before.map_or(1, |before| before.version + u64::from(runs || before.overview != overview));
         let glance = Arc::new(Glance { overview, now, taken_at: self.clock.now(), version });
         self.with(|latest| latest.glance = Some(Arc::clone(&glance)));
         Ok(glance)

@@ -46,7 +46,8 @@ pub(crate) async fn serve(shared: Arc<Shared>, request: Request) -> Response {
         Ok(response) => (Ok(response), None),
         Err((refusal, grant)) => (Err(refusal), grant),
     };
-    let mut response = answer.unwrap_or_else(|refusal| page::refusal::respond(&visit, grant.as_ref(), surface, refusal));
+    let mut response =
+        answer.unwrap_or_else(|refusal| page::refusal::respond(&visit, grant.as_ref(), surface, refusal));
     headers::add(response.headers_mut());
     response
 }
@@ -87,7 +88,9 @@ async fn answer(
 /// Whether this visitor may take this route from where they come.
 fn check(visit: &Visit, grant: &Grant, route: &Route) -> Result<()> {
     let lacking = route.permission.filter(|permission| !grant.can.has(*permission));
-    if route.effect != Effect::Nothing && !forgery::is_same_site(&visit.headers, &visit.shared.trusted_origins) {
+    if route.effect != Effect::Nothing
+        && !forgery::is_same_site(&visit.headers, &visit.shared.trusted_origins)
+    {
         return Err(Refusal::CrossSite);
     }
     lacking.map_or(Ok(()), |permission| Err(Refusal::NoRight(permission)))
@@ -118,7 +121,8 @@ fn visit(shared: Arc<Shared>, parts: &Parts) -> Visit {
     let theme = cookie(&parts.headers, page::THEME_COOKIE).map_or(Theme::Auto, Theme::of);
     let urls = urls(&shared, parts, &path);
     let is_fragment = header(&parts.headers, ACCEPT.as_str()) == Some(FRAGMENT);
-    Visit { shared, text, theme, urls, path, query, headers: parts.headers.clone(), is_fragment }
+    let is_get = method(&parts.method) == Some(Method::Get);
+    Visit { shared, text, theme, urls, path, query, is_get, headers: parts.headers.clone(), is_fragment }
 }
 
 fn urls(shared: &Shared, parts: &Parts, path: &str) -> Urls {

@@ -95,7 +95,10 @@ impl Steer {
             Self::Cancel => Action::Cancel,
             Self::Delete => Action::Delete,
             Self::Move => {
-                let queue = ctx.form.get("queue").ok_or_else(|| Refusal::BadRequest(ctx.text.no_queue_named().to_owned()))?;
+                let queue = ctx
+                    .form
+                    .get("queue")
+                    .ok_or_else(|| Refusal::BadRequest(ctx.text.no_queue_named().to_owned()))?;
                 // What does not exist for them can be no place to hide a job in.
                 if !ctx.grant.scope.has_queue(queue) {
                     return Err(Refusal::NoRight(Permission::MoveQueue));
@@ -104,7 +107,9 @@ impl Steer {
             }
             Self::Prioritize => {
                 let priority = ctx.form.get("priority").and_then(|number| number.parse().ok());
-                Action::Prioritize(priority.ok_or_else(|| Refusal::BadRequest(ctx.text.no_priority().to_owned()))?)
+                Action::Prioritize(
+                    priority.ok_or_else(|| Refusal::BadRequest(ctx.text.no_priority().to_owned()))?,
+                )
             }
             Self::Reschedule => {
                 let glance = ctx.glance().await?;
@@ -180,13 +185,16 @@ pub(crate) async fn act(ctx: &Ctx, jobs: Vec<JobId>, action: Action) -> Result<V
     let theirs = jobs.iter().zip(&exists).filter(|(_, exists)| **exists).map(|(job, _)| *job).collect();
     let mut acted = within(ctx.shared.storage.act(theirs, action, ctx.by()?)).await?.into_iter();
     ctx.shared.sampler.stale();
-    let answers = exists.iter().map(|exists| exists.then(|| acted.next()).flatten().unwrap_or(Acted::Missing));
+    let answers =
+        exists.iter().map(|exists| exists.then(|| acted.next()).flatten().unwrap_or(Acted::Missing));
     Ok(answers.collect())
 }
 
 /// What to tell: what was done, and what only was asked for.
 fn notices(steer: Steer, acted: &[Acted]) -> Vec<Notice> {
-    let count = |wanted: fn(&Acted) -> bool| u32::try_from(acted.iter().filter(|one| wanted(one)).count()).unwrap_or(0);
+    let count = |wanted: fn(&Acted) -> bool| {
+        u32::try_from(acted.iter().filter(|one| wanted(one)).count()).unwrap_or(0)
+    };
     let done = count(|one| matches!(one, Acted::Done(_)));
     let flagged = count(|one| matches!(one, Acted::Flagged));
     let not_done = count(|one| matches!(one, Acted::Refused(_) | Acted::Missing));

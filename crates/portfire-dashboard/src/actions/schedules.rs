@@ -55,7 +55,9 @@ pub(crate) async fn run_now(ctx: &Ctx, id: &str) -> Result<Option<JobId>> {
             let mut ids = ctx.shared.ids.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             trigger(&known, now, &mut ids)
         };
-        if let Some(Fired::Applied(jobs)) = within(ctx.shared.storage.fire(vec![firing], ctx.by()?)).await?.pop() {
+        if let Some(Fired::Applied(jobs)) =
+            within(ctx.shared.storage.fire(vec![firing], ctx.by()?)).await?.pop()
+        {
             ctx.shared.sampler.stale();
             return Ok(jobs.first().copied());
         }

@@ -67,7 +67,10 @@ impl Gate for BasicGate {
                 return challenge();
             };
             let named = self.keys.iter().filter(|key| *key.name == *name).cloned().collect();
-            self.door.open(named, &format!("{name}:{password}"), &password, peer(parts)).await.unwrap_or_else(challenge)
+            self.door
+                .open(named, &format!("{name}:{password}"), &password, peer(parts))
+                .await
+                .unwrap_or_else(challenge)
         })
     }
 }

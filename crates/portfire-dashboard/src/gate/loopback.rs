@@ -36,7 +36,10 @@ impl LoopbackGate {
             return Access::Denied(NO_PEER.into());
         };
         let forwarded = parts.headers.keys().any(|name| {
-            *name == FORWARDED || name.as_str().starts_with("x-forwarded-") || name == "x-real-ip" || name == "via"
+            *name == FORWARDED
+                || name.as_str().starts_with("x-forwarded-")
+                || name == "x-real-ip"
+                || name == "via"
         });
         let mut hosts = parts.headers.get_all(HOST).iter().map(|host| host.to_str().unwrap_or_default());
         let host = match (hosts.next(), hosts.next()) {
@@ -68,7 +71,8 @@ fn is_loopback_host(host: &str) -> bool {
         Some(rest) => rest.split_once(']').unwrap_or(("", rest)),
         None => host.find(':').map_or((host, ""), |at| host.split_at(at)),
     };
-    let port_is_one = port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
+    let port_is_one =
+        port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
     let name = name.to_ascii_lowercase();
     let is_local = name == "localhost"
         || name.ends_with(".localhost")
@@ -82,12 +86,24 @@ mod tests {
 
     #[test]
     fn only_names_of_this_machine_are_local() {
-        for host in ["localhost", "LOCALHOST:3000", "a.localhost:80", "127.0.0.1", "127.8.9.1:1", "[::1]", "[::1]:80"] {
+        for host in
+            ["localhost", "LOCALHOST:3000", "a.localhost:80", "127.0.0.1", "127.8.9.1:1", "[::1]", "[::1]:80"]
+        {
             assert!(is_loopback_host(host), "{host}");
         }
-        for host in ["", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "192.168.0.1", "::2",
-            "[::2]:80", "localhost:evil", "0.0.0.0", "[::1", "xlocalhost"]
-        {
+        for host in [
+            "",
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "192.168.0.1",
+            "::2",
+            "[::2]:80",
+            "localhost:evil",
+            "0.0.0.0",
+            "[::1",
+            "xlocalhost",
+        ] {
             assert!(!is_loopback_host(host), "{host}");
         }
     }

@@ -78,7 +78,8 @@ fn target(ctx: &Ctx, target: &Target) -> Markup {
 
 /// What it was before, and what it is now.
 pub(crate) fn change(ctx: &Ctx, entry: &AuditEntry) -> Markup {
-    let word = |word: &str| word.parse().map_or_else(|_| word.to_owned(), |state| ctx.text.state(state).to_owned());
+    let word =
+        |word: &str| word.parse().map_or_else(|_| word.to_owned(), |state| ctx.text.state(state).to_owned());
     html! {
         @match (&entry.before, &entry.after) {
             (Some(before), Some(after)) => { (word(before)) " → " (word(after)) }

@@ -39,7 +39,8 @@ pub(crate) fn history(ctx: &Ctx, span: Span, tallies: &[Tally]) -> Markup {
 }
 
 fn drawing(ctx: &Ctx, tallies: &[Tally]) -> Markup {
-    let most = tallies.iter().map(|tally| (tally.succeeded + tally.failed).max(tally.created)).max().unwrap_or(0);
+    let most =
+        tallies.iter().map(|tally| (tally.succeeded + tally.failed).max(tally.created)).max().unwrap_or(0);
     let top = nice(most);
     let y = |count: u64| count * HEIGHT / top;
     let width = STEP * tallies.len() as u64;
@@ -112,7 +113,9 @@ fn label(tally: &Tally) -> String {
 
 fn table(ctx: &Ctx, tallies: &[Tally]) -> Markup {
     let text = ctx.text;
-    let length = |length: Option<std::time::Duration>| length.map_or_else(|| text.dash().to_owned(), |length| text.length(length));
+    let length = |length: Option<std::time::Duration>| {
+        length.map_or_else(|| text.dash().to_owned(), |length| text.length(length))
+    };
     html! {
         div .scroll tabindex="0" role="region" aria-label=(text.as_table()) { table {
             thead { tr {

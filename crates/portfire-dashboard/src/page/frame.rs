@@ -220,7 +220,8 @@ fn may_visit(grant: &Grant, place: Section) -> bool {
 
 fn footer(visit: &Visit, grant: Option<&Grant>) -> Markup {
     let text = visit.text;
-    let as_of = |glance: &Glance| text.data_as_of(time::utc(glance.now).split(' ').nth(1).unwrap_or_default());
+    let as_of =
+        |glance: &Glance| text.data_as_of(time::utc(glance.now).split(' ').nth(1).unwrap_or_default());
     let glance = grant.and_then(|_| visit.shared.sampler.last_known());
     html! {
         footer {
@@ -235,5 +236,7 @@ fn footer(visit: &Visit, grant: Option<&Grant>) -> Markup {
 
 /// Whether any action on selected jobs may be shown.
 pub(crate) fn may_steer_jobs(ctx: &Ctx) -> bool {
-    [Permission::Run, Permission::Cancel, Permission::Delete, Permission::Reschedule].iter().any(|p| ctx.can(*p))
+    [Permission::Run, Permission::Cancel, Permission::Delete, Permission::Reschedule]
+        .iter()
+        .any(|p| ctx.can(*p))
 }

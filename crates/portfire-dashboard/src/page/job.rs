@@ -27,7 +27,11 @@ pub(crate) async fn show(ctx: Ctx) -> Result<Response> {
     let deeds = ctx.read().audit(Some(Target::Job(id)), AuditRequest::default()).await?;
     let text = ctx.text;
     let lost = job.summary.state == State::Processing
-        && !glance.overview.servers.iter().any(|one| Some(one.id) == job.summary.server && one.lease_until > now);
+        && !glance
+            .overview
+            .servers
+            .iter()
+            .any(|one| Some(one.id) == job.summary.server && one.lease_until > now);
     let content = html! {
         (head(&ctx, &job))
         @if lost { p .notice .warm { (text.server_gone()) } }
@@ -49,7 +53,10 @@ pub(crate) async fn show(ctx: Ctx) -> Result<Response> {
             }
         }
     };
-    Ok(Page::new(format!("{} · {}", job.summary.kind, text.state(job.summary.state)), content).section(Section::Jobs).live().respond(&ctx))
+    Ok(Page::new(format!("{} · {}", job.summary.kind, text.state(job.summary.state)), content)
+        .section(Section::Jobs)
+        .live()
+        .respond(&ctx))
 }
 
 fn head(ctx: &Ctx, job: &JobDetails) -> Markup {
@@ -74,11 +81,13 @@ fn steering(ctx: &Ctx, job: &JobDetails) -> Markup {
     let one = &job.summary;
     let fits = |steer: &Steer| ctx.can(steer.permission()) && steer.fits(one.state);
     let back = |steer: Steer| if steer == Steer::Delete { "/jobs".to_owned() } else { ctx.visit.here() };
-    let about = |steer: Steer| html! {
-        input type="hidden" name="job" value=(one.id);
-        input type="hidden" name="expect" value=(one.state);
-        input type="hidden" name="attempts" value=(one.attempts);
-        input type="hidden" name="back" value=(back(steer));
+    let about = |steer: Steer| {
+        html! {
+            input type="hidden" name="job" value=(one.id);
+            input type="hidden" name="expect" value=(one.state);
+            input type="hidden" name="attempts" value=(one.attempts);
+            input type="hidden" name="back" value=(back(steer));
+        }
     };
     html! {
         div .steer {

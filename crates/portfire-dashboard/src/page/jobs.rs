@@ -259,7 +259,9 @@ fn nothing(ctx: &Ctx, typed: &str, is_wrong: bool) -> Markup {
     match typed {
         _ if is_wrong => hint,
         "state:failed" => part::empty(text.no_failures(), html! { p { (text.no_failures_hint()) } }),
-        "" if ctx.query.get("after").is_none() => part::empty(text.no_jobs(), html! { p { (text.first_enqueue()) } }),
+        "" if ctx.query.get("after").is_none() => {
+            part::empty(text.no_jobs(), html! { p { (text.first_enqueue()) } })
+        }
         _ => part::empty(text.nothing_matches(), hint),
     }
 }

@@ -25,11 +25,18 @@ struct Event {
 enum What {
     Created,
     Began(u16),
-    Ended { attempt: u16, outcome: Box<str> },
+    Ended {
+        attempt: u16,
+        outcome: Box<str>,
+    },
     Finished(State),
     Expected,
     /// What a person did.
-    Deed { word: String, who: String, why: Option<String> },
+    Deed {
+        word: String,
+        who: String,
+        why: Option<String>,
+    },
 }
 
 /// What is known, in the order of time.

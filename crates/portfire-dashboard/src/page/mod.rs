@@ -41,7 +41,8 @@ pub(crate) fn asset(ctx: &Ctx) -> Result<Response> {
 /// Keeps how a visitor wants to see the dashboard, and shows the page again.
 pub(crate) fn preferences(ctx: &Ctx) -> Response {
     let theme = ctx.form.get("theme").map(|word| (THEME_COOKIE, Theme::of(word).as_str()));
-    let tongue = ctx.form.get("lang").and_then(language::of_tag).map(|known| (LANGUAGE_COOKIE, language::tag(known)));
+    let tongue =
+        ctx.form.get("lang").and_then(language::of_tag).map(|known| (LANGUAGE_COOKIE, language::tag(known)));
     let mut answer = see_other(&ctx.urls.back(ctx.form.get("back")));
     for (name, value) in theme.into_iter().chain(tongue) {
         let cookie = format!("{name}={value}; Path={}; Max-Age=31536000; SameSite=Lax", ctx.urls.home());

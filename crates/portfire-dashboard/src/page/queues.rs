@@ -9,8 +9,8 @@ use super::frame::{Page, Section};
 use super::part;
 use crate::ctx::Ctx;
 use crate::filter::term;
-use crate::refusal::Result;
 use crate::gate::Permission;
+use crate::refusal::Result;
 use crate::sampler::{Glance, Span};
 use crate::time;
 
@@ -20,7 +20,7 @@ pub(crate) async fn show(ctx: Ctx) -> Result<Response> {
     let glance = ctx.glance().await?;
     let text = ctx.text;
     let (from, until) = Span::Hour.bounds(glance.now);
-    let tallies = ctx.read().by_queue(Width::Hour, from, until).await?;
+    let tallies = ctx.read().by_queue(Width::Minute, from, until).await?;
     let now = ctx.now(&glance);
     let queues: Vec<_> = glance.queues(&ctx.grant.scope).collect();
     let content = html! {
@@ -49,9 +49,22 @@ fn row(ctx: &Ctx, glance: &Glance, tallies: &[Tally], queue: &str, now: Timestam
     let text = ctx.text;
     let oldest = glance.overview.counts.iter().filter(|one| *one.queue == *queue).find_map(|one| one.oldest);
     let paused = glance.overview.paused.iter().find(|paused| *paused.queue == *queue);
-    let lately = |of: fn(&Tally) -> u64| tallies.iter().filter(|tally| tally.queue.as_deref() == Some(queue)).map(of).sum::<u64>();
-    let count = |state| glance.overview.counts.iter().find(|one| *one.queue == *queue && one.state == state).map_or(0, |one| one.jobs);
-    let serving = glance.overview.servers.iter().filter(|server| server.info.queues.iter().any(|name| **name == *queue));
+    let lately = |of: fn(&Tally) -> u64| {
+        tallies.iter().filter(|tally| tally.queue.as_deref() == Some(queue)).map(of).sum::<u64>()
+    };
+    let count = |state| {
+        glance
+            .overview
+            .counts
+            .iter()
+            .find(|one| *one.queue == *queue && one.state == state)
+            .map_or(0, |one| one.jobs)
+    };
+    let serving = glance
+        .overview
+        .servers
+        .iter()
+        .filter(|server| server.info.queues.iter().any(|name| **name == *queue));
     let slots: u32 = serving.map(|server| server.info.slots).sum();
     html! {
         tr {

@@ -97,7 +97,8 @@ pub(crate) fn words(visit: &Visit, refusal: &Refusal) -> (&'static str, String) 
 fn problem(visit: &Visit, refusal: &Refusal) -> Response {
     let (title, detail) = words(visit, refusal);
     let status = refusal.status();
-    let quoted = |text: &str| portfire_core::Json::of(text).map_or_else(|_| "\"\"".into(), |json| json.to_string());
+    let quoted =
+        |text: &str| portfire_core::Json::of(text).map_or_else(|_| "\"\"".into(), |json| json.to_string());
     let body = format!(
         "{{\"type\":\"about:blank\",\"status\":{},\"code\":\"{}\",\"title\":{},\"detail\":{}}}",
         status.as_u16(),

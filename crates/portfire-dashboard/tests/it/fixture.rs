@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use portfire_core::storage::{
-    Action, Beat, By, Claimed, Exchange, LogLine, Note, Person, Progress, QueueOrder, ServerInfo, Via, Want, WantQueue,
-};
-use portfire_core::{
-    Dependency, Dice, Fault, IdSequence, JobId, Json, Misfire, ModelStorage, NewJob, Order, Outcome, Overlap, Policy,
-    Schedule, ServerId, Start, Storage, Template, Timestamp, Trigger, VirtualClock, schedule, settle,
+    Action, Beat, By, Claimed, Exchange, LogLine, Note, Person, Progress, QueueOrder, ServerInfo, Via, Want,
+    WantQueue,
 };
 use portfire_core::{Clock, Keep, Retention};
+use portfire_core::{
+    Dependency, Dice, Fault, IdSequence, JobId, Json, Misfire, ModelStorage, NewJob, Order, Outcome, Overlap,
+    Policy, Schedule, ServerId, Start, Storage, Template, Timestamp, Trigger, VirtualClock, schedule, settle,
+};
 
 /// Where the clock of the fixture begins: noon of 1 October 2026, UTC.
 pub(crate) fn noon() -> Timestamp {
@@ -36,8 +37,12 @@ const SERVERS: [(&str, u32, &[&str], u32); 3] = [
 
 /// Fills the storage. Everything in it is the same at every call.
 pub(crate) async fn fill(storage: &ModelStorage, clock: &VirtualClock) {
-    let mut maker =
-        Maker { storage, clock, ids: IdSequence::new(Dice::from_seed([1, 2])), dice: Dice::from_seed([3, 4]) };
+    let mut maker = Maker {
+        storage,
+        clock,
+        ids: IdSequence::new(Dice::from_seed([1, 2])),
+        dice: Dice::from_seed([3, 4]),
+    };
     let servers = maker.servers().await;
     maker.ended(servers[0]).await;
     maker.running(servers[1]).await;
@@ -115,19 +120,35 @@ impl Maker<'_> {
 
     async fn ended(&mut self, server: ServerId) {
         for user in 1..=12_u64 {
-            let job = self.new("send_welcome_email", "mail", &format!("{{\"user_id\":{user},\"locale\":\"zh-TW\"}}"));
+            let job = self.new(
+                "send_welcome_email",
+                "mail",
+                &format!("{{\"user_id\":{user},\"locale\":\"zh-TW\"}}"),
+            );
             self.insert(job).await;
             self.clock.advance(Duration::from_millis(130 * user));
-            self.attempt(server, "mail", 80 + 7 * user, Outcome::Succeeded(Some(Json::trusted("{\"sent\":true}")))).await;
+            self.attempt(
+                server,
+                "mail",
+                80 + 7 * user,
+                Outcome::Succeeded(Some(Json::trusted("{\"sent\":true}"))),
+            )
+            .await;
         }
         let card = r#"{"account":9007199254740993,"amount":"129.00","card":{"number":"4242","password":"secret"},"note":"<script>alert(1)</script>"}"#;
         for (times, kind) in [(2, "charge_card"), (1, "charge_card"), (1, "無法辨識的工作")] {
             let policy = Policy { attempts_max: times, ..Policy::default() };
             let tags = vec!["billing".into(), "客戶 42".into()];
-            let job = NewJob { policy, tags, unique: Some(format!("card-{times}-{kind}").into()), ..self.new(kind, "mail", card) };
+            let job = NewJob {
+                policy,
+                tags,
+                unique: Some(format!("card-{times}-{kind}").into()),
+                ..self.new(kind, "mail", card)
+            };
             let id = self.insert(job).await;
             for left in (0..times).rev() {
-                let text = "the payment service answered 503\ncaused by: connection closed before the message ended";
+                let text =
+                    "the payment service answered 503\ncaused by: connection closed before the message ended";
                 self.attempt(server, "mail", 2_300, Outcome::Failed(Fault::new(text))).await;
                 if left > 0 {
                     self.storage.act(vec![id], Action::RunNow, by("ming", "the bank is back")).await.unwrap();
@@ -153,7 +174,11 @@ impl Maker<'_> {
         let at = self.clock.now();
         let line = |text: &str| Note::Log(lease, LogLine { at, attempt: 1, text: text.into() });
         let progress = Progress { done: 42_000, total: Some(98_000), message: Some("第 42,000 列".into()) };
-        let notes = vec![line("reading /srv/import/users-2026.csv"), line("row 17: 缺少電子郵件"), Note::Progress(lease, progress)];
+        let notes = vec![
+            line("reading /srv/import/users-2026.csv"),
+            line("row 17: 缺少電子郵件"),
+            Note::Progress(lease, progress),
+        ];
         let exchange = Exchange { server, notes, settlements: Vec::new(), want: None };
         self.storage.exchange(exchange).await.unwrap();
         let job = self.new("render_report", "reports", "{\"month\":\"2026-09\"}");
@@ -167,12 +192,17 @@ impl Maker<'_> {
     async fn waiting(&mut self) {
         for (user, delay) in [(1, 90), (2, 3_600), (3, 200_000)] {
             let start = Start::After(Duration::from_secs(delay));
-            let job = NewJob { start, ..self.new("send_welcome_email", "mail", &format!("{{\"user_id\":{user}}}")) };
+            let job = NewJob {
+                start,
+                ..self.new("send_welcome_email", "mail", &format!("{{\"user_id\":{user}}}"))
+            };
             self.insert(job).await;
         }
-        for (kind, queue, priority) in
-            [("render_report", "reports", 0), ("send_welcome_email", "mail", -5), ("charge_card", "nobody", 0)]
-        {
+        for (kind, queue, priority) in [
+            ("render_report", "reports", 0),
+            ("send_welcome_email", "mail", -5),
+            ("charge_card", "nobody", 0),
+        ] {
             let job = NewJob { priority, ..self.new(kind, queue, "{}") };
             self.insert(job).await;
         }
@@ -206,7 +236,8 @@ impl Maker<'_> {
         for _ in 0..6 {
             self.clock.advance(Duration::from_secs(300));
             let due = self.storage.due_schedules(10).await.unwrap();
-            let firings = due.due.iter().filter_map(|view| schedule::plan(view, due.now, &mut self.ids)).collect();
+            let firings =
+                due.due.iter().filter_map(|view| schedule::plan(view, due.now, &mut self.ids)).collect();
             self.storage.fire(firings, By::Program).await.unwrap();
         }
         let queues = vec!["nobody".into()];
