@@ -1,6 +1,9 @@
 //! JSON as it is shown: laid out, marked up by kind of word, with some values hidden. Never parsed into numbers,
 //! so that every digit stays what it was. Pure; what is not JSON comes out as it went in, only shown.
 
+/// Deepest that JSON is indented.
+const DEPTH_SHOWN_MAX: usize = 16;
+
 /// A piece of JSON text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Token<'t> {
@@ -119,7 +122,8 @@ fn push(out: &mut String, token: Token<'_>) {
 
 /// The pieces laid out: what stands before each piece is a line break with its depth, a space, or nothing.
 pub(crate) fn laid_out<'t>(tokens: &[Token<'t>], indent: usize) -> Vec<(String, Token<'t>)> {
-    let line = |depth: usize| format!("\n{}", "    ".repeat(depth));
+    // Deeper than this it stays where it is: whoever nests brackets by the thousand gets no page of spaces.
+    let line = |depth: usize| format!("\n{}", "    ".repeat(depth.min(DEPTH_SHOWN_MAX)));
     let mut depth = indent;
     let mut found = Vec::with_capacity(tokens.len());
     for (at, token) in tokens.iter().enumerate() {
@@ -176,6 +180,11 @@ mod tests {
         {
             let _ = (pretty(text), members(text), redact(text, &["a".into()]));
         }
+    }
+
+    #[test]
+    fn what_is_nested_by_the_thousand_stays_small() {
+        assert!(pretty(&"[".repeat(10_000)).len() < 1_000_000);
     }
 
     #[test]

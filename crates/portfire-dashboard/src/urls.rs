@@ -8,7 +8,7 @@
 //! Names that users chose (queues, kinds, tags, schedules) travel in the query, never in the path, because
 //! proxies decode `%2F`. Ids are path segments.
 
-use portfire_core::JobId;
+use portfire_core::{Fingerprint, JobId};
 
 use crate::assets::Asset;
 use crate::pairs::Pairs;
@@ -63,6 +63,11 @@ impl Urls {
     /// The jobs that this filter finds.
     pub(crate) fn jobs(&self, filter: &str) -> String {
         if filter.is_empty() { self.at("/jobs") } else { self.one("/jobs", "q", filter) }
+    }
+
+    /// The failed jobs of one group of failures.
+    pub(crate) fn failed_alike(&self, group: Fingerprint) -> String {
+        self.jobs(&format!("state:failed fault:{group}"))
     }
 
     /// An embedded file, under the name that changes with what is in it.

@@ -22,7 +22,9 @@ pub(crate) async fn show(ctx: Ctx) -> Result<Response> {
                 dt { (text.storage()) } dd { (storage.product) }
                 dt { (text.place()) } dd { code { (storage.place) } }
                 dt { (text.schema()) } dd { (storage.schema_version) }
-                @if let Some(bytes) = storage.size_bytes { dt { (text.size()) } dd { (crate::time::grouped(bytes.div_ceil(1 << 20))) " MiB" } }
+                @if let Some(bytes) = storage.size_bytes {
+                    dt { (text.size()) } dd { (crate::time::grouped(bytes.div_ceil(1 << 20))) " MiB" }
+                }
                 dt { (text.storage_clock()) } dd { (part::exactly(glance.now)) }
                 dt { (text.clock_skew()) }
                 dd {
@@ -31,7 +33,13 @@ pub(crate) async fn show(ctx: Ctx) -> Result<Response> {
                 }
                 dt { (text.servers()) } dd { (text.count_servers(glance.overview.servers.len())) }
                 dt { (text.your_rights()) }
-                dd { ul .tags { @for right in crate::Permission::ALL { @if ctx.can(*right) { li { code { (right) } } } } } }
+                dd {
+                    ul .tags {
+                        @for right in crate::Permission::ALL {
+                            @if ctx.can(*right) { li { code { (right) } } }
+                        }
+                    }
+                }
             }
         }
         section .panel { h2 { (text.license()) } p { (text.license_words()) } }

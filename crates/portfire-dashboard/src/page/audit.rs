@@ -34,8 +34,12 @@ pub(crate) async fn show(ctx: Ctx) -> Result<Response> {
             table .cards {
                 caption .hidden { (text.audit()) }
                 thead { tr {
-                    th scope="col" { (text.when()) } th scope="col" { (text.who()) } th scope="col" { (text.what()) }
-                    th scope="col" { (text.to_what()) } th scope="col" { (text.change()) } th scope="col" { (text.reason()) }
+                    th scope="col" { (text.when()) }
+                    th scope="col" { (text.who()) }
+                    th scope="col" { (text.what()) }
+                    th scope="col" { (text.to_what()) }
+                    th scope="col" { (text.change()) }
+                    th scope="col" { (text.reason()) }
                 } }
                 tbody { @for entry in &entries { (row(&ctx, entry, now)) } }
             }
@@ -53,14 +57,18 @@ fn row(ctx: &Ctx, entry: &AuditEntry, now: Timestamp) -> Markup {
     html! {
         tr {
             td data-label=(text.when()) { (part::when(text, now, entry.at)) }
-            td .main data-label=(text.who()) { strong { (entry.by.name()) } " " small { (text.via(entry.by.via())) } }
+            td .main data-label=(text.who()) {
+                strong { (entry.by.name()) } " " small { (text.via(entry.by.via())) }
+            }
             td data-label=(text.what()) {
                 (text.deed(&entry.action))
                 @if entry.outcome == DeedOutcome::Refused { " " span .mark .bad { (text.was_refused()) } }
             }
             td data-label=(text.to_what()) { (target(ctx, &entry.target)) }
             td data-label=(text.change()) { (change(ctx, entry)) }
-            td data-label=(text.reason()) { @if let Some(reason) = entry.by.reason() { (reason) } @else { span .none { (text.dash()) } } }
+            td data-label=(text.reason()) {
+                @if let Some(reason) = entry.by.reason() { (reason) } @else { span .none { (text.dash()) } }
+            }
         }
     }
 }

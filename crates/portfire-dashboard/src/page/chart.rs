@@ -1,5 +1,6 @@
 //! Charts: SVG drawn here, complete without a script, with the same numbers as a table below.
 
+use jiff::tz::TimeZone;
 use maud::{Markup, html};
 use portfire_core::storage::{Tally, Width};
 
@@ -22,13 +23,21 @@ pub(crate) fn history(ctx: &Ctx, span: Span, tallies: &[Tally]) -> Markup {
                 h2 { (text.history()) }
                 ul .legend {
                     li .enqueued { (text.created_jobs()) " " strong { (sum(|tally| tally.created)) } }
-                    li .succeeded { (text.state(portfire_core::State::Succeeded)) " " strong { (sum(|tally| tally.succeeded)) } }
-                    li .failed { (text.state(portfire_core::State::Failed)) " " strong { (sum(|tally| tally.failed)) } }
+                    li .succeeded {
+                        (text.state(portfire_core::State::Succeeded))
+                        " "
+                        strong { (sum(|tally| tally.succeeded)) }
+                    }
+                    li .failed {
+                        (text.state(portfire_core::State::Failed)) " " strong { (sum(|tally| tally.failed)) }
+                    }
                     li .retrying { (text.retried()) " " strong { (sum(|tally| tally.retried)) } }
                 }
                 nav .spans aria-label=(text.span()) {
                     @for other in Span::ALL {
-                        a href=(ctx.urls.one("/", "span", other.as_str())) aria-current=[(other == span).then_some("page")] { (text.span_word(other)) }
+                        a href=(ctx.urls.one("/", "span", other.as_str())) aria-current=[(other == span).then_some("page")] {
+                            (text.span_word(other))
+                        }
                     }
                 }
             }
@@ -58,12 +67,19 @@ fn drawing(ctx: &Ctx, tallies: &[Tally]) -> Markup {
                 line .grid x1="0" x2=(width) y1="0.5" y2="0.5" {}
                 line .grid x1="0" x2=(width) y1=(HEIGHT / 2) y2=(HEIGHT / 2) {}
                 @for (at, tally) in tallies.iter().enumerate() {
+                    @let left = STEP * at as u64 + 1;
                     @let (good, bad) = (y(tally.succeeded), y(tally.failed).max(u64::from(tally.failed > 0) * 2));
                     g {
-                        title { (label(tally)) " · " (tally.created) " / " (tally.succeeded) " / " (tally.failed) }
-                        rect .hit x=(STEP * at as u64) y="0" width=(STEP) height=(HEIGHT) {}
-                        @if good > 0 { rect .succeeded x=(STEP * at as u64 + 1) y=(HEIGHT - good) width=(STEP - 2) height=(good) {} }
-                        @if bad > 0 { rect .failed x=(STEP * at as u64 + 1) y=(HEIGHT.saturating_sub(good + bad)) width=(STEP - 2) height=(bad) {} }
+                        title {
+                            (label(tally)) " · " (tally.created) " / " (tally.succeeded) " / " (tally.failed)
+                        }
+                        rect .hit x=(left - 1) y="0" width=(STEP) height=(HEIGHT) {}
+                        @if good > 0 {
+                            rect .succeeded x=(left) y=(HEIGHT - good) width=(STEP - 2) height=(good) {}
+                        }
+                        @if bad > 0 {
+                            rect .failed x=(left) y=(HEIGHT.saturating_sub(good + bad)) width=(STEP - 2) height=(bad) {}
+                        }
                     }
                 }
                 @if most > 0 { polyline .enqueued points=(points.join(" ")) {} }
@@ -103,12 +119,12 @@ const fn form(width: Width) -> &'static str {
 }
 
 fn label(tally: &Tally) -> String {
-    let whole = time::utc(tally.from);
-    match tally.width {
-        Width::Minute => whole[11..16].to_owned(),
-        Width::Hour => whole[5..16].to_owned(),
-        Width::Day => whole[..10].to_owned(),
-    }
+    let form = match tally.width {
+        Width::Minute => "%H:%M",
+        Width::Hour => "%m-%d %H:%M",
+        Width::Day => "%Y-%m-%d",
+    };
+    time::in_zone(tally.from, &TimeZone::UTC, form)
 }
 
 fn table(ctx: &Ctx, tallies: &[Tally]) -> Markup {

@@ -22,7 +22,13 @@ pub(crate) async fn delete(ctx: &Ctx, ids: &[JobId]) -> Result<Response> {
             p { (text.delete_hint()) }
             ul .plain {
                 @for job in shown.iter().flatten() {
-                    li { (part::state(text, job.summary.state)) " " (job.summary.kind) " " (part::job_link(ctx, job.summary.id)) }
+                    li {
+                        (part::state(text, job.summary.state))
+                        " "
+                        (job.summary.kind)
+                        " "
+                        (part::job_link(ctx, job.summary.id))
+                    }
                 }
                 @if ids.len() > SHOWN_MAX { li { (text.and_more((ids.len() - SHOWN_MAX) as u64)) } }
             }

@@ -10,7 +10,6 @@ use super::{part, see_other};
 use crate::ctx::Ctx;
 use crate::filter::term;
 use crate::gate::Scope;
-use crate::pairs::Pairs;
 use crate::refusal::Result;
 use crate::time;
 
@@ -35,7 +34,8 @@ pub(crate) async fn show(ctx: Ctx) -> Result<Response> {
         @if groups.is_empty() { (part::empty(text.no_failures(), html! { p { (text.no_groups_hint()) } })) }
         @else { (table(&ctx, &groups, now)) }
         @if let Some(last) = groups.last().filter(|_| groups.len() == PAGE as usize) {
-            @let query = ctx.query.without(&["after", "done", "lang"]).with("after", &FaultCursor::of(last).to_string());
+            @let after = FaultCursor::of(last).to_string();
+            @let query = ctx.query.without(&["after", "done", "lang"]).with("after", &after);
             nav .pager { a .button rel="next" href=(ctx.urls.with("/failed", &query)) { (text.next_page()) } }
         }
     };
@@ -47,8 +47,16 @@ fn tabs(ctx: &Ctx, order: FaultOrder, failed: &str) -> Markup {
     let here = |known| (order == known).then_some("page");
     html! {
         nav .tabs aria-label=(text.paging()) { ul {
-            li { a href=(ctx.urls.at("/failed")) aria-current=[here(FaultOrder::Latest)] { (text.latest_first()) } }
-            li { a href=(ctx.urls.with("/failed", &Pairs::default().with("order", "most"))) aria-current=[here(FaultOrder::Most)] { (text.most_first()) } }
+            li {
+                a href=(ctx.urls.at("/failed")) aria-current=[here(FaultOrder::Latest)] {
+                    (text.latest_first())
+                }
+            }
+            li {
+                a href=(ctx.urls.one("/failed", "order", "most")) aria-current=[here(FaultOrder::Most)] {
+                    (text.most_first())
+                }
+            }
             li { a href=(failed) { (text.all_failed()) } }
         } }
     }
@@ -67,12 +75,18 @@ fn table(ctx: &Ctx, groups: &[FaultGroup], now: Timestamp) -> Markup {
                 th scope="col" { (text.first_seen()) }
             } }
             tbody { @for group in groups {
-                @let jobs = ctx.urls.jobs(&format!("{} {}", term("state", State::Failed.as_str()), term("fault", &group.fingerprint.to_string())));
+                @let jobs = ctx.urls.failed_alike(group.fingerprint);
                 tr #{ "f-" (group.fingerprint) } {
-                    td .main data-label=(text.error()) { a .sample href=(jobs) { (group.sample) } br; span .kind { (group.kind) } }
+                    td .main data-label=(text.error()) {
+                        a .sample href=(jobs) { (group.sample) } br; span .kind { (group.kind) }
+                    }
                     td .number data-label=(text.times()) { (time::grouped(group.count)) }
-                    td .number .zero[group.kept == 0] data-label=(text.failed_now()) { a href=(jobs) { (part::count(group.kept)) } }
-                    td data-label=(text.last_seen()) { (part::when(text, now, group.last_at)) " " (part::job_link(ctx, group.last_job)) }
+                    td .number .zero[group.kept == 0] data-label=(text.failed_now()) {
+                        a href=(jobs) { (part::count(group.kept)) }
+                    }
+                    td data-label=(text.last_seen()) {
+                        (part::when(text, now, group.last_at)) " " (part::job_link(ctx, group.last_job))
+                    }
                     td data-label=(text.first_seen()) { (part::when(text, now, group.first_at)) }
                 }
             } }
@@ -90,7 +104,9 @@ pub(crate) fn brief(ctx: &Ctx, groups: &[FaultGroup], now: Timestamp) -> Markup 
                 @for group in groups {
                     li {
                         (part::shape(State::Failed))
-                        a .sample href=(ctx.urls.jobs(&format!("state:failed {}", term("fault", &group.fingerprint.to_string())))) title=(group.kind) { (group.sample) }
+                        a .sample href=(ctx.urls.failed_alike(group.fingerprint)) title=(group.kind) {
+                            (group.sample)
+                        }
                         span .count { "×" (time::grouped(group.count)) }
                         (part::when(text, now, group.last_at))
                     }

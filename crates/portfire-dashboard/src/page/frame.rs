@@ -85,7 +85,9 @@ impl Page {
                     meta charset="utf-8";
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="robots" content="noindex";
-                    @if self.status == StatusCode::SERVICE_UNAVAILABLE { meta http-equiv="refresh" content="5"; }
+                    @if self.status == StatusCode::SERVICE_UNAVAILABLE {
+                        meta http-equiv="refresh" content="5";
+                    }
                     title { (text.title(&self.title)) }
                     link rel="icon" href=(visit.urls.asset(&ICON));
                     link rel="stylesheet" href=(visit.urls.asset(&STYLE));
@@ -96,7 +98,9 @@ impl Page {
                     data-polling=(text.live_polling()) data-live=(text.live_on()) data-lost=(text.live_lost())
                     data-off=(text.live_off()) data-prefix=(visit.urls.at("")) {
                     a .skip href="#main" { (text.skip()) }
-                    @if let Some(grant) = grant { (top(visit, self.is_live)) (navigation(visit, grant, self.section)) }
+                    @if let Some(grant) = grant {
+                        (top(visit, self.is_live)) (navigation(visit, grant, self.section))
+                    }
                     (self.main(visit))
                     (footer(visit, grant))
                 }
@@ -130,7 +134,9 @@ fn top(visit: &Visit, is_live: bool) -> Markup {
             }
             div .tools {
                 @if is_live {
-                    button #live .quiet type="button" aria-pressed="true" hidden { span .dot {} span .word { (text.live()) } }
+                    button #live .quiet type="button" aria-pressed="true" hidden {
+                        span .dot {} span .word { (text.live()) }
+                    }
                 }
                 (languages(visit))
                 (themes(visit))
@@ -147,7 +153,9 @@ fn languages(visit: &Visit) -> Markup {
     html! {
         form method="post" action=(visit.urls.at("/preferences")) {
             input type="hidden" name="back" value=(visit.here());
-            button .quiet name="lang" value=(language::tag(other.0)) lang=(language::tag(other.0)) { (other.1) }
+            button .quiet name="lang" value=(language::tag(other.0)) lang=(language::tag(other.0)) {
+                (other.1)
+            }
         }
     }
 }

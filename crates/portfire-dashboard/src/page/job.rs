@@ -16,6 +16,8 @@ use crate::refusal::Result;
 
 /// Most lines of a log shown: the latest.
 const LOG_SHOWN_MAX: usize = 500;
+/// Most attempts shown: the latest.
+const ATTEMPTS_SHOWN_MAX: usize = 50;
 /// Most bytes of arguments or of a result shown.
 const JSON_SHOWN_MAX: usize = 64 << 10;
 
@@ -41,15 +43,21 @@ pub(crate) async fn show(ctx: Ctx) -> Result<Response> {
                 @if let Some(progress) = &job.progress { (bar(text, progress)) }
                 section .panel { h2 { (text.call()) } (call(&ctx, &job)) }
                 @if let Some(result) = &job.result {
-                    section .panel { h2 { (text.result()) } pre .code { code { (shown_json(text, result.as_str())) } } }
+                    section .panel {
+                        h2 { (text.result()) } pre .code { code { (shown_json(text, result.as_str())) } }
+                    }
                 }
-                @if !job.history.is_empty() { section .panel { h2 { (text.errors()) } (attempts(&ctx, &job, now)) } }
+                @if !job.history.is_empty() {
+                    section .panel { h2 { (text.errors()) } (attempts(&ctx, &job, now)) }
+                }
                 @if !job.log.is_empty() { section .panel { h2 { (text.log()) } (log(&ctx, &job.log)) } }
             }
             div {
                 section .panel { h2 { (text.life()) } (life::show(&ctx, &job, &deeds, now)) }
                 section .panel { h2 { (text.facts()) } (facts(&ctx, &job, now)) }
-                @if !job.parents.is_empty() || !job.children.is_empty() { section .panel { h2 { (text.relatives()) } (relatives(&ctx, &job)) } }
+                @if !job.parents.is_empty() || !job.children.is_empty() {
+                    section .panel { h2 { (text.relatives()) } (relatives(&ctx, &job)) }
+                }
             }
         }
     };
@@ -94,7 +102,9 @@ fn steering(ctx: &Ctx, job: &JobDetails) -> Markup {
             @for steer in Steer::ALL.into_iter().filter(|steer| fits(steer) && !jobs::needs_more(*steer)) {
                 form method="post" action=(ctx.urls.at(steer.path())) {
                     (about(steer))
-                    button .danger[steer == Steer::Delete] .primary[steer == Steer::Run] { (jobs::steer_word(ctx.text, steer)) }
+                    button .danger[steer == Steer::Delete] .primary[steer == Steer::Run] {
+                        (jobs::steer_word(ctx.text, steer))
+                    }
                 }
             }
             @let more: Vec<_> = Steer::ALL.into_iter().filter(|steer| fits(steer) && jobs::needs_more(*steer)).collect();
@@ -104,7 +114,12 @@ fn steering(ctx: &Ctx, job: &JobDetails) -> Markup {
                     form method="post" {
                         (about(Steer::Reschedule))
                         @for steer in more {
-                            p { (jobs::more_input(ctx, steer)) button formaction=(ctx.urls.at(steer.path())) { (jobs::steer_word(ctx.text, steer)) } }
+                            p {
+                                (jobs::more_input(ctx, steer))
+                                button formaction=(ctx.urls.at(steer.path())) {
+                                    (jobs::steer_word(ctx.text, steer))
+                                }
+                            }
                         }
                         (jobs::reason_input(ctx.text))
                     }
@@ -126,7 +141,9 @@ fn call(ctx: &Ctx, job: &JobDetails) -> Markup {
             span .f { (one.kind) } "("
             @match &members {
                 Some(members) => {
-                    @for (name, value) in members { "\n    " span .k { (name) } ": " (part::json(value, 1)) "," }
+                    @for (name, value) in members {
+                        "\n    " span .k { (name) } ": " (part::json(value, 1)) ","
+                    }
                     @if !members.is_empty() { "\n" }
                 }
                 None => (shown_json(ctx.text, args)),
@@ -134,9 +151,13 @@ fn call(ctx: &Ctx, job: &JobDetails) -> Markup {
             ")\n    ." span .f { "queue" } "(" span .s { "\"" (one.queue) "\"" } ")"
             @if one.priority != 0 { "\n    ." span .f { "priority" } "(" span .n { (one.priority) } ")" }
             @for tag in &one.tags { "\n    ." span .f { "tag" } "(" span .s { "\"" (tag) "\"" } ")" }
-            @if let Some(unique) = &job.unique { "\n    ." span .f { "unique" } "(" span .s { "\"" (unique) "\"" } ")" }
+            @if let Some(unique) = &job.unique {
+                "\n    ." span .f { "unique" } "(" span .s { "\"" (unique) "\"" } ")"
+            }
         } }
-        button .quiet .copy type="button" data-copy=(args) hidden { (ctx.text.copy_json()) }
+        @if members.is_some() {
+            button .quiet .copy type="button" data-copy=(args) hidden { (ctx.text.copy_json()) }
+        }
     }
 }
 
@@ -155,7 +176,12 @@ fn bar(text: Text, progress: &Progress) -> Markup {
             @match progress.total.filter(|total| *total > 0) {
                 Some(total) => {
                     progress max=(total) value=(progress.done.min(total)) aria-label=(text.progress()) {}
-                    p { (progress.done) " / " (total) @if let Some(message) = &progress.message { " · " (message) } }
+                    p {
+                        (progress.done)
+                        " / "
+                        (total)
+                        @if let Some(message) = &progress.message { " · " (message) }
+                    }
                 }
                 None => p { (progress.done) @if let Some(message) = &progress.message { " · " (message) } },
             }
@@ -166,7 +192,9 @@ fn bar(text: Text, progress: &Progress) -> Markup {
 /// What went wrong, the latest first and open.
 fn attempts(ctx: &Ctx, job: &JobDetails, now: Timestamp) -> Markup {
     html! {
-        @for (at, attempt) in job.history.iter().rev().enumerate() { (failed_attempt(ctx, attempt, at == 0, now)) }
+        @for (at, attempt) in job.history.iter().rev().take(ATTEMPTS_SHOWN_MAX).enumerate() {
+            (failed_attempt(ctx, attempt, at == 0, now))
+        }
     }
 }
 
@@ -177,7 +205,10 @@ fn failed_attempt(ctx: &Ctx, attempt: &AttemptView, is_latest: bool, now: Timest
     html! {
         details .attempt open[is_latest] {
             summary {
-                strong { (text.attempt(attempt.attempt)) } " " span .outcome { (text.outcome(&attempt.outcome)) } " "
+                strong { (text.attempt(attempt.attempt)) }
+                " "
+                span .outcome { (text.outcome(&attempt.outcome)) }
+                " "
                 (part::when(text, now, attempt.ended_at)) " "
                 small { (text.took(&text.length(attempt.ended_at.since(attempt.started_at)))) }
             }
@@ -193,7 +224,13 @@ fn log(ctx: &Ctx, lines: &[LogLine]) -> Markup {
         @if skipped > 0 { p .none { (ctx.text.log_skipped(skipped as u64)) } }
         ol .log tabindex="0" aria-label=(ctx.text.log()) {
             @for line in &lines[skipped..] {
-                li { time datetime=(line.at) { (crate::time::utc(line.at)) } " " span .try { (line.attempt) } " " (line.text) }
+                li {
+                    time datetime=(line.at) { (crate::time::utc(line.at)) }
+                    " "
+                    span .try { (line.attempt) }
+                    " "
+                    (line.text)
+                }
             }
         }
     }
@@ -207,16 +244,27 @@ fn facts(ctx: &Ctx, job: &JobDetails, now: Timestamp) -> Markup {
             dt { (text.attempts()) } dd { (one.attempts) " / " (policy.attempts_max) }
             @if let Some(fault) = job.fingerprint {
                 dt { (text.same_error()) }
-                dd { a href=(ctx.urls.jobs(&format!("state:failed {}", crate::filter::term("fault", &fault.to_string())))) { (text.see_jobs()) } }
+                dd {
+                    a href=(ctx.urls.failed_alike(fault)) {
+                        (text.see_jobs())
+                    }
+                }
             }
             @if job.crashes > 0 { dt { (text.crashes()) } dd { (job.crashes) } }
             dt { (text.priority()) } dd { (one.priority) }
-            dt { (text.timeout()) } dd { @if let Some(limit) = policy.timeout { (part::length(text, limit)) } @else { (text.none()) } }
+            dt { (text.timeout()) }
+            dd {
+                @if let Some(limit) = policy.timeout { (part::length(text, limit)) } @else { (text.none()) }
+            }
             dt { (text.kept()) } dd { (kept(text, one.state, job)) }
             @if let Some(unique) = &job.unique { dt { (text.unique()) } dd { code { (unique) } } }
             @if let Some(slot) = &job.slot {
                 dt { (text.made_by()) }
-                dd { a href=(ctx.urls.one("/recurring/one", "id", &slot.schedule)) { (slot.schedule) } " " (part::when(text, now, slot.at)) }
+                dd {
+                    a href=(ctx.urls.one("/recurring/one", "id", &slot.schedule)) { (slot.schedule) }
+                    " "
+                    (part::when(text, now, slot.at))
+                }
             }
             @if let Some(server) = one.server { dt { (text.server()) } dd { code .id { (server) } } }
         }
@@ -228,7 +276,11 @@ fn kept(text: Text, state: State, job: &JobDetails) -> Markup {
         Keep::For(length) => text.length(length),
         Keep::Forever => text.forever().to_owned(),
     };
-    html! { @if state.is_final() { (how(state)) } @else { (text.kept_if(&how(State::Succeeded), &how(State::Failed))) } }
+    html! {
+        @if state.is_final() {
+            (how(state))
+        } @else { (text.kept_if(&how(State::Succeeded), &how(State::Failed))) }
+    }
 }
 
 fn relatives(ctx: &Ctx, job: &JobDetails) -> Markup {
@@ -243,7 +295,9 @@ fn relatives(ctx: &Ctx, job: &JobDetails) -> Markup {
             h3 { (text.parents()) }
             ul .plain { @for parent in &job.parents {
                 li {
-                    @if let Some(state) = parent.state { (part::state(text, state)) } @else { span .mark { (text.waited_for()) } }
+                    @if let Some(state) = parent.state {
+                        (part::state(text, state))
+                    } @else { span .mark { (text.waited_for()) } }
                     " " (part::job_link(ctx, parent.job)) " " small { (on(parent.on)) }
                 }
             } }

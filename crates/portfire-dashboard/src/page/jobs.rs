@@ -37,7 +37,9 @@ pub(crate) async fn show(ctx: Ctx) -> Result<Response> {
         h1 { (state.map_or(text.jobs(), |state| text.state(state))) }
         (tabs(&ctx, &glance, query.as_ref().ok()))
         (filter_box(&ctx, &typed, query.as_ref().err()))
-        @if list.jobs.is_empty() { (nothing(&ctx, &typed, query.is_err())) } @else { (table(&ctx, &list, state, now)) }
+        @if list.jobs.is_empty() {
+            (nothing(&ctx, &typed, query.is_err()))
+        } @else { (table(&ctx, &list, state, now)) }
         (pager(&ctx, &list))
     };
     let section = match state {
@@ -111,7 +113,11 @@ fn table(ctx: &Ctx, list: &List, state: Option<State>, now: Timestamp) -> Markup
             table .cards .jobs {
                 caption .hidden { (text.jobs()) }
                 thead { tr {
-                    @if selects { th scope="col" .select { input type="checkbox" data-all aria-label=(text.select_all()); } }
+                    @if selects {
+                        th scope="col" .select {
+                            input type="checkbox" data-all aria-label=(text.select_all());
+                        }
+                    }
                     @if state.is_none() { th scope="col" { (text.standing()) } }
                     th scope="col" { (text.kind()) }
                     th scope="col" { (text.queue()) }
@@ -130,12 +136,16 @@ fn row(ctx: &Ctx, job: &JobSummary, state: Option<State>, selects: bool, now: Ti
     html! {
         tr #{ "j-" (job.id) } {
             @if selects {
-                td .select { input type="checkbox" name="job" value=(job.id) aria-label={ (text.select()) " " (job.kind) }; }
+                td .select {
+                    input type="checkbox" name="job" value=(job.id) aria-label={ (text.select()) " " (job.kind) };
+                }
             }
             @if state.is_none() { td data-label=(text.standing()) { (part::state(text, job.state)) } }
             td .main data-label=(text.kind()) { a .kind href=(ctx.urls.job(job.id)) { (job.kind) } " " (part::job_link(ctx, job.id))
                 @for tag in &job.tags { " " (part::tag_link(ctx, tag)) }
-                @if let Some(fault) = job.fault.as_deref().filter(|_| job.state != State::Succeeded) { p .fault-line { (fault) } }
+                @if let Some(fault) = job.fault.as_deref().filter(|_| job.state != State::Succeeded) {
+                    p .fault-line { (fault) }
+                }
             }
             td data-label=(text.queue()) { (part::queue_link(ctx, &job.queue)) }
             td .number data-label=(text.attempts()) { (job.attempts) }
@@ -164,7 +174,9 @@ fn moment(ctx: &Ctx, job: &JobSummary, now: Timestamp) -> Markup {
         @match (job.finished_at, job.started_at) {
             (Some(ended), started) => {
                 (part::when(text, now, ended))
-                @if let Some(started) = started { " " small { (text.took(&text.length(ended.since(started)))) } }
+                @if let Some(started) = started {
+                    " " small { (text.took(&text.length(ended.since(started)))) }
+                }
             }
             (None, Some(started)) => (part::when(text, now, started)),
             (None, None) => (part::when(text, now, job.run_at)),
@@ -180,7 +192,9 @@ fn bulk_bar(ctx: &Ctx, state: Option<State>) -> Markup {
         div .bulk role="group" aria-label=(text.with_selected()) {
             span .selected data-selected { (text.with_selected()) }
             @for steer in Steer::ALL.into_iter().filter(|steer| fits(*steer) && !needs_more(*steer)) {
-                button .danger[steer == Steer::Delete] formaction=(ctx.urls.at(steer.path())) { (steer_word(text, steer)) }
+                button .danger[steer == Steer::Delete] formaction=(ctx.urls.at(steer.path())) {
+                    (steer_word(text, steer))
+                }
             }
             @let more: Vec<_> = Steer::ALL.into_iter().filter(|steer| fits(*steer) && needs_more(*steer)).collect();
             @if !more.is_empty() {
@@ -188,7 +202,10 @@ fn bulk_bar(ctx: &Ctx, state: Option<State>) -> Markup {
                     summary .button { (text.more()) }
                     div {
                         @for steer in more {
-                            p { (more_input(ctx, steer)) button formaction=(ctx.urls.at(steer.path())) { (steer_word(text, steer)) } }
+                            p {
+                                (more_input(ctx, steer))
+                                button formaction=(ctx.urls.at(steer.path())) { (steer_word(text, steer)) }
+                            }
                         }
                         (reason_input(text))
                     }
@@ -209,8 +226,13 @@ pub(crate) fn more_input(ctx: &Ctx, steer: Steer) -> Markup {
     html! {
         @match steer {
             Steer::Reschedule => (delay_choice(text)),
-            Steer::Move => { input name="queue" list="queues" placeholder=(text.queue()) aria-label=(text.queue()) maxlength="128"; (queue_names(ctx)) }
-            Steer::Prioritize => { input name="priority" type="number" min="-32768" max="32767" placeholder=(text.priority()) aria-label=(text.priority()); }
+            Steer::Move => {
+                input name="queue" list="queues" placeholder=(text.queue()) aria-label=(text.queue()) maxlength="128";
+                (queue_names(ctx))
+            }
+            Steer::Prioritize => {
+                input name="priority" type="number" min="-32768" max="32767" placeholder=(text.priority()) aria-label=(text.priority());
+            }
             Steer::Run | Steer::Cancel | Steer::Delete => {}
         }
     }
@@ -218,13 +240,19 @@ pub(crate) fn more_input(ctx: &Ctx, steer: Steer) -> Markup {
 
 /// Why, for the audit log.
 pub(crate) fn reason_input(text: Text) -> Markup {
-    html! { p { input .reason name="reason" maxlength="300" placeholder=(text.reason_hint()) aria-label=(text.reason()); } }
+    html! {
+        p {
+            input .reason name="reason" maxlength="300" placeholder=(text.reason_hint()) aria-label=(text.reason());
+        }
+    }
 }
 
 fn queue_names(ctx: &Ctx) -> Markup {
     let glance = ctx.shared.sampler.last_known();
     html! { datalist #queues {
-        @if let Some(glance) = &glance { @for queue in glance.queues(&ctx.grant.scope) { option value=(queue) {} } }
+        @if let Some(glance) = &glance {
+            @for queue in glance.queues(&ctx.grant.scope) { option value=(queue) {} }
+        }
     } }
 }
 
@@ -254,7 +282,9 @@ pub(crate) const fn steer_word(text: Text, steer: Steer) -> &'static str {
 fn nothing(ctx: &Ctx, typed: &str, is_wrong: bool) -> Markup {
     let text = ctx.text;
     let hint = html! {
-        @if !typed.is_empty() || ctx.query.get("after").is_some() { p { a href=(ctx.urls.at("/jobs")) { (text.clear_filter()) } } }
+        @if !typed.is_empty() || ctx.query.get("after").is_some() {
+            p { a href=(ctx.urls.at("/jobs")) { (text.clear_filter()) } }
+        }
     };
     match typed {
         _ if is_wrong => hint,
@@ -269,13 +299,27 @@ fn nothing(ctx: &Ctx, typed: &str, is_wrong: bool) -> Markup {
 fn pager(ctx: &Ctx, list: &List) -> Markup {
     let text = ctx.text;
     let first = ctx.query.without(&["after", "done", "lang"]);
+    let next = list
+        .next
+        .as_ref()
+        .map(|next| ctx.urls.with("/jobs", &first.clone().with("after", &next.to_string())));
     html! {
         nav .pager aria-label=(text.paging()) {
-            @if ctx.query.get("after").is_some() { a .button href=(ctx.urls.with("/jobs", &first)) { (text.first_page()) } }
-            @if let Some(next) = list.next.as_ref().filter(|_| list.exhausted) {
-                p { (text.searched(list.walked.into())) " " a .button rel="next" href=(ctx.urls.with("/jobs", &first.clone().with("after", &next.to_string()))) { (text.keep_searching()) } }
-            } @else if let Some(next) = &list.next {
-                a .button rel="next" href=(ctx.urls.with("/jobs", &first.clone().with("after", &next.to_string()))) { (text.next_page()) }
+            @if ctx.query.get("after").is_some() {
+                a .button href=(ctx.urls.with("/jobs", &first)) { (text.first_page()) }
+            }
+            @if let Some(next) = next.as_ref().filter(|_| list.exhausted) {
+                p {
+                    (text.searched(list.walked.into()))
+                    " "
+                    a .button rel="next" href=(next) {
+                        (text.keep_searching())
+                    }
+                }
+            } @else if let Some(next) = &next {
+                a .button rel="next" href=(next) {
+                    (text.next_page())
+                }
             }
         }
     }

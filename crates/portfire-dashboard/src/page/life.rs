@@ -13,6 +13,8 @@ use crate::messages::Text;
 
 /// The width of the track, in its own units.
 const WIDTH: u64 = 1_000;
+/// Most attempts told: the latest.
+const ATTEMPTS_TOLD_MAX: usize = 50;
 
 /// Something that happened to a job, or is expected to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +45,8 @@ enum What {
 fn events(text: Text, job: &JobDetails, deeds: &[AuditEntry]) -> Vec<Event> {
     let one = &job.summary;
     let mut events = vec![Event { at: one.created_at, what: What::Created }];
-    for attempt in &job.history {
+    let latest = job.history.len().saturating_sub(ATTEMPTS_TOLD_MAX);
+    for attempt in &job.history[latest..] {
         events.push(Event { at: attempt.started_at, what: What::Began(attempt.attempt) });
         let what = What::Ended { attempt: attempt.attempt, outcome: attempt.outcome.clone() };
         events.push(Event { at: attempt.ended_at, what });
@@ -119,14 +122,16 @@ fn track(text: Text, job: &JobDetails, now: Timestamp) -> Markup {
         let since = at.min(end).since(one.created_at).as_micros();
         u64::try_from(since * u128::from(WIDTH) / whole).unwrap_or(WIDTH)
     };
-    let failed = job.history.iter().map(|attempt| (attempt.started_at, attempt.ended_at, "retrying"));
+    let latest = job.history.len().saturating_sub(ATTEMPTS_TOLD_MAX);
+    let failed =
+        job.history[latest..].iter().map(|attempt| (attempt.started_at, attempt.ended_at, "retrying"));
     let in_history = |at| job.history.iter().any(|attempt| attempt.started_at == at);
     let last = one.started_at.filter(|at| !in_history(*at)).map(|at| (at, end, one.state.as_str()));
     html! {
         svg .track viewBox={ "0 0 " (WIDTH) " 24" } preserveAspectRatio="none" role="img" aria-label=(text.track()) {
             rect .wait x="0" y="8" width=(WIDTH) height="8" {}
             @for (from, to, tone) in failed.chain(last) {
-                rect .run .(tone) x=(x(from)) y="2" width=((x(to) - x(from)).max(4)) height="20" {}
+                rect .run .(tone) x=(x(from)) y="2" width=(x(to).saturating_sub(x(from)).max(4)) height="20" {}
             }
         }
     }

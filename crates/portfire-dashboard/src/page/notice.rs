@@ -106,7 +106,9 @@ pub(crate) fn show(visit: &Visit) -> Markup {
     html! {
         @if let Some(notice) = notice {
             @if notice.done > 0 { p .notice role="status" { (done(visit.text, notice)) } }
-            @if notice.not_done > 0 { p .notice .warm role="status" { (visit.text.not_done(notice.not_done)) } }
+            @if notice.not_done > 0 {
+                p .notice .warm role="status" { (visit.text.not_done(notice.not_done)) }
+            }
         }
     }
 }

@@ -35,9 +35,18 @@ pub(crate) async fn show(ctx: Ctx) -> Result<Response> {
         @if let Some(tallies) = history.filter(|_| !is_new) { (chart::history(&ctx, span, &tallies)) }
         @if is_new { (first_steps(&ctx, &glance)) }
         div .panels {
-            section .panel { h2 { a href=(ctx.urls.at("/servers")) { (text.servers()) } } (servers::brief(&ctx, &glance, now)) }
-            section .panel { h2 { a href=(ctx.urls.at("/failed")) { (text.latest_failures()) } } (failed::brief(&ctx, &groups, now)) }
-            section .panel { h2 { a href=(ctx.urls.at("/recurring")) { (text.next_runs()) } } (next_runs(&ctx, &schedules, now)) }
+            section .panel {
+                h2 { a href=(ctx.urls.at("/servers")) { (text.servers()) } }
+                (servers::brief(&ctx, &glance, now))
+            }
+            section .panel {
+                h2 { a href=(ctx.urls.at("/failed")) { (text.latest_failures()) } }
+                (failed::brief(&ctx, &groups, now))
+            }
+            section .panel {
+                h2 { a href=(ctx.urls.at("/recurring")) { (text.next_runs()) } }
+                (next_runs(&ctx, &schedules, now))
+            }
         }
     };
     Ok(Page::new(text.overview(), content).section(Section::Overview).live().respond(&ctx))
@@ -64,7 +73,9 @@ fn tiles(ctx: &Ctx, glance: &Glance, now: Timestamp) -> Markup {
                     a href=(ctx.urls.jobs(&term("state", state.as_str()))) {
                         (part::state(ctx.text, state))
                         strong { (part::count(count)) }
-                        @if state == State::Enqueued && let Some(oldest) = oldest { small { (ctx.text.oldest(&ctx.text.rough(now.since(oldest)))) } }
+                        @if state == State::Enqueued && let Some(oldest) = oldest {
+                            small { (ctx.text.oldest(&ctx.text.rough(now.since(oldest)))) }
+                        }
                     }
                 }
             }
@@ -80,7 +91,9 @@ fn next_runs(ctx: &Ctx, schedules: &[ScheduleView], now: Timestamp) -> Markup {
             ul .rows {
                 @for view in schedules {
                     li {
-                        a .kind href=(ctx.urls.one("/recurring/one", "id", &view.schedule.id)) { (view.schedule.id) }
+                        a .kind href=(ctx.urls.one("/recurring/one", "id", &view.schedule.id)) {
+                            (view.schedule.id)
+                        }
                         @match &view.standing {
                             Standing::Active { next } => (part::when(text, now, *next)),
                             Standing::Paused => { span .mark .warm { (text.paused()) } }
@@ -110,8 +123,14 @@ fn first_steps(ctx: &Ctx, glance: &Glance) -> Markup {
             h2 { (text.first_steps()) }
             ol {
                 li .done[has_server] { (text.first_server()) }
-                li { (text.first_job()) pre { code { "#[job]\nasync fn send_mail(to: String) -> Result<(), JobError> { … }" } } }
-                li { (text.first_enqueue()) pre { code { "send_mail(\"ming@example.com\").enqueue(&jobs).await?;" } } }
+                li {
+                    (text.first_job())
+                    pre { code { "#[job]\nasync fn send_mail(to: String) -> Result<(), JobError> { … }" } }
+                }
+                li {
+                    (text.first_enqueue())
+                    pre { code { "send_mail(\"ming@example.com\").enqueue(&jobs).await?;" } }
+                }
             }
         }
     }

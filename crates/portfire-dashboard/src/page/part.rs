@@ -65,7 +65,9 @@ pub(crate) fn length(text: Text, length: Duration) -> Markup {
 
 /// How many, capped.
 pub(crate) fn count(count: u64) -> Markup {
-    html! { @if count > COUNT_SHOWN_MAX { (time::grouped(COUNT_SHOWN_MAX)) "+" } @else { (time::grouped(count)) } }
+    html! {
+        @if count > COUNT_SHOWN_MAX { (time::grouped(COUNT_SHOWN_MAX)) "+" } @else { (time::grouped(count)) }
+    }
 }
 
 /// A link to a job, by the end of its id: the beginning is the time, which neighbors share.

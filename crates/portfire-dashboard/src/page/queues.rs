@@ -71,15 +71,23 @@ fn row(ctx: &Ctx, glance: &Glance, tallies: &[Tally], queue: &str, now: Timestam
             td .main data-label=(text.name()) {
                 strong { (part::queue_link(ctx, queue)) }
                 @if let Some(paused) = paused { " " (paused_mark(ctx, paused, now)) }
-                @if slots == 0 && count(State::Enqueued) > 0 { " " span .mark .bad { (text.nobody_serves()) } }
+                @if slots == 0 && count(State::Enqueued) > 0 {
+                    " " span .mark .bad { (text.nobody_serves()) }
+                }
             }
             @for state in STATES {
                 @let jobs = count(state);
                 td .number .zero[jobs == 0] data-label=(text.state(state)) {
-                    a href=(ctx.urls.jobs(&format!("{} {}", term("state", state.as_str()), term("queue", queue)))) { (part::count(jobs)) }
+                    a href=(ctx.urls.jobs(&format!("{} {}", term("state", state.as_str()), term("queue", queue)))) {
+                        (part::count(jobs))
+                    }
                 }
             }
-            td data-label=(text.oldest_wait()) { @if let Some(oldest) = oldest { (part::length(text, now.since(oldest))) } @else { span .none { (text.dash()) } } }
+            td data-label=(text.oldest_wait()) {
+                @if let Some(oldest) = oldest {
+                    (part::length(text, now.since(oldest)))
+                } @else { span .none { (text.dash()) } }
+            }
             td .number data-label=(text.done_lately()) { (time::grouped(lately(|tally| tally.succeeded))) }
             td .number data-label=(text.failed_lately()) { (time::grouped(lately(|tally| tally.failed))) }
             td .number data-label=(text.slots()) { (slots) }
@@ -104,7 +112,9 @@ fn steering(ctx: &Ctx, queue: &str, is_paused: bool) -> Markup {
     let text = ctx.text;
     html! {
         @if ctx.can(Permission::PauseQueue) {
-            @if is_paused { (part::button(ctx, "/queues/resume", text.resume(), "plain", &[("queue", queue)])) }
+            @if is_paused {
+                (part::button(ctx, "/queues/resume", text.resume(), "plain", &[("queue", queue)]))
+            }
             @else {
                 form method="post" action=(ctx.urls.at("/queues/pause")) {
                     input type="hidden" name="back" value=(ctx.here());

@@ -17,7 +17,9 @@ pub(crate) async fn show(ctx: Ctx) -> Result<Response> {
     let text = ctx.text;
     let content = html! {
         h1 { (text.recurring()) }
-        @if schedules.is_empty() { (part::empty(text.no_schedules(), html! { p { (text.no_schedules_hint()) } })) }
+        @if schedules.is_empty() {
+            (part::empty(text.no_schedules(), html! { p { (text.no_schedules_hint()) } }))
+        }
         @else {
             table .cards {
                 caption .hidden { (text.recurring()) }
@@ -32,7 +34,9 @@ pub(crate) async fn show(ctx: Ctx) -> Result<Response> {
             }
         }
         @if let Some(last) = schedules.last().filter(|_| more) {
-            nav .pager { a .button href=(ctx.urls.one("/recurring", "after", &last.schedule.id)) { (text.next_page()) } }
+            nav .pager {
+                a .button href=(ctx.urls.one("/recurring", "after", &last.schedule.id)) { (text.next_page()) }
+            }
         }
     };
     Ok(Page::new(text.recurring(), content).section(Section::Recurring).live().respond(&ctx))
@@ -47,7 +51,9 @@ fn row(ctx: &Ctx, view: &ScheduleView, now: Timestamp) -> Markup {
                 a .kind href=(ctx.urls.one("/recurring/one", "id", &one.id)) { (one.id) }
                 @if *one.job.kind != *one.id { " " small { (one.job.kind) } }
             }
-            td data-label=(text.when_it_runs()) { (in_words(ctx, view)) br; code { (one.cron) } " " small { (one.zone) } }
+            td data-label=(text.when_it_runs()) {
+                (in_words(ctx, view)) br; code { (one.cron) } " " small { (one.zone) }
+            }
             td data-label=(text.next_run()) { (standing(ctx, view, now)) }
             td data-label=(text.last_run()) { (last_run(ctx, view, now)) }
             td .steer { (steering(ctx, view)) }
@@ -71,7 +77,8 @@ pub(crate) fn standing(ctx: &Ctx, view: &ScheduleView, now: Timestamp) -> Markup
         @match &view.standing {
             Standing::Active { next } => (part::when(ctx.text, now, *next)),
             Standing::Paused => { span .mark .warm { (ctx.text.paused()) } }
-            Standing::Flagged { problem } => { span .mark .bad { (ctx.text.flagged()) } " " small { (problem) } }
+            Standing::Flagged { problem }
+            => { span .mark .bad { (ctx.text.flagged()) } " " small { (problem) } }
         }
     }
 }
@@ -80,7 +87,9 @@ fn last_run(ctx: &Ctx, view: &ScheduleView, now: Timestamp) -> Markup {
     html! {
         @match view.last_run {
             Some(run) => {
-                @if let Some(state) = run.state { (part::state(ctx.text, state)) " " (part::job_link(ctx, run.job)) " " }
+                @if let Some(state) = run.state {
+                    (part::state(ctx.text, state)) " " (part::job_link(ctx, run.job)) " "
+                }
                 @if let Some(at) = view.last_slot { (part::when(ctx.text, now, at)) }
             }
             None => { span .none { (ctx.text.never()) } }
@@ -94,11 +103,15 @@ pub(crate) fn steering(ctx: &Ctx, view: &ScheduleView) -> Markup {
     let about = [("schedule", &*view.schedule.id)];
     let is_paused = view.standing == Standing::Paused;
     html! {
-        @if ctx.can(Permission::ScheduleRun) { (part::button(ctx, "/recurring/run", text.run_now(), "primary", &about)) }
+        @if ctx.can(Permission::ScheduleRun) {
+            (part::button(ctx, "/recurring/run", text.run_now(), "primary", &about))
+        }
         @if ctx.can(Permission::SchedulePause) {
             @if is_paused { (part::button(ctx, "/recurring/resume", text.resume(), "plain", &about)) }
             @else { (part::button(ctx, "/recurring/pause", text.pause(), "plain", &about)) }
         }
-        @if ctx.can(Permission::ScheduleRemove) { (part::button(ctx, "/recurring/remove", text.remove(), "danger", &about)) }
+        @if ctx.can(Permission::ScheduleRemove) {
+            (part::button(ctx, "/recurring/remove", text.remove(), "danger", &about))
+        }
     }
 }

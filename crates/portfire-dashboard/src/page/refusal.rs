@@ -45,7 +45,9 @@ fn page(visit: &Visit, grant: Option<&Grant>, refusal: &Refusal) -> Response {
                 p { a .button href=(visit.urls.job(*job)) { (visit.text.see_job()) } }
             } @else if grant.is_some() {
                 p {
-                    @if again { a .button href=(visit.urls.at(&visit.here())) { (visit.text.retry_page()) } " " }
+                    @if again {
+                        a .button href=(visit.urls.at(&visit.here())) { (visit.text.retry_page()) } " "
+                    }
                     a href=(visit.urls.home()) { (visit.text.back_home()) }
                 }
             }
@@ -63,7 +65,9 @@ fn last_known(visit: &Visit, grant: &Grant) -> Markup {
             h2 { (text.last_known()) " " small { (text.numbers_age(visit.shared.sampler.age(&glance))) } }
             ul .tiles {
                 @for state in State::ALL {
-                    li { (part::state(text, state)) strong { (part::count(glance.count(state, &grant.scope))) } }
+                    li {
+                        (part::state(text, state)) strong { (part::count(glance.count(state, &grant.scope))) }
+                    }
                 }
             }
         }

@@ -29,7 +29,13 @@ pub(crate) async fn show(ctx: Ctx) -> Result<Response> {
         header .head {
             div {
                 h1 { (view.schedule.id) }
-                p .under { (recurring::in_words(&ctx, &view)) " · " code { (view.schedule.cron) } " · " (view.schedule.zone) }
+                p .under {
+                    (recurring::in_words(&ctx, &view))
+                    " · "
+                    code { (view.schedule.cron) }
+                    " · "
+                    (view.schedule.zone)
+                }
             }
             div .steer { (recurring::steering(&ctx, &view)) }
         }
@@ -38,7 +44,13 @@ pub(crate) async fn show(ctx: Ctx) -> Result<Response> {
                 section .panel { h2 { (text.history()) } (history(&ctx, &slots, now)) }
                 section .panel { h2 { (text.runs_as()) } (template(&ctx, &view)) }
             }
-            div { section .panel { h2 { (text.next_times()) } p { (recurring::standing(&ctx, &view, now)) } (ahead(&ctx, &view, now)) } }
+            div {
+                section .panel {
+                    h2 { (text.next_times()) }
+                    p { (recurring::standing(&ctx, &view, now)) }
+                    (ahead(&ctx, &view, now))
+                }
+            }
         }
     };
     Ok(Page::new(id, content).section(Section::Recurring).live().respond(&ctx))
@@ -91,10 +103,19 @@ fn history(ctx: &Ctx, slots: &[SlotView], now: Timestamp) -> Markup {
             ol .strip aria-hidden="true" { @for slot in slots.iter().take(40).rev() { li .(cell(slot)) {} } }
             table .cards {
                 caption .hidden { (text.history()) }
-                thead { tr { th scope="col" { (text.slot()) } th scope="col" { (text.fate()) } th scope="col" { (text.job()) } th scope="col" { (text.late()) } } }
+                thead {
+                    tr {
+                        th scope="col" { (text.slot()) }
+                        th scope="col" { (text.fate()) }
+                        th scope="col" { (text.job()) }
+                        th scope="col" { (text.late()) }
+                    }
+                }
                 tbody { @for slot in slots {
                     tr {
-                        td .main data-label=(text.slot()) { (part::exactly(slot.at)) " " (part::when(text, now, slot.at)) }
+                        td .main data-label=(text.slot()) {
+                            (part::exactly(slot.at)) " " (part::when(text, now, slot.at))
+                        }
                         td data-label=(text.fate()) { (text.fate_word(slot.fate)) }
                         td data-label=(text.job()) { (run(ctx, slot)) }
                         td data-label=(text.late()) { (part::length(text, slot.fired_at.since(slot.at))) }

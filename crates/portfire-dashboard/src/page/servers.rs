@@ -50,7 +50,9 @@ fn row(ctx: &Ctx, server: &ServerView, now: Timestamp) -> Markup {
                 @if !info.host.is_empty() && info.host != info.name { br; small { (info.host) } }
             }
             td data-label=(text.standing()) { (standing(ctx, server, now)) }
-            td data-label=(text.queues()) { @for queue in &info.queues { (part::queue_link(ctx, queue)) " " } }
+            td data-label=(text.queues()) {
+                @for queue in &info.queues { (part::queue_link(ctx, queue)) " " }
+            }
             td data-label=(text.slots()) { (slots(ctx, server)) }
             td data-label=(text.started()) { (part::when(text, now, server.started_at)) }
             td data-label=(text.process()) { span .id title=(server.id) { (info.pid) } }
@@ -81,10 +83,14 @@ fn steering(ctx: &Ctx, server: &ServerView) -> Markup {
     let steers = ctx.grant.scope == Scope::Everything && server.order != ServerOrder::Stop;
     html! {
         @if steers && ctx.can(Permission::ServerQuiet) {
-            @if server.order == ServerOrder::Quiet { (part::button(ctx, "/servers/resume", text.resume(), "plain", &about)) }
+            @if server.order == ServerOrder::Quiet {
+                (part::button(ctx, "/servers/resume", text.resume(), "plain", &about))
+            }
             @else { (part::button(ctx, "/servers/quiet", text.make_quiet(), "plain", &about)) }
         }
-        @if steers && ctx.can(Permission::ServerStop) { (part::button(ctx, "/servers/stop", text.stop(), "danger", &about)) }
+        @if steers && ctx.can(Permission::ServerStop) {
+            (part::button(ctx, "/servers/stop", text.stop(), "danger", &about))
+        }
     }
 }
 
