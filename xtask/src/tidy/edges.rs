@@ -4,7 +4,7 @@
 use super::Tree;
 
 /// The edges, each with what it does there.
-const EDGES: [&str; 22] = [
+const EDGES: [&str; 23] = [
     // reads the system's clocks, for the client and the server
     "crates/portfire/src/clock.rs",
     // starts a host's one long task
@@ -21,6 +21,8 @@ const EDGES: [&str; 22] = [
     "crates/portfire/src/server/pulse.rs",
     // starts a server's one long task
     "crates/portfire/src/server/running.rs",
+    // reads the host's clock, and passes the time between two looks of a live page
+    "crates/portfire-dashboard/src/clock.rs",
     // reads the host's clock, for SQLite
     "crates/portfire-sqlite/src/clock.rs",
     // waits some microseconds for callers that come together

@@ -1,0 +1,244 @@
+// The dashboard works without this file. With it, times are in the reader's own zone, things can be copied,
+// selections are counted, and pages stay up to date.
+//
+// Live, in steps:
+//  1. The page says where hints come from (data-events). While it can be seen, one stream of them is open.
+//  2. A hint says only "something changed". The page fetches its own content and morphs it in.
+//  3. Rows never move under a hand: if they would while something is hovered, focused or selected, the new
+//     content waits behind a pill.
+//  4. Without a stream it polls, the next time only after the last answer, and ever more slowly.
+
+const page = document.body.dataset;
+const FRAGMENT = "text/vnd.portfire.fragment+html";
+
+// Times, in the reader's zone and language.
+const lang = document.documentElement.lang;
+const full = new Intl.DateTimeFormat(lang, {
+  year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false,
+  timeZoneName: "short",
+});
+const forms = {
+  minute: new Intl.DateTimeFormat(lang, { hour: "2-digit", minute: "2-digit", hour12: false }),
+  hour: new Intl.DateTimeFormat(lang, { month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hour12: false }),
+};
+function localize(root) {
+  for (const time of root.querySelectorAll("time[datetime]")) {
+    const at = new Date(time.dateTime);
+    if (Number.isNaN(at.getTime())) continue;
+    time.title = full.format(at);
+    const form = forms[time.dataset.form];
+    if (form) time.textContent = form.format(at);
+    if (time.matches(".exact, .log time")) time.textContent = full.format(at);
+  }
+}
+
+// Copying: the clipboard is not there on plain HTTP, so there is an older way too.
+async function copy(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const area = document.createElement("textarea");
+  area.value = text;
+  document.body.append(area);
+  area.select();
+  document.execCommand("copy");
+  area.remove();
+}
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  await copy(button.dataset.copy);
+  const word = button.textContent;
+  button.textContent = page.copied;
+  setTimeout(() => { button.textContent = word; }, 1500);
+});
+
+// Selecting.
+function count() {
+  const boxes = document.querySelectorAll('input[name="job"]');
+  const chosen = [...boxes].filter((box) => box.checked).length;
+  const bar = document.querySelector("[data-selected]");
+  if (bar) {
+    bar.dataset.word ??= bar.textContent;
+    bar.textContent = chosen ? `${bar.dataset.word}: ${chosen}` : bar.dataset.word;
+  }
+  for (const button of document.querySelectorAll(".bulk button")) button.disabled = chosen === 0;
+  const all = document.querySelector("[data-all]");
+  if (all) {
+    all.checked = chosen > 0 && chosen === boxes.length;
+    all.indeterminate = chosen > 0 && chosen < boxes.length;
+  }
+  return chosen;
+}
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-all]")) {
+    for (const box of document.querySelectorAll('input[name="job"]')) box.checked = event.target.checked;
+  }
+  count();
+});
+
+// Morphing: what has the same id is the same thing; what the reader did to it stays.
+function morph(from, to) {
+  if (from.nodeType !== to.nodeType || from.nodeName !== to.nodeName) return from.replaceWith(to);
+  if (from.nodeType !== Node.ELEMENT_NODE) {
+    if (from.data !== to.data) from.data = to.data;
+    return;
+  }
+  for (const { name } of [...from.attributes]) {
+    if (!to.hasAttribute(name) && name !== "open" && name !== "hidden") from.removeAttribute(name);
+  }
+  for (const { name, value } of [...to.attributes]) {
+    if (name !== "open" && name !== "hidden" && from.getAttribute(name) !== value) from.setAttribute(name, value);
+  }
+  if (from.matches("input, select, textarea")) return;
+  const byId = new Map([...from.children].filter((child) => child.id).map((child) => [child.id, child]));
+  let place = from.firstChild;
+  for (const child of [...to.childNodes]) {
+    const same = child.id ? byId.get(child.id) : place && !place.id && place.nodeName === child.nodeName ? place : null;
+    if (same) {
+      if (same === place) place = place.nextSibling;
+      else from.insertBefore(same, place);
+      morph(same, child);
+    } else {
+      from.insertBefore(child, place);
+    }
+  }
+  while (place) {
+    const next = place.nextSibling;
+    place.remove();
+    place = next;
+  }
+}
+
+const main = document.getElementById("main");
+const rows = (root) => [...root.querySelectorAll("tr[id]")].map((row) => row.id).join();
+let held = null;
+
+function isBusy() {
+  const table = main.querySelector("table");
+  const selected = String(getSelection()).length > 0;
+  return selected || main.contains(document.activeElement) && document.activeElement !== main || table?.matches(":hover")
+    || main.querySelector('input[name="job"]:checked') !== null;
+}
+function put(fresh) {
+  const chosen = new Set([...main.querySelectorAll('input[name="job"]:checked')].map((box) => box.value));
+  morph(main, fresh);
+  for (const box of main.querySelectorAll('input[name="job"]')) box.checked = chosen.has(box.value);
+  localize(main);
+  prepare();
+  held = null;
+  document.querySelector(".pill")?.remove();
+}
+function offer(fresh) {
+  held = fresh;
+  if (document.querySelector(".pill")) return;
+  const pill = document.createElement("button");
+  pill.className = "pill";
+  pill.type = "button";
+  pill.textContent = page.updates;
+  pill.addEventListener("click", () => put(held));
+  document.body.append(pill);
+}
+async function refresh() {
+  const answer = await fetch(location.href, { headers: { accept: FRAGMENT } });
+  if (!answer.ok && answer.status !== 404) throw new Error(answer.status);
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("main");
+  if (!fresh) return;
+  if (rows(fresh) !== rows(main) && isBusy()) offer(fresh);
+  else put(fresh);
+}
+
+// The stream.
+const light = document.getElementById("live");
+let stream = null;
+let timer = 0;
+let busy = false;
+let again = false;
+let failures = 0;
+let wanted = remembered() !== "off";
+
+// A browser that keeps nothing may refuse even to be asked.
+function remembered(word) {
+  try {
+    if (word) localStorage.setItem("portfire-live", word);
+    return localStorage.getItem("portfire-live");
+  } catch {
+    return null;
+  }
+}
+
+function show(state) {
+  if (!light) return;
+  light.dataset.state = state;
+  light.setAttribute("aria-pressed", String(wanted));
+  light.title = { live: page.live, polling: page.polling, lost: page.lost, off: page.off }[state];
+}
+async function look() {
+  if (busy) { again = true; return; }
+  busy = true;
+  try {
+    await refresh();
+    failures = 0;
+  } catch {
+    failures += 1;
+    show("lost");
+  }
+  busy = false;
+  if (again) { again = false; look(); }
+}
+function poll() {
+  clearTimeout(timer);
+  timer = setTimeout(async () => {
+    await look();
+    if (!failures) show("polling");
+    if (!stream) poll();
+  }, Math.min(60000, 5000 * 2 ** failures));
+}
+function open() {
+  if (stream || !wanted || document.hidden) return;
+  clearTimeout(timer);
+  const about = location.pathname.match(/\/jobs\/([0-9a-f-]{36})$/);
+  stream = new EventSource(page.events + (about ? `?job=${about[1]}` : ""));
+  let refused = 0;
+  stream.addEventListener("open", () => { refused = 0; show("live"); });
+  stream.addEventListener("change", look);
+  stream.addEventListener("error", () => {
+    refused += 1;
+    if (refused < 3 && stream?.readyState !== EventSource.CLOSED) return;
+    close();
+    show("polling");
+    poll();
+  });
+}
+function close() {
+  stream?.close();
+  stream = null;
+  clearTimeout(timer);
+}
+if (page.events && light) {
+  light.hidden = false;
+  light.addEventListener("click", () => {
+    wanted = !wanted;
+    remembered(wanted ? "on" : "off");
+    if (wanted) { look(); open(); } else { close(); show("off"); }
+  });
+  let leaving = 0;
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(leaving);
+    if (document.hidden) leaving = setTimeout(close, 15000);
+    else if (wanted && !stream) { look(); open(); }
+  });
+  if (wanted) open();
+  else show("off");
+}
+
+function prepare() {
+  for (const button of main.querySelectorAll(".copy[hidden]")) button.hidden = false;
+  count();
+}
+// What was done is told once: a reload does not tell it again.
+const address = new URL(location.href);
+if (address.searchParams.has("done")) {
+  address.searchParams.delete("done");
+  history.replaceState(null, "", address);
+}
+localize(document);
+prepare();

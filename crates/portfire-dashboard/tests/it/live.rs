@@ -1,0 +1,37 @@
+//! Hints that something changed.
+
+use axum::http::StatusCode;
+use futures_util::StreamExt;
+use portfire_core::State;
+use tower::ServiceExt;
+
+use crate::site::{Site, request};
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_says_that_something_changed_and_ends_after_a_minute() {
+    let site = Site::full().await;
+    let job = site.jobs(State::Enqueued).await[0];
+    for path in ["/events".to_owned(), format!("/events?job={job}")] {
+        let response = site.router.clone().oneshot(request("GET", &path, &[], "")).await.unwrap();
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        let mut frames = response.into_body().into_data_stream();
+        let mut next =
+            async || frames.next().await.map(|frame| String::from_utf8(frame.unwrap().to_vec()).unwrap());
+        assert_eq!(next().await.as_deref(), Some("retry: 500\n\n"));
+        let form = format!("job={job}&priority={}", if path.len() > 8 { 3 } else { 2 });
+        assert_eq!(site.post("/jobs/prioritize", &form).await.status, StatusCode::SEE_OTHER);
+        site.post("/queues/pause", "queue=mail").await;
+        assert_eq!(next().await.as_deref(), Some("event: change\ndata: {}\n\n"));
+        while next().await.is_some() {}
+        site.post("/queues/resume", "queue=mail").await;
+    }
+}
+
+#[tokio::test]
+async fn a_fragment_is_the_content_alone() {
+    let site = Site::full().await;
+    let fragment = site.get_as("/jobs", &[("accept", "text/vnd.portfire.fragment+html")]).await.body;
+    assert!(
+        fragment.starts_with("<main") && fragment.ends_with("</main>") && fragment.contains("render_report")
+    );
+}

@@ -1,0 +1,14 @@
+//! The dashboard as browsers and programs see it, over the model.
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::pedantic)]
+
+mod acting;
+mod bounds;
+mod fixture;
+mod gates;
+mod hostile;
+mod live;
+mod markup;
+mod mounts;
+mod pages;
+mod site;
+mod table;
