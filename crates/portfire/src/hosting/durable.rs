@@ -95,11 +95,12 @@ impl Unit for ServerUnit {
 }
 
 /// Enters it into the vitals if an operator has stopped the server before the host does.
-async fn tell_when_stopped(ctx: ServiceContext, stopped: CancellationToken) {
+async fn tell_when_stopped(ctx: ServiceContext, stopped: CancellationToken) -> Result<(), JobError> {
     stopped.cancelled().await;
     tracing::info!("the server stopped because an operator told it to");
     ctx.vitals().recovered();
     ctx.vitals().enter(ServiceState::Finished);
+    Ok(())
 }
 
 fn look(server: &RunningServer) -> Look {
