@@ -37,8 +37,8 @@ const EDGES: [&str; 23] = [
     "crates/portfire-postgres/tests/it/main.rs",
     // waits for a database server to start
     "xtask/src/db/instance.rs",
-    // finds the databases that are given in the environment
-    "xtask/src/db/mod.rs",
+    // finds the databases and the browser that are given in the environment
+    "xtask/src/main.rs",
     // races real tasks for one job
     "crates/portfire-testkit/src/suite/claim.rs",
     // an application keeps its own time
