@@ -64,11 +64,11 @@ fn test() -> Result<(), String> {
     cargo("without features", &["check", "-p", "portfire", "--no-default-features"])
 }
 
-/// The pages of the dashboard as pictures. A test binary takes them, because it has the browser's driver.
+/// The pages of the dashboard as pictures.
 fn screenshots() -> Result<(), String> {
     let browser = browser::find(&root())?;
-    let tests = ["test", "-p", "portfire-dashboard", "--test", "screenshots", "--", "--nocapture"];
-    run("screenshots", cargo_command(&tests).env(browser::VARIABLE, browser))
+    let program = ["run", "--quiet", "-p", "portfire-dashboard", "--example", "screenshots"];
+    run("screenshots", cargo_command(&program).env(browser::VARIABLE, browser))
 }
 
 /// An optimized program of the workspace; whatever follows on the command line is for it.

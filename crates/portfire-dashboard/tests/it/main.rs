@@ -2,7 +2,10 @@
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::pedantic)]
 
 mod acting;
+mod api;
 mod bounds;
+mod browser;
+mod chromium;
 mod fixture;
 mod gates;
 mod hostile;
@@ -10,5 +13,6 @@ mod live;
 mod markup;
 mod mounts;
 mod pages;
+mod served;
 mod site;
 mod table;
