@@ -285,6 +285,7 @@ messages! {
     paused => "Paused", "已暫停";
     flagged => "Cannot go on", "無法繼續";
     pause => "Pause", "暫停";
+    pause_because => "Pause…", "暫停…";
     resume => "Resume", "繼續";
     remove => "Remove", "移除";
     never => "Never", "從未執行";
@@ -365,6 +366,23 @@ impl Text {
         }
     }
 
+    /// What a target was or is, in the words of the audit: a state, a standing, an order; other words stay.
+    pub(crate) fn was(self, word: &str) -> &str {
+        if let Ok(state) = word.parse() {
+            return self.state(state);
+        }
+        let (english, chinese) = match word {
+            "active" => ("Active", "啟用"),
+            "paused" => ("Paused", "已暫停"),
+            "flagged" => ("Cannot go on", "無法繼續"),
+            "run" => ("Runs", "運作中"),
+            "quiet" => ("Takes no more jobs", "不再接新工作"),
+            "stop" => ("Stopping", "正在停止"),
+            other => (other, other),
+        };
+        if self.0 == Language::English { english } else { chinese }
+    }
+
     /// What became of a slot.
     pub(crate) const fn fate_word(self, fate: SlotFate) -> &'static str {
         match (self.0, fate) {
@@ -410,7 +428,7 @@ sentences! { t:
     searched(rows: u64) => format!("Searched {} jobs.", time::grouped(rows)), format!("已搜尋 {} 個工作。", time::grouped(rows));
     done_move(jobs: &str) => format!("{jobs} moved."), format!("已移動 {jobs}。");
     done_prioritize(jobs: &str) => format!("Priority of {jobs} set."), format!("已設定 {jobs}的優先順序。");
-    oldest(wait: &str) => format!("oldest waits {wait}"), format!("最久等待 {wait}");
+    oldest(wait: &str) => format!("oldest {wait}"), format!("最久 {wait}");
     deed_by(word: &str, who: &str) => format!("{word}: {who}"), format!("{who}：{word}");
     deed_because(word: &str, who: &str, why: &str) => format!("{word}: {who} — {why}"), format!("{who}：{word}（{why}）");
 }

@@ -85,14 +85,12 @@ fn target(ctx: &Ctx, target: &Target) -> Markup {
 }
 
 /// What it was before, and what it is now.
-pub(crate) fn change(ctx: &Ctx, entry: &AuditEntry) -> Markup {
-    let word =
-        |word: &str| word.parse().map_or_else(|_| word.to_owned(), |state| ctx.text.state(state).to_owned());
+fn change(ctx: &Ctx, entry: &AuditEntry) -> Markup {
     html! {
         @match (&entry.before, &entry.after) {
-            (Some(before), Some(after)) => { (word(before)) " → " (word(after)) }
-            (Some(before), None) => (word(before)),
-            (None, Some(after)) => { "→ " (word(after)) }
+            (Some(before), Some(after)) => { (ctx.text.was(before)) " → " (ctx.text.was(after)) }
+            (Some(before), None) => (ctx.text.was(before)),
+            (None, Some(after)) => { "→ " (ctx.text.was(after)) }
             (None, None) => { span .none { (ctx.text.dash()) } }
         }
     }

@@ -84,8 +84,8 @@ fn drawing(ctx: &Ctx, tallies: &[Tally]) -> Markup {
                 }
                 @if most > 0 { polyline .enqueued points=(points.join(" ")) {} }
             }
-            span .top { (time::grouped(top)) }
-            span .middle { @if top.is_multiple_of(2) { (time::grouped(top / 2)) } }
+            span .most { (time::grouped(top)) }
+            span .half { @if top.is_multiple_of(2) { (time::grouped(top / 2)) } }
         }
         p .axis aria-hidden="true" {
             @for tally in [tallies.first(), tallies.get(tallies.len() / 2), tallies.last()].into_iter().flatten() {

@@ -3,7 +3,7 @@
 use axum::response::Response;
 use maud::{Markup, html};
 use portfire_core::storage::{AttemptView, AuditRequest, JobDetails, LogLine, Progress, Target};
-use portfire_core::{Keep, State, Timestamp, Trigger};
+use portfire_core::{Keep, ServerId, State, Timestamp, Trigger};
 
 use super::frame::{Page, Section};
 use super::{jobs, life, part};
@@ -13,6 +13,8 @@ use crate::gate::Permission;
 use crate::json::{members, tokens};
 use crate::messages::Text;
 use crate::refusal::Result;
+use crate::sampler::Glance;
+use crate::time;
 
 /// Most lines of a log shown: the latest.
 const LOG_SHOWN_MAX: usize = 500;
@@ -48,13 +50,13 @@ pub(crate) async fn show(ctx: Ctx) -> Result<Response> {
                     }
                 }
                 @if !job.history.is_empty() {
-                    section .panel { h2 { (text.errors()) } (attempts(&ctx, &job, now)) }
+                    section .panel { h2 { (text.errors()) } (attempts(&ctx, &job, &glance, now)) }
                 }
                 @if !job.log.is_empty() { section .panel { h2 { (text.log()) } (log(&ctx, &job.log)) } }
             }
             div {
                 section .panel { h2 { (text.life()) } (life::show(&ctx, &job, &deeds, now)) }
-                section .panel { h2 { (text.facts()) } (facts(&ctx, &job, now)) }
+                section .panel { h2 { (text.facts()) } (facts(&ctx, &job, &glance, now)) }
                 @if !job.parents.is_empty() || !job.children.is_empty() {
                     section .panel { h2 { (text.relatives()) } (relatives(&ctx, &job)) }
                 }
@@ -133,21 +135,11 @@ fn steering(ctx: &Ctx, job: &JobDetails) -> Markup {
 fn call(ctx: &Ctx, job: &JobDetails) -> Markup {
     let one = &job.summary;
     let args = job.args.as_str();
-    let cut = &args[..args.floor_char_boundary(JSON_SHOWN_MAX)];
-    let members = (cut.len() == args.len()).then(|| members(args)).flatten();
     html! {
         @if !ctx.can(Permission::ViewArgs) { p .none { (ctx.text.args_hidden()) } }
         pre .code { code {
             span .f { (one.kind) } "("
-            @match &members {
-                Some(members) => {
-                    @for (name, value) in members {
-                        "\n    " span .k { (name) } ": " (part::json(value, 1)) ","
-                    }
-                    @if !members.is_empty() { "\n" }
-                }
-                None => (shown_json(ctx.text, args)),
-            }
+            (arguments(ctx.text, args))
             ")\n    ." span .f { "queue" } "(" span .s { "\"" (one.queue) "\"" } ")"
             @if one.priority != 0 { "\n    ." span .f { "priority" } "(" span .n { (one.priority) } ")" }
             @for tag in &one.tags { "\n    ." span .f { "tag" } "(" span .s { "\"" (tag) "\"" } ")" }
@@ -155,8 +147,24 @@ fn call(ctx: &Ctx, job: &JobDetails) -> Markup {
                 "\n    ." span .f { "unique" } "(" span .s { "\"" (unique) "\"" } ")"
             }
         } }
-        @if members.is_some() {
+        @if args.len() <= JSON_SHOWN_MAX && ctx.can(Permission::ViewArgs) {
             button .quiet .copy type="button" data-copy=(args) hidden { (ctx.text.copy_json()) }
+        }
+    }
+}
+
+/// Arguments as they stand in a call: by name, one a line.
+pub(crate) fn arguments(text: Text, args: &str) -> Markup {
+    let members = (args.len() <= JSON_SHOWN_MAX).then(|| members(args)).flatten();
+    html! {
+        @match &members {
+            Some(members) => {
+                @for (name, value) in members {
+                    "\n    " span .k { (name) } ": " (part::json(value, 1)) ","
+                }
+                @if !members.is_empty() { "\n" }
+            }
+            None => (shown_json(text, args)),
         }
     }
 }
@@ -173,32 +181,35 @@ fn bar(text: Text, progress: &Progress) -> Markup {
     html! {
         section .panel .progress {
             h2 { (text.progress()) }
-            @match progress.total.filter(|total| *total > 0) {
-                Some(total) => {
-                    progress max=(total) value=(progress.done.min(total)) aria-label=(text.progress()) {}
-                    p {
-                        (progress.done)
-                        " / "
-                        (total)
-                        @if let Some(message) = &progress.message { " · " (message) }
-                    }
-                }
-                None => p { (progress.done) @if let Some(message) = &progress.message { " · " (message) } },
+            @let total = progress.total.filter(|total| *total > 0);
+            @if let Some(total) = total {
+                progress max=(total) value=(progress.done.min(total)) aria-label=(text.progress()) {}
+            }
+            p {
+                (time::grouped(progress.done))
+                @if let Some(total) = total { " / " (time::grouped(total)) }
+                @if let Some(message) = &progress.message { " · " (message) }
             }
         }
     }
 }
 
 /// What went wrong, the latest first and open.
-fn attempts(ctx: &Ctx, job: &JobDetails, now: Timestamp) -> Markup {
+fn attempts(ctx: &Ctx, job: &JobDetails, glance: &Glance, now: Timestamp) -> Markup {
     html! {
         @for (at, attempt) in job.history.iter().rev().take(ATTEMPTS_SHOWN_MAX).enumerate() {
-            (failed_attempt(ctx, attempt, at == 0, now))
+            (failed_attempt(ctx, attempt, glance, at == 0, now))
         }
     }
 }
 
-fn failed_attempt(ctx: &Ctx, attempt: &AttemptView, is_latest: bool, now: Timestamp) -> Markup {
+fn failed_attempt(
+    ctx: &Ctx,
+    attempt: &AttemptView,
+    glance: &Glance,
+    is_latest: bool,
+    now: Timestamp,
+) -> Markup {
     let text = ctx.text;
     let message = attempt.fault.as_ref().map_or("", |fault| &*fault.message);
     let (first, rest) = message.split_once('\n').unwrap_or((message, ""));
@@ -213,7 +224,7 @@ fn failed_attempt(ctx: &Ctx, attempt: &AttemptView, is_latest: bool, now: Timest
                 small { (text.took(&text.length(attempt.ended_at.since(attempt.started_at)))) }
             }
             @if !message.is_empty() { pre .fault { strong { (first) } @if !rest.is_empty() { "\n" (rest) } } }
-            p .under { (text.on_server()) " " code .id { (attempt.server) } }
+            p .under { (text.on_server()) " " (server_name(glance, attempt.server)) }
         }
     }
 }
@@ -225,9 +236,9 @@ fn log(ctx: &Ctx, lines: &[LogLine]) -> Markup {
         ol .log tabindex="0" aria-label=(ctx.text.log()) {
             @for line in &lines[skipped..] {
                 li {
-                    time datetime=(line.at) { (crate::time::utc(line.at)) }
+                    time datetime=(line.at) { (time::utc(line.at)) }
                     " "
-                    span .try { (line.attempt) }
+                    span .try { "#" (line.attempt) }
                     " "
                     (line.text)
                 }
@@ -236,7 +247,7 @@ fn log(ctx: &Ctx, lines: &[LogLine]) -> Markup {
     }
 }
 
-fn facts(ctx: &Ctx, job: &JobDetails, now: Timestamp) -> Markup {
+fn facts(ctx: &Ctx, job: &JobDetails, glance: &Glance, now: Timestamp) -> Markup {
     let text = ctx.text;
     let (one, policy) = (&job.summary, &job.policy);
     html! {
@@ -266,7 +277,7 @@ fn facts(ctx: &Ctx, job: &JobDetails, now: Timestamp) -> Markup {
                     (part::when(text, now, slot.at))
                 }
             }
-            @if let Some(server) = one.server { dt { (text.server()) } dd { code .id { (server) } } }
+            @if let Some(server) = one.server { dt { (text.server()) } dd { (server_name(glance, server)) } }
         }
     }
 }
@@ -307,5 +318,13 @@ fn relatives(ctx: &Ctx, job: &JobDetails) -> Markup {
             ul .plain { @for child in job.children.iter().take(50) { li { (part::job_link(ctx, *child)) } } }
             @if job.children.len() > 50 { p .none { (text.and_more((job.children.len() - 50) as u64)) } }
         }
+    }
+}
+
+/// A server by its name while it is known, and by its id.
+fn server_name(glance: &Glance, id: ServerId) -> Markup {
+    let known = glance.overview.servers.iter().find(|server| server.id == id);
+    html! {
+        @if let Some(server) = known { span title=(id) { (server.info.name) } } @else { code .id { (id) } }
     }
 }

@@ -55,7 +55,9 @@ fn events(text: Text, job: &JobDetails, deeds: &[AuditEntry]) -> Vec<Event> {
     if let Some(at) = one.started_at.filter(|at| !in_history(*at)) {
         events.push(Event { at, what: What::Began(one.attempts) });
     }
-    if let Some(at) = one.finished_at {
+    // The end of the attempt by which it failed is its end: told once.
+    if let Some(at) = one.finished_at.filter(|at| job.history.last().is_none_or(|last| last.ended_at != *at))
+    {
         events.push(Event { at, what: What::Finished(one.state) });
     }
     if matches!(one.state, State::Scheduled | State::Retrying) {
@@ -81,7 +83,7 @@ pub(crate) fn show(ctx: &Ctx, job: &JobDetails, deeds: &[AuditEntry], now: Times
         (track(text, job, now))
         ol .life {
             @for (event, before) in told.into_iter().rev() {
-                li .(tone(&event.what)) .ahead[event.at > now] {
+                li .(tone(&event.what, event.at, job)) .ahead[event.at > now] {
                     span { (words(text, &event.what)) }
                     " " (part::when(text, now, event.at))
                     @if let Some(before) = before { small { "+" (text.length(event.at.since(before.at))) } }
@@ -91,11 +93,12 @@ pub(crate) fn show(ctx: &Ctx, job: &JobDetails, deeds: &[AuditEntry], now: Times
     }
 }
 
-const fn tone(what: &What) -> &'static str {
+fn tone(what: &What, at: Timestamp, job: &JobDetails) -> &'static str {
     match what {
         What::Created | What::Expected => "scheduled",
         What::Deed { .. } => "person",
         What::Began(_) => "processing",
+        What::Ended { .. } if job.summary.finished_at == Some(at) => job.summary.state.as_str(),
         What::Ended { .. } => "retrying",
         What::Finished(state) => state.as_str(),
     }
@@ -122,9 +125,13 @@ fn track(text: Text, job: &JobDetails, now: Timestamp) -> Markup {
         let since = at.min(end).since(one.created_at).as_micros();
         u64::try_from(since * u128::from(WIDTH) / whole).unwrap_or(WIDTH)
     };
+    let attempt_tone = |ended: Timestamp| {
+        if one.finished_at == Some(ended) { one.state.as_str() } else { State::Retrying.as_str() }
+    };
     let latest = job.history.len().saturating_sub(ATTEMPTS_TOLD_MAX);
-    let failed =
-        job.history[latest..].iter().map(|attempt| (attempt.started_at, attempt.ended_at, "retrying"));
+    let failed = job.history[latest..]
+        .iter()
+        .map(|attempt| (attempt.started_at, attempt.ended_at, attempt_tone(attempt.ended_at)));
     let in_history = |at| job.history.iter().any(|attempt| attempt.started_at == at);
     let last = one.started_at.filter(|at| !in_history(*at)).map(|at| (at, end, one.state.as_str()));
     html! {

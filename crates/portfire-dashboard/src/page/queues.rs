@@ -91,7 +91,7 @@ fn row(ctx: &Ctx, glance: &Glance, tallies: &[Tally], queue: &str, now: Timestam
             td .number data-label=(text.done_lately()) { (time::grouped(lately(|tally| tally.succeeded))) }
             td .number data-label=(text.failed_lately()) { (time::grouped(lately(|tally| tally.failed))) }
             td .number data-label=(text.slots()) { (slots) }
-            td .steer { (steering(ctx, queue, paused.is_some())) }
+            td .does { div .steer { (steering(ctx, queue, paused.is_some())) } }
         }
     }
 }
@@ -114,13 +114,18 @@ fn steering(ctx: &Ctx, queue: &str, is_paused: bool) -> Markup {
         @if ctx.can(Permission::PauseQueue) {
             @if is_paused {
                 (part::button(ctx, "/queues/resume", text.resume(), "plain", &[("queue", queue)]))
-            }
-            @else {
-                form method="post" action=(ctx.urls.at("/queues/pause")) {
-                    input type="hidden" name="back" value=(ctx.here());
-                    input type="hidden" name="queue" value=(queue);
-                    input .reason name="reason" maxlength="300" placeholder=(text.reason()) aria-label=(text.reason_hint());
-                    button { (text.pause()) }
+            } @else {
+                details .more {
+                    summary .button { (text.pause_because()) }
+                    form method="post" action=(ctx.urls.at("/queues/pause")) {
+                        input type="hidden" name="back" value=(ctx.here());
+                        input type="hidden" name="queue" value=(queue);
+                        p {
+                            input name="reason" maxlength="300" placeholder=(text.reason())
+                                aria-label=(text.reason_hint());
+                            button { (text.pause()) }
+                        }
+                    }
                 }
             }
         }

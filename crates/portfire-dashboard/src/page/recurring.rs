@@ -56,7 +56,7 @@ fn row(ctx: &Ctx, view: &ScheduleView, now: Timestamp) -> Markup {
             }
             td data-label=(text.next_run()) { (standing(ctx, view, now)) }
             td data-label=(text.last_run()) { (last_run(ctx, view, now)) }
-            td .steer { (steering(ctx, view)) }
+            td .does { div .steer { (steering(ctx, view)) } }
         }
     }
 }

@@ -7,9 +7,8 @@ use portfire_core::storage::SlotView;
 use portfire_core::{Cron, Misfire, Overlap, ScheduleView, SlotFate, Timestamp, Zone};
 
 use super::frame::{Page, Section};
-use super::{part, recurring};
+use super::{job, part, recurring};
 use crate::ctx::Ctx;
-use crate::json::tokens;
 use crate::refusal::{Refusal, Result};
 use crate::time;
 
@@ -148,7 +147,7 @@ fn cell(slot: &SlotView) -> &'static str {
 
 fn template(ctx: &Ctx, view: &ScheduleView) -> Markup {
     let text = ctx.text;
-    let job = &view.schedule.job;
+    let made = &view.schedule.job;
     let misfire = match view.schedule.misfire {
         Misfire::Skip => text.misfire_skip().to_owned(),
         Misfire::Once => text.misfire_once().to_owned(),
@@ -160,10 +159,10 @@ fn template(ctx: &Ctx, view: &ScheduleView) -> Markup {
         Overlap::OneWaiting => text.overlap_one_waiting(),
     };
     html! {
-        pre .code { code { span .f { (job.kind) } "(" (part::json(&tokens(job.args.as_str()), 0)) ")" } }
+        pre .code { code { span .f { (made.kind) } "(" (job::arguments(text, made.args.as_str())) ")" } }
         dl .facts {
-            dt { (text.queue()) } dd { (part::queue_link(ctx, &job.queue)) }
-            dt { (text.attempts()) } dd { (job.policy.attempts_max) }
+            dt { (text.queue()) } dd { (part::queue_link(ctx, &made.queue)) }
+            dt { (text.attempts()) } dd { (made.policy.attempts_max) }
             dt { (text.if_missed()) } dd { (misfire) }
             dt { (text.if_running()) } dd { (overlap) }
         }

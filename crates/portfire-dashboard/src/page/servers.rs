@@ -51,12 +51,14 @@ fn row(ctx: &Ctx, server: &ServerView, now: Timestamp) -> Markup {
             }
             td data-label=(text.standing()) { (standing(ctx, server, now)) }
             td data-label=(text.queues()) {
-                @for queue in &info.queues { (part::queue_link(ctx, queue)) " " }
+                @for queue in info.queues.iter().filter(|queue| ctx.grant.scope.has_queue(queue)) {
+                    (part::queue_link(ctx, queue)) " "
+                }
             }
             td data-label=(text.slots()) { (slots(ctx, server)) }
             td data-label=(text.started()) { (part::when(text, now, server.started_at)) }
             td data-label=(text.process()) { span .id title=(server.id) { (info.pid) } }
-            td .steer { (steering(ctx, server)) }
+            td .does { div .steer { (steering(ctx, server)) } }
         }
     }
 }

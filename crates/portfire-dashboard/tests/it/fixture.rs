@@ -214,7 +214,7 @@ impl Maker<'_> {
         let schedules = [
             ("cleanup", "0 2 * * *", "Asia/Taipei", Overlap::Skip),
             ("每週報表", "30 9 * * 1", "Asia/Taipei", Overlap::OneWaiting),
-            ("nyc/closing?a=b", "30 1 * * *", "America/New_York", Overlap::Allow),
+            ("nyc/closing?a=b", "30 1 * * 0", "America/New_York", Overlap::Allow),
             ("heartbeat", "*/5 * * * *", "UTC", Overlap::Allow),
         ];
         let all = schedules.map(|(id, cron, zone, overlap)| Schedule {
