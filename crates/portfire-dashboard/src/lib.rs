@@ -40,6 +40,8 @@ mod ctx;
 mod filter;
 mod forgery;
 mod gate;
+#[cfg(doctest)]
+mod guide;
 mod headers;
 mod json;
 mod language;
