@@ -14,9 +14,9 @@ use axum::extract::{Form, Query, State};
 use axum::http::header::{COOKIE, SET_COOKIE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
-use maud::{DOCTYPE, Markup, html};
+use maud::{DOCTYPE, html};
 use portfire_dashboard::{Access, Grant, Permissions};
 use serde::Deserialize;
 
@@ -122,7 +122,7 @@ fn is_same(given: &str, key: &str) -> bool {
     given.len() == key.len() && differences == 0
 }
 
-fn page(language: Language, is_wrong: bool) -> Markup {
+fn page(language: Language, is_wrong: bool) -> Html<String> {
     let (tag, title, hint, wrong, button) = match language {
         Language::Chinese => ("zh-Hant-TW", "登入", "金鑰在程式啟動時印出的連結裡。", "金鑰不正確。", "登入"),
         Language::English => (
@@ -133,7 +133,7 @@ fn page(language: Language, is_wrong: bool) -> Markup {
             "Log in",
         ),
     };
-    html! {
+    let page = html! {
         (DOCTYPE)
         html lang=(tag) {
             head { meta charset="utf-8"; meta name="viewport" content="width=device-width"; title { (title) } }
@@ -147,7 +147,8 @@ fn page(language: Language, is_wrong: bool) -> Markup {
                 }
             }
         }
-    }
+    };
+    Html(page.into_string())
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod fixture;
 mod gates;
 mod hostile;
 mod live;
+mod malformed;
 mod markup;
 mod mounts;
 mod pages;
