@@ -18,6 +18,7 @@ use serde_json::json;
 use crate::database::Database;
 use crate::files::DataDir;
 use crate::i18n::{Language, Text};
+use crate::login::{self, Login};
 use crate::routes::{imports, reports, users};
 
 /// What handlers work with.
@@ -67,10 +68,18 @@ impl<E: std::error::Error> From<E> for Refusal {
     }
 }
 
-/// All addresses of the service, and those that say how the host is.
-pub fn router(app: App, health: &Health) -> Router {
+/// All addresses of the service, those that say how the host is, and the dashboard at `/jobs` and `/hangfire`.
+pub fn router(app: App, health: &Health, login: &Arc<Login>) -> Router {
+    let gate = Arc::clone(login);
+    let dashboard = portfire_dashboard::dashboard(Arc::clone(app.jobs.storage()))
+        .name("demo")
+        .gate_fn(move |parts| gate.access(parts))
+        .build();
     Router::new()
         .merge(health.router())
+        .merge(login::router(login))
+        .nest_service("/jobs", dashboard.clone())
+        .nest_service("/hangfire", dashboard)
         .route("/api/import/users", post(imports::upload).layer(DefaultBodyLimit::disable()))
         .route("/api/import/status/{job}", get(imports::status))
         .route("/api/import/errors/{job}", get(imports::errors))

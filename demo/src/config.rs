@@ -20,6 +20,9 @@ pub struct Config {
     /// Where uploads, mail and reports are kept. One process per directory.
     #[arg(long, env = "PORTFIRE_DEMO_DATA_DIR", default_value = "./demo-data", value_name = "DIR")]
     pub data_dir: PathBuf,
+    /// The key that opens the dashboard. Default: another one at each start, in the link that is printed.
+    #[arg(long, env = "PORTFIRE_DEMO_KEY", value_name = "KEY", hide_env_values = true)]
+    pub key: Option<String>,
     /// Do not import the sample on start.
     #[arg(long, env = "PORTFIRE_DEMO_NO_SAMPLE")]
     pub no_sample: bool,

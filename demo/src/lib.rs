@@ -4,7 +4,7 @@
 //! moment; a continuation mails the summary. `README.md` is the tour.
 //!
 //! Reading order: [`service`] (the whole), [`app`] and [`routes`] (what HTTP answers), [`jobs`] (the
-//! work), [`csv_rows`] (what a row is), [`database`] (what is stored).
+//! work), [`login`] (who sees the dashboard), [`csv_rows`] (what a row is), [`database`] (what is stored).
 
 #![allow(clippy::disallowed_methods, reason = "an application keeps its own time")]
 #![allow(clippy::naive_bytecount, reason = "counting line breaks is not the hot part of an import")]
@@ -17,6 +17,7 @@ pub mod database;
 pub mod files;
 pub mod i18n;
 pub mod jobs;
+pub mod login;
 pub mod mailer;
 pub mod preview;
 pub mod routes;

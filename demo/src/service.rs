@@ -5,6 +5,8 @@
 //!    cleanup, the tour, and HTTP last.
 //! 3. Ctrl-C or SIGTERM: the reverse. HTTP finishes its requests, previews and jobs drain.
 
+use std::sync::Arc;
+
 use portfire::hosting::{Background, Every, Host, OnFailure, TaskQueue, Web, on_start};
 use portfire::{DurationExt, JobError, Jobs};
 use tokio::net::TcpListener;
@@ -14,6 +16,7 @@ use crate::cleanup::{remove_expired_hourly, remove_old_files};
 use crate::config::Config;
 use crate::database::{Database, DatabaseError};
 use crate::files::DataDir;
+use crate::login::Login;
 use crate::mailer::Mailer;
 use crate::tour::Tour;
 use crate::{jobs, preview};
@@ -70,12 +73,13 @@ pub async fn run(config: Config) -> Result<(), ServiceError> {
     let administrator = jobs::Administrator(config.admin_email.clone(), config.language);
     let server = jobs::server(&jobs, database.clone(), data.clone(), mailer, administrator, config.lease());
     let previews = preview::queue();
-    let tour = Tour::new(format!("http://{address}"), config.language);
+    let login = Arc::new(Login::new(config.key.clone()));
+    let tour = Tour::new(format!("http://{address}"), login.key(), config.language);
 
     // Long enough for a proxy on the same machine to notice; a person who presses Ctrl-C hardly does.
     let host = Host::new().shutdown_delay(500.milliseconds());
     let app = app(&config, &jobs, &database, &data, &previews);
-    let router = router(app, &host.health());
+    let router = router(app, &host.health(), &login);
     let sweeping = data.clone();
     Ok(host
         .provide(data.clone())

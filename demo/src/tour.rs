@@ -2,7 +2,8 @@
 //!
 //! 1. An import that was interrupted is watched; otherwise the sample is uploaded over HTTP.
 //! 2. A progress bar follows the status address until the import has ended.
-//! 3. A summary, and commands to try next.
+//! 3. Reports are asked for, so that the dashboard has more than one kind of job to show.
+//! 4. A summary, and commands to try next.
 
 use std::io::Write;
 use std::time::Duration;
@@ -19,6 +20,8 @@ use crate::sample;
 
 /// The rest between batches of the sample: 20 batches become a few seconds, long enough to kill.
 const PAUSE_MS: u32 = 200;
+/// How many reports are asked for.
+const REPORTS: u32 = 3;
 const POLL: Duration = Duration::from_millis(200);
 
 /// Why the tour ended early. The service goes on without it.
@@ -42,21 +45,25 @@ pub enum TourError {
 #[derive(Clone, Debug)]
 pub struct Tour {
     address: String,
+    key: String,
     language: Language,
     http: Client,
 }
 
 impl Tour {
-    /// A tour of the service at `address`, as in `http://127.0.0.1:8080`.
-    pub fn new(address: String, language: Language) -> Self {
-        Self { address, language, http: Client::new() }
+    /// A tour of the service at `address`, as in `http://127.0.0.1:8080`, whose dashboard this key opens.
+    pub fn new(address: String, key: &str, language: Language) -> Self {
+        Self { address, key: key.to_owned(), language, http: Client::new() }
     }
 
-    /// Says where the service listens.
+    /// Says where the service listens, and how to see its jobs.
     pub fn say_address(&self) {
+        let link = format!("{}/login?key={}", self.address, self.key);
         match self.language {
-            Language::Chinese => say(&format!("服務位址：{}", self.address)),
-            Language::English => say(&format!("Listening on {}", self.address)),
+            Language::Chinese => say(&format!("服務位址：{}\n工作的儀表板：{link}", self.address)),
+            Language::English => {
+                say(&format!("Listening on {}\nThe dashboard of its jobs: {link}", self.address))
+            }
         }
     }
 
@@ -73,7 +80,15 @@ impl Tour {
             None => self.upload(data).await?,
         };
         let ended = self.watch(&job).await?;
+        self.ask_for_reports().await?;
         self.say_summary(&job, &ended);
+        Ok(())
+    }
+
+    async fn ask_for_reports(&self) -> Result<(), TourError> {
+        for report in 1..=REPORTS {
+            self.http.post(format!("{}/api/reports/{report}", self.address)).send().await?;
+        }
         Ok(())
     }
 

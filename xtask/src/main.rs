@@ -1,10 +1,12 @@
-//! The commands of this workspace: `cargo xtask check | test | sim | bench | db`.
+//! The commands of this workspace: `cargo xtask check | test | sim | bench | db | browser | screenshots`.
 //!
 //! Every step says what it runs; the first that fails ends the command with exit code 1.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to its terminal")]
 
+mod browser;
 mod db;
 mod tidy;
+mod unpack;
 mod weight;
 
 use std::path::{Path, PathBuf};
@@ -16,7 +18,9 @@ const USAGE: &str = "usage: cargo xtask <command>
   test    every test and every example in the documentation, on every database
   sim     the simulator, optimized: [--seeds N] [--seed S] [--profile P] [--days D]; --seed shows the trace
   bench   Portfire beside the bare statements of the same work: [filter…] [--quick] [--runs N]
-  db      a database to work with: db postgres|mariadb|mysql [up|down|url]; `mortal` serves one to be killed";
+  db      a database to work with: db postgres|mariadb|mysql [up|down|url]; `mortal` serves one to be killed
+  browser the Chromium that the tests of the dashboard run in
+  screenshots   the pages of the dashboard as pictures: all into target/screenshots, the documentation's into docs/images";
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
@@ -24,6 +28,8 @@ fn main() -> ExitCode {
         "check" => check(),
         "test" => test(),
         "db" => db::command(&root(), &arguments[1..]),
+        "browser" => browser::command(&root()),
+        "screenshots" => screenshots(),
         "bench" => optimized("benchmark", &["-p", "bench"]),
         "sim" => optimized("simulator", &["-p", "portfire-testkit", "--bin", "sim"]),
         _ => {
@@ -52,9 +58,17 @@ fn check() -> Result<(), String> {
 
 fn test() -> Result<(), String> {
     let databases = db::Databases::start(&root())?;
+    let browser = browser::find(&root())?;
     let tests = ["test", "--workspace", "--all-features"];
-    run("tests", cargo_command(&tests).envs(databases.variables()))?;
+    run("tests", cargo_command(&tests).envs(databases.variables()).env(browser::VARIABLE, browser))?;
     cargo("without features", &["check", "-p", "portfire", "--no-default-features"])
+}
+
+/// The pages of the dashboard as pictures.
+fn screenshots() -> Result<(), String> {
+    let browser = browser::find(&root())?;
+    let program = ["run", "--quiet", "-p", "portfire-dashboard", "--example", "screenshots"];
+    run("screenshots", cargo_command(&program).env(browser::VARIABLE, browser))
 }
 
 /// An optimized program of the workspace; whatever follows on the command line is for it.
@@ -103,4 +117,10 @@ fn run(step: &str, command: &mut Command) -> Result<(), String> {
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
+}
+
+/// What the environment says, unless it says nothing.
+#[expect(clippy::disallowed_methods, reason = "this is the edge of a binary")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }

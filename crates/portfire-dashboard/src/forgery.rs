@@ -3,10 +3,11 @@
 //! No tokens, no cookies, no session: the browser itself says where a request comes from. Over HTTPS and on
 //! localhost it sends `Sec-Fetch-Site`; elsewhere it sends `Origin` with every request that is not a GET. A
 //! program that is no browser sends neither, and shows that it is none by a bearer token, which no page of
-//! another site can make a browser send.
+//! another site can make a browser send. For the API it is enough that it sends JSON: no page of another site
+//! can make a browser send that type without asking first, and such questions are not answered.
 
 use axum::http::HeaderMap;
-use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN};
 
 /// Whether a request that changes something may come from where it comes from.
 ///
@@ -24,6 +25,14 @@ pub(crate) fn is_same_site(headers: &HeaderMap, trusted: &[Box<str>]) -> bool {
     }
 }
 
+/// Whether this comes from no browser: nothing says where from, and it is JSON.
+pub(crate) fn is_program(headers: &HeaderMap) -> bool {
+    let is_silent = !headers.contains_key("sec-fetch-site") && !headers.contains_key(ORIGIN);
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    is_silent
+        && kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
 /// Whether this is the origin of this host. `null` is of none.
 fn is_of(origin: &str, host: &str) -> bool {
     origin.split_once("://").is_some_and(|(_, authority)| !host.is_empty() && authority == host)
@@ -31,7 +40,7 @@ fn is_of(origin: &str, host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_same_site;
+    use super::{is_program, is_same_site};
     use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -61,6 +70,20 @@ mod tests {
             (&[("host", "a:1"), ("authorization", "Bearer x")], true),
         ] {
             assert_eq!(is_same_site(&headers(pairs), &trusted), allowed, "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn a_program_sends_json_and_says_no_origin() {
+        for (pairs, expected) in [
+            (&[("content-type", "application/json")][..], true),
+            (&[("content-type", "Application/JSON; charset=utf-8")], true),
+            (&[("content-type", "text/plain; application/json")], false),
+            (&[], false),
+            (&[("content-type", "application/json"), ("origin", "null")], false),
+            (&[("content-type", "application/json"), ("sec-fetch-site", "none")], false),
+        ] {
+            assert_eq!(is_program(&headers(pairs)), expected, "{pairs:?}");
         }
     }
 }

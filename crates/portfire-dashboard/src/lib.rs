@@ -26,11 +26,13 @@
 //! 4. The route's permission is asked for; `ctx.rs` is what a page then knows.
 //! 5. `page/` reads through `reader.rs` (which keeps to the scope, hides what may not be seen, and stops what
 //!    takes too long) and steers through `actions.rs`.
+//!    `api/` does the same for programs.
 //! 6. `page/frame.rs` puts the frame around it; `headers.rs` the headers.
 //!
 //! What it deliberately does not do: start tasks, keep sessions, or count what grows.
 
 mod actions;
+mod api;
 mod assets;
 mod builder;
 mod clock;
@@ -38,6 +40,8 @@ mod ctx;
 mod filter;
 mod forgery;
 mod gate;
+#[cfg(doctest)]
+mod guide;
 mod headers;
 mod json;
 mod language;

@@ -8,9 +8,11 @@ use std::future::Future;
 use std::pin::Pin;
 
 use axum::response::Response;
+use portfire_core::Order;
 use portfire_core::storage::{QueueOrder, ServerOrder};
 
 use crate::actions::{self, Steer};
+use crate::api::{self, act, read};
 use crate::ctx::Ctx;
 use crate::gate::Permission;
 use crate::page;
@@ -84,6 +86,16 @@ const fn post(path: &'static str, permission: Permission, answer: fn(Ctx) -> Ans
     Route { method, path, permission: Some(permission), effect, surface, answer }
 }
 
+/// What programs read.
+const fn api_get(path: &'static str, permission: Permission, answer: fn(Ctx) -> Answering) -> Route {
+    Route { surface: Surface::Api, ..get(path, permission, answer) }
+}
+
+/// What programs do.
+const fn api_post(path: &'static str, permission: Permission, answer: fn(Ctx) -> Answering) -> Route {
+    Route { surface: Surface::Api, ..post(path, permission, answer) }
+}
+
 use Permission as P;
 
 static ROUTES: &[Route] = &[
@@ -129,6 +141,57 @@ static ROUTES: &[Route] = &[
     post("/servers/stop", P::ServerStop, |ctx| Box::pin(actions::servers::direct(ctx, ServerOrder::Stop))),
     get("/audit", P::Audit, |ctx| Box::pin(page::audit::show(ctx))),
     get("/about", P::View, |ctx| Box::pin(page::about::show(ctx))),
+    Route {
+        method: Method::Get,
+        path: "/api/v1/openapi.json",
+        permission: None,
+        effect: Effect::Nothing,
+        surface: Surface::File,
+        answer: |_| Box::pin(std::future::ready(Ok(api::document()))),
+    },
+    api_get("/api/v1/me", P::View, |ctx| Box::pin(read::me(ctx))),
+    api_get("/api/v1/overview", P::View, |ctx| Box::pin(read::overview(ctx))),
+    api_get("/api/v1/history", P::View, |ctx| Box::pin(read::history(ctx))),
+    api_get("/api/v1/jobs", P::View, |ctx| Box::pin(read::jobs(ctx))),
+    api_get("/api/v1/jobs/{id}", P::View, |ctx| Box::pin(read::job(ctx))),
+    api_post("/api/v1/jobs/run", P::Run, |ctx| Box::pin(act::jobs(ctx, Steer::Run))),
+    api_post("/api/v1/jobs/cancel", P::Cancel, |ctx| Box::pin(act::jobs(ctx, Steer::Cancel))),
+    api_post("/api/v1/jobs/reschedule", P::Reschedule, |ctx| Box::pin(act::jobs(ctx, Steer::Reschedule))),
+    api_post("/api/v1/jobs/move", P::MoveQueue, |ctx| Box::pin(act::jobs(ctx, Steer::Move))),
+    api_post("/api/v1/jobs/prioritize", P::SetPriority, |ctx| Box::pin(act::jobs(ctx, Steer::Prioritize))),
+    api_post("/api/v1/jobs/delete", P::Delete, |ctx| Box::pin(act::jobs(ctx, Steer::Delete))),
+    api_get("/api/v1/faults", P::ViewErrors, |ctx| Box::pin(read::faults(ctx))),
+    api_get("/api/v1/recurring", P::View, |ctx| Box::pin(read::schedules(ctx))),
+    api_get("/api/v1/recurring/one", P::View, |ctx| Box::pin(read::schedule(ctx))),
+    api_post("/api/v1/recurring/run", P::ScheduleRun, |ctx| Box::pin(act::run_schedule(ctx))),
+    api_post("/api/v1/recurring/pause", P::SchedulePause, |ctx| {
+        Box::pin(act::direct_schedule(ctx, Order::Pause))
+    }),
+    api_post("/api/v1/recurring/resume", P::SchedulePause, |ctx| {
+        Box::pin(act::direct_schedule(ctx, Order::Resume))
+    }),
+    api_post("/api/v1/recurring/remove", P::ScheduleRemove, |ctx| {
+        Box::pin(act::direct_schedule(ctx, Order::Remove))
+    }),
+    api_get("/api/v1/queues", P::View, |ctx| Box::pin(read::queues(ctx))),
+    api_post("/api/v1/queues/pause", P::PauseQueue, |ctx| {
+        Box::pin(act::direct_queue(ctx, QueueOrder::Pause))
+    }),
+    api_post("/api/v1/queues/resume", P::PauseQueue, |ctx| {
+        Box::pin(act::direct_queue(ctx, QueueOrder::Resume))
+    }),
+    api_get("/api/v1/servers", P::View, |ctx| Box::pin(read::servers(ctx))),
+    api_post("/api/v1/servers/quiet", P::ServerQuiet, |ctx| {
+        Box::pin(act::direct_server(ctx, ServerOrder::Quiet))
+    }),
+    api_post("/api/v1/servers/resume", P::ServerQuiet, |ctx| {
+        Box::pin(act::direct_server(ctx, ServerOrder::Run))
+    }),
+    api_post("/api/v1/servers/stop", P::ServerStop, |ctx| {
+        Box::pin(act::direct_server(ctx, ServerOrder::Stop))
+    }),
+    api_get("/api/v1/audit", P::Audit, |ctx| Box::pin(read::audit(ctx))),
+    api_get("/api/v1/about", P::View, |ctx| Box::pin(read::about(ctx))),
 ];
 
 /// The whole table.

@@ -4,7 +4,7 @@
 //! 2. The route, from the one table. Embedded files are answered at once.
 //! 3. The gate. Who may not come in learns nothing, not even which addresses exist.
 //! 4. The method, the right, and for what changes something: where the request comes from.
-//! 5. The form, which is small.
+//! 5. The form or the JSON, which is small.
 //! 6. The answer, or the refusal as a page or a problem document; and the headers.
 
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use crate::pairs::Pairs;
 use crate::refusal::{Refusal, Result};
 use crate::routes::{Effect, Found, Method, Route, Surface, find};
 use crate::urls::Urls;
-use crate::{forgery, headers, language, page};
+use crate::{api, forgery, headers, language, page};
 
 /// Largest form, in bytes: 200 selected jobs and their reason.
 const FORM_BYTES_MAX: usize = 64 << 10;
@@ -77,7 +77,10 @@ async fn answer(
         Method::Get => Pairs::default(),
         Method::Post => {
             let bytes = to_bytes(body, FORM_BYTES_MAX).await.map_err(|_| refuse(Refusal::TooLarge))?;
-            Pairs::parse(&bytes)
+            match route.surface {
+                Surface::Api => api::body::pairs(&bytes).map_err(refuse)?,
+                Surface::Page | Surface::File => Pairs::parse(&bytes),
+            }
         }
     };
     let via = if route.surface == Surface::Api { Via::Api } else { Via::Dashboard };
@@ -88,8 +91,10 @@ async fn answer(
 /// Whether this visitor may take this route from where they come.
 fn check(visit: &Visit, grant: &Grant, route: &Route) -> Result<()> {
     let lacking = route.permission.filter(|permission| !grant.can.has(*permission));
+    let is_program = || route.surface == Surface::Api && forgery::is_program(&visit.headers);
     if route.effect != Effect::Nothing
         && !forgery::is_same_site(&visit.headers, &visit.shared.trusted_origins)
+        && !is_program()
     {
         return Err(Refusal::CrossSite);
     }

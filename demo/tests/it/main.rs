@@ -4,6 +4,7 @@
 
 mod bed;
 mod crash;
+mod dashboard;
 mod fleet;
 mod hostile;
 mod hosting;

@@ -2,21 +2,14 @@
 
 use std::path::PathBuf;
 
+use crate::unpack::{Distribution, Suite};
+
 /// A database that tests can be run against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Engine {
     Postgres,
     Mariadb,
     Mysql,
-}
-
-/// Where the packages of an engine come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Suite {
-    /// The sources of this host: its own C library fits.
-    Host,
-    /// Debian unstable, which has what Debian 12 lacks: run beside its own loader and C library.
-    Unstable,
 }
 
 impl Engine {
@@ -110,29 +103,6 @@ impl Engine {
     }
 }
 
-/// The families of distributions whose packages we can unpack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Distribution {
-    Debian,
-    Ubuntu,
-}
-
-impl Distribution {
-    /// From the text of `/etc/os-release`.
-    pub(crate) fn of(os_release: &str) -> Option<Self> {
-        let value = |key: &str| {
-            os_release.lines().find_map(|line| line.strip_prefix(key)).map(|value| value.trim_matches('"'))
-        };
-        let (id, like) = (value("ID=").unwrap_or_default(), value("ID_LIKE=").unwrap_or_default());
-        let is = |name| id == name || like.split(' ').any(|word| word == name);
-        match () {
-            () if is("ubuntu") => Some(Self::Ubuntu),
-            () if is("debian") => Some(Self::Debian),
-            () => None,
-        }
-    }
-}
-
 /// How to start the programs of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Programs {
@@ -146,15 +116,8 @@ pub(crate) struct Programs {
 
 #[cfg(test)]
 mod tests {
-    use super::{Distribution, Engine, Suite};
-
-    #[test]
-    fn a_distribution_is_known_by_itself_or_by_its_family() {
-        assert_eq!(Distribution::of("NAME=x\nID=debian\n"), Some(Distribution::Debian));
-        assert_eq!(Distribution::of("ID=ubuntu\nID_LIKE=debian\n"), Some(Distribution::Ubuntu));
-        assert_eq!(Distribution::of("ID=linuxmint\nID_LIKE=\"ubuntu debian\"\n"), Some(Distribution::Ubuntu));
-        assert_eq!(Distribution::of("ID=fedora\n"), None);
-    }
+    use super::Engine;
+    use crate::unpack::Suite;
 
     #[test]
     fn only_the_server_and_libraries_are_fetched() {

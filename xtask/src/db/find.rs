@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::engine::{Engine, Programs};
-use super::unpack;
+use crate::unpack::{self, Distribution, Suite};
 
 /// Finds the programs, or fetches them into `store`.
 pub(crate) fn programs(engine: Engine, store: &Path) -> Result<Programs, String> {
@@ -14,8 +14,41 @@ pub(crate) fn programs(engine: Engine, store: &Path) -> Result<Programs, String>
     let known = engine.folders().iter().flat_map(|pattern| matching(Path::new(pattern)));
     match on_path.chain(known).find_map(|folder| installed(engine, &folder)) {
         Some(folder) => Ok(Programs { folder, libraries: Vec::new(), loader: None }),
-        None => unpack::programs(engine, store).map_err(|why| format!("{}\n({why})", engine.advice())),
+        None => unpacked(engine, store).map_err(|why| format!("{}\n({why})", engine.advice())),
     }
+}
+
+/// From the distribution's packages.
+fn unpacked(engine: Engine, store: &Path) -> Result<Programs, String> {
+    let (package, suite) = engine.package(Distribution::here()?);
+    let root = unpack::packages(&[package], suite, |name| engine.needs(name, suite), store)?;
+    let patterns = ["usr/sbin", "usr/bin", "usr/lib/postgresql/*/bin"];
+    let folder = patterns
+        .iter()
+        .flat_map(|pattern| matching(&root.join(pattern)))
+        .find(|folder| folder.join(engine.server()).is_file())
+        .ok_or_else(|| format!("the packages have no `{}`", engine.server()))?;
+    let libraries = libraries(&root);
+    let loader = match suite {
+        Suite::Host => None,
+        Suite::Unstable => Some(loader(&libraries)?),
+    };
+    Ok(Programs { folder, libraries, loader })
+}
+
+/// The folders of libraries below an unpacked root.
+pub(crate) fn libraries(root: &Path) -> Vec<PathBuf> {
+    let patterns = ["usr/lib/*-linux-gnu", "lib/*-linux-gnu"];
+    let folders = patterns.iter().flat_map(|pattern| matching(&root.join(pattern)));
+    folders.filter(|folder| folder.is_dir()).collect()
+}
+
+fn loader(libraries: &[PathBuf]) -> Result<PathBuf, String> {
+    let entries = libraries.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
+    entries
+        .map(|entry| entry.path())
+        .find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("ld-linux")))
+        .ok_or_else(|| "the packages have no loader".to_owned())
 }
 
 /// The real folder of the server's program: what belongs to it is beside it, not beside a link to it.

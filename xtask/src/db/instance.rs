@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::engine::{Engine, Programs};
 use super::server::Server;
-use super::unpack::run;
+use crate::unpack::run;
 
 /// How the folders of instances begin.
 const FOLDER: &str = "portfire-db-";

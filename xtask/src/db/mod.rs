@@ -5,14 +5,14 @@
 //! database that cannot be had is an error, never a skip.
 
 mod engine;
-mod find;
+pub(crate) mod find;
 mod instance;
 mod mortal;
 mod server;
-mod unpack;
 
 use std::path::Path;
 
+use crate::variable;
 pub(crate) use engine::Engine;
 use engine::Programs;
 use instance::{Instance, Life};
@@ -107,9 +107,4 @@ fn durable() -> Result<bool, String> {
         Some("off") => Ok(false),
         Some(other) => Err(format!("PORTFIRE_TEST_FSYNC is `on` or `off`, not `{other}`")),
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "this is the edge of a binary")]
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }

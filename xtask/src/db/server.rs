@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::engine::{Engine, Programs};
-use super::unpack::run;
+use crate::unpack::run;
 
 /// The uid and gid of nobody on Linux systems.
 const NOBODY: &str = "65534";

@@ -4,7 +4,7 @@
 use super::Tree;
 
 /// The edges, each with what it does there.
-const EDGES: [&str; 23] = [
+const EDGES: [&str; 24] = [
     // reads the system's clocks, for the client and the server
     "crates/portfire/src/clock.rs",
     // starts a host's one long task
@@ -23,6 +23,8 @@ const EDGES: [&str; 23] = [
     "crates/portfire/src/server/running.rs",
     // reads the host's clock, and passes the time between two looks of a live page
     "crates/portfire-dashboard/src/clock.rs",
+    // finds the browser of the tests in the environment
+    "crates/portfire-dashboard/tests/it/chromium.rs",
     // reads the host's clock, for SQLite
     "crates/portfire-sqlite/src/clock.rs",
     // waits some microseconds for callers that come together
@@ -37,8 +39,8 @@ const EDGES: [&str; 23] = [
     "crates/portfire-postgres/tests/it/main.rs",
     // waits for a database server to start
     "xtask/src/db/instance.rs",
-    // finds the databases that are given in the environment
-    "xtask/src/db/mod.rs",
+    // finds the databases and the browser that are given in the environment
+    "xtask/src/main.rs",
     // races real tasks for one job
     "crates/portfire-testkit/src/suite/claim.rs",
     // an application keeps its own time

@@ -89,7 +89,8 @@ impl Steer {
         }
     }
 
-    async fn action(self, ctx: &Ctx) -> Result<Action> {
+    /// What the storage is asked for.
+    pub(crate) async fn action(self, ctx: &Ctx) -> Result<Action> {
         Ok(match self {
             Self::Run => Action::RunNow,
             Self::Cancel => Action::Cancel,
@@ -133,13 +134,7 @@ pub(crate) fn instant(form: &Pairs, now: Timestamp) -> Option<Timestamp> {
 
 /// Does to the jobs of a form what it says, and goes back.
 pub(crate) async fn jobs(ctx: Ctx, steer: Steer) -> Result<Response> {
-    let ids = chosen(&ctx)?;
-    if ids.len() > 1 {
-        ctx.need(Permission::Bulk)?;
-    }
-    if let [id] = ids[..] {
-        expect(&ctx, id).await?;
-    }
+    let ids = chosen(&ctx).await?;
     if steer == Steer::Delete && ctx.form.get("confirmed").is_none() {
         return confirm::delete(&ctx, &ids).await;
     }
@@ -148,8 +143,20 @@ pub(crate) async fn jobs(ctx: Ctx, steer: Steer) -> Result<Response> {
     Ok(see_other(&ctx.urls.back(Some(&noted(&ctx, &notices(steer, &acted))))))
 }
 
+/// The jobs that are named, if this may be done to so many, and if a single one still is as it was seen.
+pub(crate) async fn chosen(ctx: &Ctx) -> Result<Vec<JobId>> {
+    let ids = named(ctx)?;
+    if ids.len() > 1 {
+        ctx.need(Permission::Bulk)?;
+    }
+    if let [id] = ids[..] {
+        expect(ctx, id).await?;
+    }
+    Ok(ids)
+}
+
 /// The jobs that a form names, each once.
-fn chosen(ctx: &Ctx) -> Result<Vec<JobId>> {
+fn named(ctx: &Ctx) -> Result<Vec<JobId>> {
     let bad = |why: &str| Refusal::BadRequest(why.to_owned());
     let mut ids = Vec::new();
     for id in ctx.form.all("job") {

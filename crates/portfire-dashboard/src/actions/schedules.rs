@@ -2,7 +2,7 @@
 
 use axum::response::Response;
 use portfire_core::schedule::trigger;
-use portfire_core::storage::Fired;
+use portfire_core::storage::{Directed, Fired};
 use portfire_core::{JobId, Order};
 
 use super::noted;
@@ -66,10 +66,10 @@ pub(crate) async fn run_now(ctx: &Ctx, id: &str) -> Result<Option<JobId>> {
 }
 
 /// Pauses, resumes or removes this schedule, if it exists for them.
-pub(crate) async fn direct(ctx: &Ctx, id: &str, order: Order) -> Result<()> {
+pub(crate) async fn direct(ctx: &Ctx, id: &str, order: Order) -> Result<Directed> {
     ctx.read().schedule(id).await?;
-    within(ctx.shared.storage.direct_schedules(vec![id.into()], order, ctx.by()?)).await?;
-    Ok(())
+    let directed = within(ctx.shared.storage.direct_schedules(vec![id.into()], order, ctx.by()?)).await?;
+    Ok(directed.first().copied().unwrap_or(Directed::Missing))
 }
 
 fn named(ctx: &Ctx) -> String {

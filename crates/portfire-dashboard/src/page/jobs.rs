@@ -89,7 +89,8 @@ fn filter_box(ctx: &Ctx, typed: &str, wrong: Option<&Wrong>) -> Markup {
     }
 }
 
-fn explain(text: Text, wrong: &Wrong) -> String {
+/// What is wrong with a filter.
+pub(crate) fn explain(text: Text, wrong: &Wrong) -> String {
     match wrong {
         Wrong::TooLong => text.filter_too_long().to_owned(),
         Wrong::Unclosed => text.filter_unclosed().to_owned(),

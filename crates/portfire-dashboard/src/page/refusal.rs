@@ -100,7 +100,11 @@ pub(crate) fn words(visit: &Visit, refusal: &Refusal) -> (&'static str, String) 
 /// A problem document (RFC 9457). Its `code` is stable; its sentence is for people.
 fn problem(visit: &Visit, refusal: &Refusal) -> Response {
     let (title, detail) = words(visit, refusal);
-    let status = refusal.status();
+    let status = match refusal {
+        // A program cannot log in on a page.
+        Refusal::Elsewhere(_) => axum::http::StatusCode::UNAUTHORIZED,
+        other => other.status(),
+    };
     let quoted =
         |text: &str| portfire_core::Json::of(text).map_or_else(|_| "\"\"".into(), |json| json.to_string());
     let body = format!(

@@ -122,7 +122,7 @@ pub(crate) fn brief(ctx: &Ctx, glance: &Glance, now: Timestamp) -> Markup {
 }
 
 /// The servers that serve a queue that exists for them.
-fn visible<'g>(ctx: &Ctx, glance: &'g Glance) -> Vec<&'g ServerView> {
+pub(crate) fn visible<'g>(ctx: &Ctx, glance: &'g Glance) -> Vec<&'g ServerView> {
     let serves = |server: &&ServerView| {
         ctx.grant.scope == Scope::Everything
             || server.info.queues.iter().any(|queue| ctx.grant.scope.has_queue(queue))

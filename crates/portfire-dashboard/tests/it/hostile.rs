@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::markup::elements;
 use crate::site::Site;
 
-const CORPUS: [&str; 12] = [
+pub const CORPUS: [&str; 12] = [
     "<script>alert(1)</script>",
     "\"><img src=x onerror=alert(1)>",
     "' onmouseover='alert(1)",
@@ -29,7 +29,7 @@ const CORPUS: [&str; 12] = [
 ];
 
 /// Everything that has a name or a text, with this one.
-async fn poison(site: &Site, evil: &str) {
+pub async fn poison(site: &Site, evil: &str) {
     let (storage, clock) = (&site.storage, &site.clock);
     let now = storage.now().await.unwrap();
     let mut ids = IdSequence::new(Dice::from_seed([9, 9]));

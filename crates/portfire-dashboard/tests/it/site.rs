@@ -91,7 +91,7 @@ pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -
     if !headers.iter().any(|(name, _)| *name == "host") {
         request = request.header(HOST, "localhost:3000");
     }
-    if method == "POST" {
+    if method == "POST" && !headers.iter().any(|(name, _)| *name == "content-type") {
         request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
     }
     for (name, value) in headers {

@@ -1,10 +1,10 @@
-//! Servers from the distribution's packages, downloaded and unpacked for us alone: no root, nothing
+//! Programs from the distribution's packages, downloaded and unpacked for us alone: no root, nothing
 //! installed, nothing outside the store.
 //!
 //! 1. apt gets lists and caches of its own in the store, and an empty record of what is installed, so that
 //!    its answer does not depend on the host.
-//! 2. It says which packages the server needs; those that are of use are downloaded (and verified) by it.
-//! 3. They are unpacked beside each other. A server of another suite is run by its own loader.
+//! 2. It says what the packages need; those that are of use are downloaded (and verified) by it.
+//! 3. They are unpacked beside each other. A program of another suite is run by its own loader.
 //!
 //! The mark is written last: a store without it is begun again.
 
@@ -12,59 +12,66 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::engine::{Distribution, Engine, Programs, Suite};
-use super::find::matching;
-
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/// The programs of a server, fetched unless they were before.
-pub(crate) fn programs(engine: Engine, store: &Path) -> Result<Programs, String> {
-    let os_release = fs::read_to_string("/etc/os-release").unwrap_or_default();
-    let distribution =
-        Distribution::of(&os_release).ok_or("only Debian's and Ubuntu's packages can be unpacked")?;
-    let (package, suite) = engine.package(distribution);
+/// Where packages come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Suite {
+    /// The sources of this host: its own C library fits.
+    Host,
+    /// Debian unstable, which has what Debian 12 lacks: run beside its own loader and C library.
+    Unstable,
+}
+
+/// The families of distributions whose packages we can unpack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Distribution {
+    Debian,
+    Ubuntu,
+}
+
+impl Distribution {
+    /// That of this host.
+    pub(crate) fn here() -> Result<Self, String> {
+        let os_release = fs::read_to_string("/etc/os-release").unwrap_or_default();
+        Self::of(&os_release).ok_or_else(|| "only Debian's and Ubuntu's packages can be unpacked".to_owned())
+    }
+
+    /// From the text of `/etc/os-release`.
+    pub(crate) fn of(os_release: &str) -> Option<Self> {
+        let value = |key: &str| {
+            os_release.lines().find_map(|line| line.strip_prefix(key)).map(|value| value.trim_matches('"'))
+        };
+        let (id, like) = (value("ID=").unwrap_or_default(), value("ID_LIKE=").unwrap_or_default());
+        let is = |name| id == name || like.split(' ').any(|word| word == name);
+        match () {
+            () if is("ubuntu") => Some(Self::Ubuntu),
+            () if is("debian") => Some(Self::Debian),
+            () => None,
+        }
+    }
+}
+
+/// The root of what these packages hold, with those that they need and are of use; fetched unless they were
+/// before.
+pub(crate) fn packages(
+    names: &[&str],
+    suite: Suite,
+    is_of_use: impl Fn(&str) -> bool,
+    store: &Path,
+) -> Result<PathBuf, String> {
     let (root, mark) = (store.join("root"), store.join("unpacked"));
-    if !mark.exists() {
-        let apt = Apt::prepare(&store.join("apt"), suite)?;
-        fetch(engine, package, suite, &apt, &root)?;
-        fs::write(&mark, package).map_err(|e| format!("{} cannot be written: {e}", mark.display()))?;
+    if mark.exists() {
+        return Ok(root);
     }
-    locate(engine, suite, &root)
-}
-
-fn fetch(engine: Engine, package: &str, suite: Suite, apt: &Apt, root: &Path) -> Result<(), String> {
-    let wanted: Vec<_> = apt.closure(package)?.into_iter().filter(|name| engine.needs(name, suite)).collect();
-    println!("==> {}: downloading {} packages ({package} and its libraries)", engine.name(), wanted.len());
+    let apt = Apt::prepare(&store.join("apt"), suite)?;
+    let wanted: Vec<_> = apt.closure(names)?.into_iter().filter(|name| is_of_use(name)).collect();
+    println!("==> downloading {} packages ({} and what is needed)", wanted.len(), names.join(", "));
     for archive in apt.download(&wanted)? {
-        run(Command::new("dpkg-deb").arg("-x").arg(archive).arg(root))?;
+        run(Command::new("dpkg-deb").arg("-x").arg(archive).arg(&root))?;
     }
-    Ok(())
-}
-
-fn locate(engine: Engine, suite: Suite, root: &Path) -> Result<Programs, String> {
-    let patterns = ["usr/sbin", "usr/bin", "usr/lib/postgresql/*/bin"];
-    let folder = patterns
-        .iter()
-        .flat_map(|pattern| matching(&root.join(pattern)))
-        .find(|folder| folder.join(engine.server()).is_file())
-        .ok_or_else(|| format!("the packages have no `{}`", engine.server()))?;
-    let mut libraries = Vec::new();
-    for pattern in ["usr/lib/*-linux-gnu", "lib/*-linux-gnu"] {
-        libraries.extend(matching(&root.join(pattern)).into_iter().filter(|folder| folder.is_dir()));
-    }
-    let loader = match suite {
-        Suite::Host => None,
-        Suite::Unstable => Some(loader(&libraries)?),
-    };
-    Ok(Programs { folder, libraries, loader })
-}
-
-fn loader(libraries: &[PathBuf]) -> Result<PathBuf, String> {
-    let entries = libraries.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
-    entries
-        .map(|entry| entry.path())
-        .find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("ld-linux")))
-        .ok_or_else(|| "the packages have no loader".to_owned())
+    fs::write(&mark, names.join("\n")).map_err(|e| format!("{} cannot be written: {e}", mark.display()))?;
+    Ok(root)
 }
 
 /// apt with everything it writes in a folder of ours.
@@ -109,10 +116,10 @@ impl Apt {
         command
     }
 
-    /// The names of a package and all that it needs.
-    fn closure(&self, package: &str) -> Result<Vec<String>, String> {
-        let plan = ["-qq", "--print-uris", "--no-install-recommends", "install", package];
-        Ok(named(&run(self.command().args(plan))?))
+    /// The names of packages and all that they need.
+    fn closure(&self, packages: &[&str]) -> Result<Vec<String>, String> {
+        let plan = ["-qq", "--print-uris", "--no-install-recommends", "install"];
+        Ok(named(&run(self.command().args(plan).args(packages))?))
     }
 
     fn download(&self, packages: &[String]) -> Result<Vec<PathBuf>, String> {
@@ -141,7 +148,7 @@ pub(crate) fn run(command: &mut Command) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::named;
+    use super::{Distribution, named};
 
     #[test]
     fn the_plan_of_apt_names_the_packages() {
@@ -149,5 +156,13 @@ mod tests {
                     'http://a/m.deb' mariadb-server-core_1%3a10.11_amd64.deb 9 SHA256:11\n";
         assert_eq!(named(plan), ["libaio1", "mariadb-server-core"]);
         assert!(named("").is_empty());
+    }
+
+    #[test]
+    fn a_distribution_is_known_by_itself_or_by_its_family() {
+        assert_eq!(Distribution::of("NAME=x\nID=debian\n"), Some(Distribution::Debian));
+        assert_eq!(Distribution::of("ID=ubuntu\nID_LIKE=debian\n"), Some(Distribution::Ubuntu));
+        assert_eq!(Distribution::of("ID=linuxmint\nID_LIKE=\"ubuntu debian\"\n"), Some(Distribution::Ubuntu));
+        assert_eq!(Distribution::of("ID=fedora\n"), None);
     }
 }
