@@ -159,7 +159,7 @@ mod tests {
     fn only_the_key_opens() {
         let login = Login::new(None);
         assert!(login.open("").is_none() && login.open(&secret()).is_none());
-        assert!(login.open(&login.key().to_owned()).is_some());
+        assert!(login.open(login.key()).is_some());
         assert!(!is_same("abc", "abcd") && !is_same("abd", "abc") && is_same("abc", "abc"));
     }
 }

@@ -62,7 +62,7 @@ impl Tour {
         match self.language {
             Language::Chinese => say(&format!("服務位址：{}\n工作的儀表板：{link}", self.address)),
             Language::English => {
-                say(&format!("Listening on {}\nThe dashboard of its jobs: {link}", self.address))
+                say(&format!("Listening on {}\nThe dashboard of its jobs: {link}", self.address));
             }
         }
     }

@@ -92,15 +92,12 @@ fn without_particulars(line: &str) -> String {
     let mut rest = line;
     while let Some(first) = rest.chars().next() {
         let before = plain.chars().next_back();
-        let length = match particular(rest, before) {
-            Some((mark, length)) => {
-                plain.push_str(mark);
-                length
-            }
-            None => {
-                plain.push(first);
-                first.len_utf8()
-            }
+        let length = if let Some((mark, length)) = particular(rest, before) {
+            plain.push_str(mark);
+            length
+        } else {
+            plain.push(first);
+            first.len_utf8()
         };
         rest = &rest[length..];
     }

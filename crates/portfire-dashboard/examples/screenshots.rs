@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use portfire_core::storage::Filter;
+use portfire_core::storage::{Filter, PageRequest};
 use portfire_core::{ModelStorage, State, Storage, VirtualClock};
 use portfire_dashboard::{Access, Grant, Permissions, dashboard};
 
@@ -91,7 +91,7 @@ async fn pages(storage: &ModelStorage) -> Vec<(&'static str, String)> {
     .map(|(name, path)| (name, path.to_owned()))
     .into();
     for (name, state) in [("job-running", State::Processing), ("job-failed", State::Failed)] {
-        let job = storage.list(Filter::of(state), Default::default()).await.unwrap().jobs.remove(0).id;
+        let job = storage.list(Filter::of(state), PageRequest::default()).await.unwrap().jobs.remove(0).id;
         pages.push((name, format!("/jobs/{job}")));
     }
     pages

@@ -159,7 +159,7 @@ impl Text {
     }
 
     /// An instant, told from `now`.
-    pub(crate) fn from_now(self, now: Timestamp, at: Timestamp) -> String {
+    pub(crate) fn distance(self, now: Timestamp, at: Timestamp) -> String {
         if at > now { self.ahead(at.since(now)) } else { self.ago(now.since(at)) }
     }
 }

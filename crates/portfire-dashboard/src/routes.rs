@@ -149,7 +149,7 @@ static ROUTES: &[Route] = &[
         surface: Surface::File,
         answer: |_| Box::pin(std::future::ready(Ok(api::document()))),
     },
-    api_get("/api/v1/me", P::View, |ctx| Box::pin(read::me(ctx))),
+    api_get("/api/v1/me", P::View, |ctx| Box::pin(async move { read::me(&ctx) })),
     api_get("/api/v1/overview", P::View, |ctx| Box::pin(read::overview(ctx))),
     api_get("/api/v1/history", P::View, |ctx| Box::pin(read::history(ctx))),
     api_get("/api/v1/jobs", P::View, |ctx| Box::pin(read::jobs(ctx))),

@@ -120,13 +120,16 @@ fn without_gaps(span: Span, from: Timestamp, found: Vec<Tally>) -> Vec<Tally> {
     steps.map(|at| found.remove(&at).unwrap_or_else(|| Tally::new(at, span.width()))).collect()
 }
 
+/// When a history was looked up, and what it was.
+type History = (Timestamp, Arc<Vec<Tally>>);
+
 /// Looks for all viewers.
 #[derive(Debug)]
 pub(crate) struct Sampler {
     storage: Arc<dyn Storage>,
     clock: Arc<dyn Clock>,
     latest: Mutex<Latest>,
-    histories: Mutex<BTreeMap<Span, (Timestamp, Arc<Vec<Tally>>)>>,
+    histories: Mutex<BTreeMap<Span, History>>,
     turn: tokio::sync::Mutex<()>,
 }
 

@@ -20,8 +20,7 @@ use crate::rows::{Value, info_text, micros};
 use crate::settle::exchange;
 use crate::statements::Op;
 use crate::wake::{Bell, Listener};
-use crate::{act, migrate, schedules, statistics, tls};
-use crate::{act, migrate, schedules, steer, tls};
+use crate::{act, migrate, schedules, statistics, steer, tls};
 
 /// How long a heartbeat may take: a third of the shortest sensible lease, so that another gets its chance.
 const BEAT_DEADLINE: Duration = Duration::from_secs(5);

@@ -31,7 +31,7 @@ pub(crate) async fn jobs(ctx: Ctx, steer: Steer) -> Result<Response> {
             Acted::Missing => ("missing", None),
         };
         let item = Object::new().with("id", Value::of(id)).with("outcome", outcome);
-        item.with("state", state.map(|state| state.as_str())).into()
+        item.with("state", state.map(portfire_core::State::as_str)).into()
     });
     Ok(answer(Object::new().with("items", items)))
 }

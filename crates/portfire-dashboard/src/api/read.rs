@@ -22,8 +22,8 @@ const SLOTS: u32 = 50;
 const AHEAD: usize = 20;
 
 /// Who is asking, and what they may do.
-pub(crate) async fn me(ctx: Ctx) -> Result<Response> {
-    known(&ctx, &[])?;
+pub(crate) fn me(ctx: &Ctx) -> Result<Response> {
+    known(ctx, &[])?;
     let can = Permission::ALL.iter().filter(|right| ctx.can(**right));
     let queues = match &ctx.grant.scope {
         Scope::Everything => None,

@@ -50,7 +50,7 @@ pub(crate) fn half_disc() -> Markup {
 /// An instant: how far it is from now, and exactly on hover. The script turns the exact one into the reader's
 /// own zone.
 pub(crate) fn when(text: Text, now: Timestamp, at: Timestamp) -> Markup {
-    html! { time datetime=(at) title={ (time::utc(at)) " UTC" } { (text.from_now(now, at)) } }
+    html! { time datetime=(at) title={ (time::utc(at)) " UTC" } { (text.distance(now, at)) } }
 }
 
 /// An instant in full.

@@ -71,6 +71,7 @@ struct Events {
 }
 
 impl Chromium {
+    #[allow(clippy::zombie_processes, reason = "it lives as long as the tests, and ends when its input does")]
     fn start() -> Self {
         let program = std::env::var("PORTFIRE_TEST_CHROMIUM").unwrap_or_else(|_| "chromium".to_owned());
         let profile = std::env::temp_dir().join(format!("portfire-chromium-{}", std::process::id()));
@@ -344,6 +345,7 @@ impl Tab {
     }
 
     /// The page as a PNG, encoded in base64.
+    #[allow(dead_code, reason = "only the pictures of the documentation need it")]
     pub async fn picture(&self) -> String {
         self.ask("Page.captureScreenshot", json!({ "format": "png" })).await["data"]
             .as_str()

@@ -79,7 +79,7 @@ impl Maker<'_> {
         self.storage.beat(Beat { server, lease, info }).await.unwrap();
     }
 
-    fn new(&mut self, kind: &str, queue: &str, args: &str) -> NewJob {
+    fn job(&mut self, kind: &str, queue: &str, args: &str) -> NewJob {
         let id = self.ids.job(self.clock.now());
         NewJob { queue: queue.into(), ..NewJob::new(id, kind, Json::trusted(args)) }
     }
@@ -120,7 +120,7 @@ impl Maker<'_> {
 
     async fn ended(&mut self, server: ServerId) {
         for user in 1..=12_u64 {
-            let job = self.new(
+            let job = self.job(
                 "send_welcome_email",
                 "mail",
                 &format!("{{\"user_id\":{user},\"locale\":\"zh-TW\"}}"),
@@ -143,7 +143,7 @@ impl Maker<'_> {
                 policy,
                 tags,
                 unique: Some(format!("card-{times}-{kind}").into()),
-                ..self.new(kind, "mail", card)
+                ..self.job(kind, "mail", card)
             };
             let id = self.insert(job).await;
             for left in (0..times).rev() {
@@ -156,17 +156,17 @@ impl Maker<'_> {
                 }
             }
         }
-        let job = self.new("send_welcome_email", "mail", "{\"user_id\":99}");
+        let job = self.job("send_welcome_email", "mail", "{\"user_id\":99}");
         let id = self.insert(job).await;
         self.storage.act(vec![id], Action::Cancel, by("林小明", "")).await.unwrap();
-        let job = self.new("charge_card", "mail", card);
+        let job = self.job("charge_card", "mail", card);
         self.insert(job).await;
         self.attempt(server, "mail", 900, Outcome::TimedOut(Duration::from_millis(900))).await;
     }
 
     async fn running(&mut self, server: ServerId) {
         let args = "{\"path\":\"/srv/import/users-2026.csv\",\"dry_run\":false,\"options\":{\"encoding\":\"utf-8\",\"skip\":[1,2,3]}}";
-        let job = self.new("import_users", "reports", args);
+        let job = self.job("import_users", "reports", args);
         self.insert(job).await;
         let claimed = self.claim(server, "reports").await;
         let lease = claimed.facts.lease;
@@ -181,11 +181,11 @@ impl Maker<'_> {
         ];
         let exchange = Exchange { server, notes, settlements: Vec::new(), want: None };
         self.storage.exchange(exchange).await.unwrap();
-        let job = self.new("render_report", "reports", "{\"month\":\"2026-09\"}");
+        let job = self.job("render_report", "reports", "{\"month\":\"2026-09\"}");
         let parent = self.insert(job).await;
         self.claim(server, "reports").await;
         let after = vec![Dependency { parent, on: Trigger::Success }];
-        let child = NewJob { after, ..self.new("send_welcome_email", "mail", "{\"user_id\":7}") };
+        let child = NewJob { after, ..self.job("send_welcome_email", "mail", "{\"user_id\":7}") };
         self.insert(child).await;
     }
 
@@ -194,7 +194,7 @@ impl Maker<'_> {
             let start = Start::After(Duration::from_secs(delay));
             let job = NewJob {
                 start,
-                ..self.new("send_welcome_email", "mail", &format!("{{\"user_id\":{user}}}"))
+                ..self.job("send_welcome_email", "mail", &format!("{{\"user_id\":{user}}}"))
             };
             self.insert(job).await;
         }
@@ -203,7 +203,7 @@ impl Maker<'_> {
             ("send_welcome_email", "mail", -5),
             ("charge_card", "nobody", 0),
         ] {
-            let job = NewJob { priority, ..self.new(kind, queue, "{}") };
+            let job = NewJob { priority, ..self.job(kind, queue, "{}") };
             self.insert(job).await;
         }
     }

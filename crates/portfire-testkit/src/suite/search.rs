@@ -158,7 +158,7 @@ pub async fn a_list_tells_servers_tags_and_faults(bed: Arc<Bed>) {
 pub async fn a_rare_job_is_found_page_by_page(bed: Arc<Bed>) {
     let rare = bed.insert(NewJob { kind: "rare".into(), ..bed.job() }).await;
     let most = WALK_MAX as usize;
-    let jobs: Vec<_> = (0..most + 1).map(|_| bed.job()).collect();
+    let jobs: Vec<_> = (0..=most).map(|_| bed.job()).collect();
     let stopped = jobs[1].id;
     bed.storage.insert(jobs).await.unwrap();
     let filter = Filter { kind: Some("rare".into()), ..Filter::default() };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portfire_core::storage::{Action, Inserted, Tally, TallyBy, TallyRequest, Width};
+use portfire_core::storage::{Action, By, Inserted, Tally, TallyBy, TallyRequest, Width};
 use portfire_core::{Clock, Keep, NewJob, Outcome, Retention, Start, State, Timestamp, Trigger};
 
 use crate::Bed;
@@ -146,8 +146,8 @@ pub async fn runs_of_schedules_are_counted(bed: Arc<Bed>) {
     let seen = bed.storage.due_schedules(9).await.unwrap();
     let mut ids = portfire_core::IdSequence::new(portfire_core::Dice::from_seed([7, 8]));
     let firing = portfire_core::schedule::plan(&seen.due[0], seen.now, &mut ids).unwrap();
-    bed.storage.fire(vec![firing.clone()]).await.unwrap();
-    bed.storage.fire(vec![firing]).await.unwrap();
+    bed.storage.fire(vec![firing.clone()], By::Program).await.unwrap();
+    bed.storage.fire(vec![firing], By::Program).await.unwrap();
     assert_eq!(total(&bed).await.created, 1);
 }
 

@@ -3,7 +3,7 @@
 use portfire::prelude::*;
 use portfire::{Acted, Filter, PageRequest};
 
-use crate::bed::on_every_backend;
+use crate::bed::{on_every_backend, stop};
 
 #[job(queue = "mail", priority = 3, tags = ["welcome"])]
 async fn send(to: String) -> Result<(), JobError> {
@@ -129,16 +129,13 @@ fn failures_are_counted_grouped_and_found() {
         for job in &jobs {
             bed.until(job, State::Failed).await;
         }
-        server.stop().await;
+        stop(server).await;
         let groups = bed.jobs.fault_groups(portfire::FaultGroupRequest::default()).await.unwrap();
         let [group] = &groups[..] else { panic!("one group: {groups:?}") };
         assert_eq!((group.count, group.kept, &*group.kind), (3, 3, "breaks"));
-        let filter = portfire::Filter {
-            fault: Some(group.fingerprint),
-            text: Some("row 2".into()),
-            ..Default::default()
-        };
-        let page = bed.jobs.list(filter, portfire::PageRequest::default()).await.unwrap();
+        let filter =
+            Filter { fault: Some(group.fingerprint), text: Some("row 2".into()), ..Default::default() };
+        let page = bed.jobs.list(filter, PageRequest::default()).await.unwrap();
         assert_eq!((page.jobs.len(), page.jobs[0].id), (1, jobs[1].id()));
         assert_eq!(page.jobs[0].fault.as_deref(), Some("row 2 is wrong"));
         assert_eq!(created(&bed.jobs).await, 3);

@@ -53,9 +53,10 @@ impl World {
         jobs.iter().try_for_each(NewJob::check)?;
         let before = (self.jobs.clone(), self.tallies.clone());
         let answers = jobs.into_iter().map(|job| self.insert_one(job, now)).collect::<Result<Vec<_>>>();
-        match &answers {
-            Ok(_) => self.changed(),
-            Err(_) => (self.jobs, self.tallies) = before,
+        if answers.is_ok() {
+            self.changed();
+        } else {
+            (self.jobs, self.tallies) = before;
         }
         answers
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use portfire::{ModelStorage, Timestamp};
 use portfire_core::storage::{
     Acted, Action, Answer, AuditEntry, AuditRequest, Beat, BeatAnswer, By, Directed, DueSchedules, Exchange,
-    Exchanged, Expired, Filter, Fired, Inserted, JobDetails, Overview, Page, PageRequest, Promoted, Put,
-    QueueOrder, ServerOrder, SlotView, Target,
+    Exchanged, Expired, FaultGroup, FaultGroupRequest, Filter, Fired, Inserted, JobDetails, Overview, Page,
+    PageRequest, Promoted, Put, QueueOrder, ServerOrder, SlotView, StorageView, Tally, TallyRequest, Target,
 };
 use portfire_core::{Clock, Error, Firing, JobId, NewJob, Order, Schedule, ScheduleView, ServerId, Storage};
 
@@ -77,6 +77,9 @@ impl Storage for Ailing {
         get(jobs: Vec<JobId>) -> Vec<Option<JobDetails>>;
         list(filter: Filter, page: PageRequest) -> Page;
         overview() -> Overview;
+        tallies(request: TallyRequest) -> Vec<Tally>;
+        fault_groups(request: FaultGroupRequest) -> Vec<FaultGroup>;
+        describe() -> StorageView;
         now() -> Timestamp;
     }
 }
