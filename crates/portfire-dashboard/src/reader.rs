@@ -109,12 +109,18 @@ impl<'r> Reader<'r> {
 
     /// Up to [`SCHEDULES_PAGE`] schedules after this one, and whether there are more.
     pub(crate) async fn schedules(&self, after: Option<&str>) -> Result<(Vec<ScheduleView>, bool)> {
-        let mut found =
-            within(self.storage.list_schedules(after.map(Into::into), SCHEDULES_PAGE + 1)).await?;
-        let more = found.len() > SCHEDULES_PAGE as usize;
-        found.truncate(SCHEDULES_PAGE as usize);
-        found.retain(|view| self.grant.scope.has_queue(&view.schedule.job.queue));
-        Ok((found.into_iter().map(|view| self.seen_schedule(view)).collect(), more))
+        let mut after: Option<Box<str>> = after.map(Into::into);
+        loop {
+            let mut found = within(self.storage.list_schedules(after, SCHEDULES_PAGE + 1)).await?;
+            let more = found.len() > SCHEDULES_PAGE as usize;
+            found.truncate(SCHEDULES_PAGE as usize);
+            after = found.last().map(|view| view.schedule.id.clone());
+            found.retain(|view| self.grant.scope.has_queue(&view.schedule.job.queue));
+            // A page of which nothing exists for them is none: theirs may come after it.
+            if !found.is_empty() || !more {
+                return Ok((found.into_iter().map(|view| self.seen_schedule(view)).collect(), more));
+            }
+        }
     }
 
     /// One schedule.

@@ -329,6 +329,34 @@ async fn what_may_not_be_seen_on_a_page_is_not_in_the_api() {
 }
 
 #[tokio::test]
+async fn a_schedule_is_found_behind_many_that_do_not_exist_for_who_looks() {
+    let site =
+        Site::with(|builder| admit_to(builder, Permissions::admin(), Scope::Queues(vec!["theirs".into()])))
+            .await;
+    let schedule = |id: String, queue: &str| portfire_core::Schedule {
+        id: id.into(),
+        cron: "0 0 * * *".into(),
+        zone: "UTC".into(),
+        misfire: portfire_core::Misfire::Once,
+        overlap: portfire_core::Overlap::Allow,
+        job: portfire_core::Template {
+            kind: "k".into(),
+            queue: queue.into(),
+            priority: 0,
+            args: portfire_core::Json::trusted("{}"),
+            policy: portfire_core::Policy::default(),
+            tags: Vec::new(),
+        },
+    };
+    let many = (0..150).map(|number| schedule(format!("a{number:03}"), "foreign"));
+    let all = many.chain([schedule("b".to_owned(), "theirs")]).collect();
+    site.storage.put_schedules(all).await.unwrap();
+    let found = read(&site, "/api/v1/recurring", "").await;
+    let ids: Vec<_> = found["items"].as_array().unwrap().iter().map(|item| &item["id"]).collect();
+    assert_eq!((ids, &found["next"]), (vec![&json!("b")], &Value::Null));
+}
+
+#[tokio::test]
 async fn a_login_page_is_no_answer_for_a_program() {
     let site =
         Site::with(|builder| builder.gate_fn(|_| portfire_dashboard::Access::Redirect("/login".into())))

@@ -102,6 +102,22 @@ async fn no_page_is_wider_than_a_small_screen() {
 }
 
 #[tokio::test]
+async fn no_table_is_cut_off_on_a_desk() {
+    let site = Site::full().await;
+    let served = serve(&site).await;
+    for (language, _) in LANGUAGES {
+        let tab = Tab::open(Looks { width: 1_200, language, ..Looks::default() }).await;
+        for path in pages(&site).await {
+            tab.go(&served.at(&path)).await;
+            let cut = "[...document.querySelectorAll('table, .tiles li, td .steer')]
+                .filter((one) => one.getBoundingClientRect().right > document.querySelector('main').getBoundingClientRect().right)
+                .map((one) => one.outerHTML.slice(0, 120))";
+            assert_eq!(tab.eval(cut).await, json!([]), "{path} in {language}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn axe_finds_nothing_to_complain_about() {
     let site = Site::full().await;
     let served = serve(&site).await;
