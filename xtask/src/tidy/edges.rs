@@ -4,7 +4,7 @@
 use super::Tree;
 
 /// The edges, each with what it does there.
-const EDGES: [&str; 24] = [
+const EDGES: [&str; 25] = [
     // reads the system's clocks, for the client and the server
     "crates/portfire/src/clock.rs",
     // starts a host's one long task
@@ -47,8 +47,9 @@ const EDGES: [&str; 24] = [
     "demo/src/lib.rs",
     // reads how many cases are wished for
     "crates/portfire-core/tests/it/cron_oracle.rs",
-    // a program under test talks and takes its time
+    // programs under test talk, listen to signals and take their time
     "crates/portfire/tests/programs/host.rs",
+    "crates/portfire/tests/programs/server.rs",
     // tests that wait in real time, in one place each
     "crates/portfire/tests/it/main.rs",
     "demo/tests/it/main.rs",
