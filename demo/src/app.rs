@@ -12,7 +12,7 @@ use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use lettre::message::Mailbox;
 use portfire::Jobs;
-use portfire::hosting::{Health, TaskQueue};
+use portfire::hosting::{Host, TaskQueue};
 use serde_json::json;
 
 use crate::database::Database;
@@ -69,14 +69,15 @@ impl<E: std::error::Error> From<E> for Refusal {
 }
 
 /// All addresses of the service, those that say how the host is, and the dashboard at `/jobs` and `/hangfire`.
-pub fn router(app: App, health: &Health, login: &Arc<Login>) -> Router {
-    let gate = Arc::clone(login);
+pub fn router(app: App, host: &Host, login: &Arc<Login>) -> Router {
+    let (gate, lifetime) = (Arc::clone(login), host.lifetime());
     let dashboard = portfire_dashboard::dashboard(Arc::clone(app.jobs.storage()))
         .name("demo")
         .gate_fn(move |parts| gate.access(parts))
+        .until(async move { lifetime.stopping().await })
         .build();
     Router::new()
-        .merge(health.router())
+        .merge(host.health().router())
         .merge(login::router(login))
         .nest_service("/jobs", dashboard.clone())
         .nest_service("/hangfire", dashboard)

@@ -79,7 +79,7 @@ pub async fn run(config: Config) -> Result<(), ServiceError> {
     // Long enough for a proxy on the same machine to notice; a person who presses Ctrl-C hardly does.
     let host = Host::new().shutdown_delay(500.milliseconds());
     let app = app(&config, &jobs, &database, &data, &previews);
-    let router = router(app, &host.health(), &login);
+    let router = router(app, &host, &login);
     let sweeping = data.clone();
     Ok(host
         .provide(data.clone())

@@ -1,16 +1,18 @@
 //! How a dashboard is set up.
 
 use std::fmt;
+use std::future::{Future, pending};
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::routing::any;
+use futures_util::FutureExt;
 use portfire_core::{Clock, Language, Storage};
 
 use crate::clock::SystemClock;
-use crate::ctx::Shared;
+use crate::ctx::{Shared, Stop};
 use crate::gate::{Access, FnGate, Gate, LoopbackGate};
 use crate::reader::Redactor;
 use crate::sampler::Sampler;
@@ -30,6 +32,7 @@ pub fn dashboard(storage: Arc<dyn Storage>) -> Builder {
         language: None,
         redacted: Vec::new(),
         name: "".into(),
+        stop: pending().boxed().shared(),
     }
 }
 
@@ -45,6 +48,7 @@ pub struct Builder {
     language: Option<Language>,
     redacted: Vec<Box<str>>,
     name: Box<str>,
+    stop: Stop,
 }
 
 impl Builder {
@@ -112,6 +116,22 @@ impl Builder {
         self
     }
 
+    /// Ends the streams of live updates when this does: hand in the host's request to stop, so that an open page
+    /// does not hold up its shutdown. Without it a stream ends after a minute.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use portfire_core::{ModelStorage, VirtualClock};
+    /// # let storage = Arc::new(ModelStorage::new(Arc::new(VirtualClock::default())));
+    /// let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    /// let router = portfire_dashboard::dashboard(storage).until(async { drop(stopped.await) }).build();
+    /// # let _ = (stop, router);
+    /// ```
+    pub fn until(mut self, stop: impl Future<Output = ()> + Send + 'static) -> Self {
+        self.stop = stop.boxed().shared();
+        self
+    }
+
     /// The clock by which ages are reckoned between two looks at the storage's own. Default: the host's; tests
     /// hand in a virtual one.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -131,6 +151,7 @@ impl Builder {
             language: self.language,
             redactor: Redactor::new(self.redacted),
             name: self.name,
+            stop: self.stop,
             streams: Arc::new(tokio::sync::Semaphore::new(crate::live::STREAMS_MAX)),
             ids: std::sync::Mutex::new(portfire_core::IdSequence::new(crate::clock::system_dice())),
         });

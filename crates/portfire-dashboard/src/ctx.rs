@@ -14,6 +14,9 @@ use crate::refusal::{Refusal, Result};
 use crate::sampler::{Glance, Sampler};
 use crate::urls::Urls;
 
+/// Ends when the host stops.
+pub(crate) type Stop = futures_util::future::Shared<futures_util::future::BoxFuture<'static, ()>>;
+
 /// What all requests share.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -27,6 +30,7 @@ pub(crate) struct Shared {
     pub(crate) redactor: Redactor,
     pub(crate) name: Box<str>,
     pub(crate) ids: Mutex<IdSequence>,
+    pub(crate) stop: Stop,
     /// Places for live streams.
     pub(crate) streams: Arc<tokio::sync::Semaphore>,
 }

@@ -5,18 +5,20 @@
 //!    asks for that job.
 //! 3. If something is different from before, it says `change`, and nothing of what changed: the page fetches
 //!    itself, with the rights that it has then.
-//! 4. After a minute the stream ends and the browser opens the next one: so rights are asked for again, and no
-//!    shutdown is held up for longer.
+//! 4. After a minute the stream ends and the browser opens the next one, so that rights are asked for again. It
+//!    ends at once when the host stops.
 //!
 //! A stream that cannot see says nothing; the page finds out when it fetches itself.
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::Response;
+use futures_util::future::{Either, select};
 use futures_util::stream;
 use portfire_core::JobId;
 use portfire_core::storage::JobDetails;
@@ -71,7 +73,10 @@ pub(crate) async fn events(ctx: Ctx) -> Result<Response> {
 /// Waits until there is something to say.
 async fn next(mut stream: Stream) -> Option<(std::result::Result<String, Infallible>, Stream)> {
     while stream.ticks < TICKS_MAX {
-        pause(TICK).await;
+        let stop = stream.ctx.shared.stop.clone();
+        if let Either::Right(_) = select(pin!(pause(TICK)), stop).await {
+            return None;
+        }
         stream.ticks += 1;
         let seen = look(&stream.ctx, stream.job).await;
         let said = if stream.before.as_ref() != Some(&seen) {

@@ -3,9 +3,10 @@
 use axum::http::StatusCode;
 use futures_util::StreamExt;
 use portfire_core::State;
+use portfire_dashboard::{Builder, Permissions};
 use tower::ServiceExt;
 
-use crate::site::{Site, request};
+use crate::site::{Site, admit, request};
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_says_that_something_changed_and_ends_after_a_minute() {
@@ -25,6 +26,20 @@ async fn a_stream_says_that_something_changed_and_ends_after_a_minute() {
         while next().await.is_some() {}
         site.post("/queues/resume", "queue=mail").await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_ends_when_the_host_stops() {
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let open = |builder: Builder| admit(builder, Permissions::admin()).until(async { drop(stopped.await) });
+    let site = Site::with(open).await;
+    let response = site.router.clone().oneshot(request("GET", "/events", &[], "")).await.unwrap();
+    let mut frames = response.into_body().into_data_stream();
+    assert!(frames.next().await.is_some(), "it greets");
+    drop(stop);
+    let begun = tokio::time::Instant::now();
+    assert!(frames.next().await.is_none(), "it says nothing more");
+    assert!(begun.elapsed().is_zero(), "at once, by the paused clock: {:?}", begun.elapsed());
 }
 
 #[tokio::test]
