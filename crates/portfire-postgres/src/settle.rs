@@ -26,8 +26,27 @@ pub(crate) struct Done {
     pub(crate) made_ready: bool,
 }
 
-/// One exchange.
+/// One exchange. One that settles with one lease twice travels in pieces, so that each is judged by what the
+/// one before it left.
 pub(crate) async fn exchange(lane: &Lane, now: Option<i64>, request: &Exchange) -> Result<Done> {
+    let Some(cut) = first_repeat(&request.settlements) else { return piece(lane, now, request).await };
+    let mut first = Exchange { want: None, ..request.clone() };
+    let settlements = first.settlements.split_off(cut);
+    let begun = piece(lane, now, &first).await?;
+    let rest = Exchange { notes: Vec::new(), settlements, ..request.clone() };
+    let mut done = Box::pin(exchange(lane, now, &rest)).await?;
+    done.answer.settled.splice(0..0, begun.answer.settled);
+    done.made_ready |= begun.made_ready;
+    Ok(done)
+}
+
+/// Where a lease comes that was there before.
+fn first_repeat(settlements: &[Settlement]) -> Option<usize> {
+    let mut seen = HashSet::new();
+    settlements.iter().position(|settlement| !seen.insert(settlement.lease))
+}
+
+async fn piece(lane: &Lane, now: Option<i64>, request: &Exchange) -> Result<Done> {
     let settlements = in_order(&request.settlements);
     let groups = groups(&settlements);
     let mut steps = notes(&request.notes);
