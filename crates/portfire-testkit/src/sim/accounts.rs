@@ -10,7 +10,7 @@ use portfire_core::storage::{
 use portfire_core::{Clock, Firing, JobId, NewJob, ServerId, Settlement, State};
 
 use super::invariants::{self, Broken, Doing, Holds, holds};
-use super::ledger::{Entry, Holder, Ledger, Stage};
+use super::ledger::{Holder, Stage};
 use super::net::{Call, Reply, at_once};
 use super::world::World;
 
@@ -77,9 +77,7 @@ impl World {
                     self.tally.duplicates += 1;
                 }
                 Inserted::SameId => self.tally.repeated_sets += 1,
-                Inserted::New => {
-                    self.ledger.jobs.get_mut(&job.id).into_iter().for_each(Entry::stored);
-                }
+                Inserted::New => self.ledger.store(job.id),
             }
         }
         Ok(())
@@ -309,14 +307,4 @@ impl Doing {
 
 fn unreadable(error: portfire_core::Error) -> Broken {
     Broken { invariant: 9, what: format!("the storage could not be looked at: {error}") }
-}
-
-impl Ledger {
-    /// Pruning may have taken jobs whose time had passed.
-    fn prune(&mut self, seen: &BTreeMap<JobId, JobSummary>, now: portfire_core::Timestamp) {
-        let missing = |(id, entry): &(&JobId, &mut Entry)| {
-            entry.stage == Stage::Stored && !seen.contains_key(id) && entry.may_be_pruned(now)
-        };
-        self.jobs.iter_mut().filter(missing).for_each(|(_, entry)| entry.gone());
-    }
 }

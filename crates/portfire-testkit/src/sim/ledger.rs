@@ -18,6 +18,9 @@ use portfire_core::{
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     pub(super) jobs: BTreeMap<JobId, Entry>,
+    /// Every job that is stored, and some that are gone since the last pruning. Each step goes through what is
+    /// stored, and a year makes half a million jobs, of which five are there at a time.
+    kept: BTreeSet<JobId>,
     /// Until when each server was promised its lease.
     pub(super) leases: BTreeMap<ServerId, Timestamp>,
     /// The schedules that the storage has to have.
@@ -116,7 +119,7 @@ impl Entry {
     }
 
     /// The storage said that it is stored, perhaps once more after it was deleted.
-    pub(super) fn stored(&mut self) {
+    fn stored(&mut self) {
         let (tokens, ends) = (std::mem::take(&mut self.tokens), std::mem::take(&mut self.ends));
         let hurried = self.hurried;
         *self = Self { stage: Stage::Stored, tokens, ends, hurried, ..Self::sent(self.new.clone()) };
@@ -144,7 +147,7 @@ impl Entry {
         self.gone();
     }
 
-    pub(super) fn gone(&mut self) {
+    fn gone(&mut self) {
         (self.stage, self.seen, self.holder) = (Stage::Gone, None, None);
     }
 
@@ -169,7 +172,7 @@ impl Entry {
     }
 
     /// Whether its time to be kept has passed.
-    pub(super) fn may_be_pruned(&self, now: Timestamp) -> bool {
+    fn may_be_pruned(&self, now: Timestamp) -> bool {
         let (Some(state), Some(end)) = (self.seen, self.finished_at) else { return false };
         match self.new.policy.retention.of(state) {
             Keep::For(time) => end.after(time) <= now,
@@ -208,9 +211,29 @@ impl Ledger {
             known.slots.entry(slot.at).or_insert(slot.fate);
         }
         if let Some(job) = job {
-            let entry = self.jobs.entry(job.id).or_insert_with(|| Entry::sent(job.clone()));
-            entry.stored();
+            self.jobs.entry(job.id).or_insert_with(|| Entry::sent(job.clone()));
+            self.store(job.id);
         }
+    }
+
+    /// The storage said that it has this job, which was sent.
+    pub(super) fn store(&mut self, job: JobId) {
+        if let Some(entry) = self.jobs.get_mut(&job) {
+            entry.stored();
+            self.kept.insert(job);
+        }
+    }
+
+    /// Pruning may have taken jobs whose time had passed.
+    pub(super) fn prune(&mut self, seen: &BTreeMap<JobId, JobSummary>, now: Timestamp) {
+        let jobs = &mut self.jobs;
+        self.kept.retain(|id| {
+            let Some(entry) = jobs.get_mut(id) else { return false };
+            if !seen.contains_key(id) && entry.may_be_pruned(now) {
+                entry.gone();
+            }
+            entry.stage == Stage::Stored
+        });
     }
 
     /// Every slot that has had its turn, by schedule and time.
@@ -223,7 +246,8 @@ impl Ledger {
 
     /// The jobs that the storage has to have.
     pub(super) fn stored(&self) -> impl Iterator<Item = (&JobId, &Entry)> {
-        self.jobs.iter().filter(|(_, entry)| entry.stage == Stage::Stored)
+        let jobs = self.kept.iter().filter_map(|id| self.jobs.get_key_value(id));
+        jobs.filter(|(_, entry)| entry.stage == Stage::Stored)
     }
 
     pub(super) fn has_lease(&self, server: ServerId, now: Timestamp) -> bool {
