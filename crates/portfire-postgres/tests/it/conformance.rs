@@ -7,7 +7,7 @@ use portfire_postgres::PostgresStorage;
 
 use crate::bed::Schema;
 
-async fn make(clock: Arc<VirtualClock>) -> (Arc<dyn Storage>, Schema) {
+pub(crate) async fn make(clock: Arc<VirtualClock>) -> (Arc<dyn Storage>, Schema) {
     let schema = Schema::new();
     let storage = PostgresStorage::open(schema.options().clock(clock)).await.unwrap();
     (Arc::new(storage), schema)

@@ -8,6 +8,7 @@ mod concurrency;
 mod conformance;
 mod cost;
 mod database;
+mod differential;
 mod plans;
 mod proxy;
 mod transactions;
