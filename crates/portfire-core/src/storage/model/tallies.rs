@@ -27,6 +27,13 @@ impl Tallies {
         self.0.entry(key).or_insert(tally)
     }
 
+    /// Adds what was counted apart.
+    pub(super) fn join(&mut self, counted: Self) {
+        for (key, tally) in counted.0 {
+            self.at(key).add(&tally);
+        }
+    }
+
     pub(super) fn fold(&mut self, now: Timestamp) {
         for fold in tally::folds(now) {
             let old = self.0.extract_if(.., |(width, from, ..), _| *width == fold.of && *from < fold.before);

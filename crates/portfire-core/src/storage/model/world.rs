@@ -51,12 +51,20 @@ impl World {
 
     pub(super) fn insert(&mut self, jobs: Vec<NewJob>, now: Timestamp) -> Result<Vec<Inserted>> {
         jobs.iter().try_for_each(NewJob::check)?;
-        let before = (self.jobs.clone(), self.tallies.clone());
-        let answers = jobs.into_iter().map(|job| self.insert_one(job, now)).collect::<Result<Vec<_>>>();
+        let (mut added, known) = (Vec::new(), std::mem::take(&mut self.tallies));
+        let mut insert = |job: NewJob| {
+            if !self.jobs.contains_key(&job.id) {
+                added.push(job.id);
+            }
+            self.insert_one(job, now)
+        };
+        let answers = jobs.into_iter().map(&mut insert).collect::<Result<Vec<_>>>();
+        let counted = std::mem::replace(&mut self.tallies, known);
         if answers.is_ok() {
+            self.tallies.join(counted);
             self.changed();
         } else {
-            (self.jobs, self.tallies) = before;
+            added.iter().for_each(|id| drop(self.jobs.remove(id)));
         }
         answers
     }
