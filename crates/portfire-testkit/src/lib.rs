@@ -75,7 +75,7 @@ cases! {
         an_expired_server_may_settle_what_it_still_holds a_rescue_comes_too_late_for_a_settled_job
         two_rescuers_count_one_crash a_mixed_set_is_answered_in_order a_repeat_leaves_no_second_trace
         a_repeat_is_answered_even_after_an_operator_acted a_deleted_job_cannot_be_settled
-        an_exchange_goes_in_its_order;
+        an_exchange_goes_in_its_order one_lease_twice_in_a_set_is_judged_in_order;
     lease: a_dead_servers_job_is_rescued a_renewed_lease_refuses_rescue three_crashes_quarantine
         leaving_expires_what_is_held a_lease_ends_at_its_instant_and_not_before
         only_the_dead_servers_jobs_expire a_crash_on_the_last_attempt_fails_and_is_counted

@@ -98,6 +98,20 @@ pub async fn a_mixed_set_is_answered_in_order(bed: Arc<Bed>) {
     assert_eq!(bed.state(jobs[1]).await, State::Processing);
 }
 
+/// Each is judged by what the one before it left, as if they had come apart.
+pub async fn one_lease_twice_in_a_set_is_judged_in_order(bed: Arc<Bed>) {
+    let server = bed.server().await;
+    let job = bed.insert_plain().await;
+    let claimed = bed.claim_one(server).await;
+    let early = Expired { facts: claimed.facts.clone(), server };
+    let set = vec![crash(&early), bed.settlement(&claimed, SUCCESS), bed.settlement(&claimed, hopeless())];
+    let settled = bed.exchange(server, set, None).await.settled;
+    let succeeded = Settled::Applied(State::Succeeded);
+    assert_eq!(settled, [Settled::Lost, succeeded, succeeded]);
+    let details = bed.get(job).await;
+    assert_eq!((details.summary.state, details.crashes, details.history.len()), (State::Succeeded, 0, 0));
+}
+
 pub async fn a_repeat_leaves_no_second_trace(bed: Arc<Bed>) {
     let server = bed.server().await;
     let parent = bed.insert_plain().await;
