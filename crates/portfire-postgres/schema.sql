@@ -103,6 +103,7 @@ portfire_server.id uuid NOT NULL
 portfire_server.started_at bigint NOT NULL
 portfire_server.lease_until bigint NOT NULL
 portfire_server.info text NOT NULL
+portfire_server.closed_token uuid
 portfire_server.ordered text NOT NULL
 portfire_slot.schedule text NOT NULL COLLATE C
 portfire_slot.at bigint NOT NULL
@@ -177,7 +178,16 @@ CREATE OR REPLACE FUNCTION SCHEMA.portfire_claim(handed_in bigint, this_token uu
  SET enable_mergejoin TO 'off'
 AS $function$
 #variable_conflict use_column
+DECLARE may_claim boolean;
 BEGIN
+    IF wanted = 0 THEN
+        PERFORM 1 FROM portfire_server WHERE id = this_server FOR UPDATE;
+        UPDATE portfire_server SET closed_token = this_token
+        WHERE id = this_server AND (closed_token IS NULL OR closed_token < this_token);
+    ELSE
+        SELECT lease_until > portfire_now(handed_in) AND (closed_token IS NULL OR closed_token < this_token)
+        INTO may_claim FROM portfire_server WHERE id = this_server FOR KEY SHARE;
+    END IF;
     RETURN QUERY
     WITH repeat AS MATERIALIZED (
         SELECT r.id, r.place, r.attempt FROM portfire_running AS r WHERE r.token = this_token
@@ -190,8 +200,7 @@ BEGIN
                 AND NOT EXISTS (SELECT 1 FROM portfire_paused_queue AS p WHERE p.name = w.queue)
             ORDER BY r.priority, r.run_at, r.id LIMIT w.most FOR UPDATE SKIP LOCKED
         ) AS head
-        WHERE NOT EXISTS (SELECT 1 FROM repeat)
-            AND EXISTS (SELECT 1 FROM portfire_server AS s WHERE s.id = this_server AND s.lease_until > portfire_now(handed_in))
+        WHERE may_claim AND NOT EXISTS (SELECT 1 FROM repeat)
         LIMIT wanted
     ),
     gone AS (

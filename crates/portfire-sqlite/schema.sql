@@ -171,7 +171,8 @@ CREATE TABLE portfire_server (
     id BLOB NOT NULL PRIMARY KEY,
     started_at INTEGER NOT NULL,
     lease_until INTEGER NOT NULL,
-    info TEXT NOT NULL
+    info TEXT NOT NULL,
+    closed_token BLOB
 , ordered TEXT NOT NULL DEFAULT 'run') STRICT, WITHOUT ROWID;
 
 CREATE TABLE portfire_slot (

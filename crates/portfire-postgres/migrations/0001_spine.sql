@@ -139,11 +139,13 @@ CREATE TABLE portfire_log (
     PRIMARY KEY (job, seq)
 );
 
+-- Claims with the closed token, and with those before it, take nothing more.
 CREATE TABLE portfire_server (
     id uuid NOT NULL PRIMARY KEY,
     started_at bigint NOT NULL,
     lease_until bigint NOT NULL,
-    info text NOT NULL
+    info text NOT NULL,
+    closed_token uuid
 );
 
 -- The instant that counts: the one handed in (tests travel in time), else the database's own, which

@@ -33,6 +33,8 @@ CREATE INDEX portfire_audit_prune ON portfire_audit (at);
 -- Goes through the wanted queues in their order, from the head of each, past what others hold; the list of
 -- queues drives a nested loop, which ends as soon as there is enough. A paused queue is passed by. The bodies
 -- come along. A repeat of the token gets what it has already. The last rows are the cancel requests of this server.
+-- A claim and the repeat that closes its token (a limit of 0) wait for each other at the server's row, so that a
+-- claim which the repeat has not seen takes nothing; heartbeats wait for neither: they leave the key as it is.
 CREATE OR REPLACE FUNCTION portfire_claim(
     handed_in bigint, this_token uuid, this_server uuid, wanted_queues text[], wanted_limits bigint[],
     wanted_kinds text[], wanted bigint
@@ -43,7 +45,16 @@ CREATE OR REPLACE FUNCTION portfire_claim(
 SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan SET jit = off
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 #variable_conflict use_column
+DECLARE may_claim boolean;
 BEGIN
+    IF wanted = 0 THEN
+        PERFORM 1 FROM portfire_server WHERE id = this_server FOR UPDATE;
+        UPDATE portfire_server SET closed_token = this_token
+        WHERE id = this_server AND (closed_token IS NULL OR closed_token < this_token);
+    ELSE
+        SELECT lease_until > portfire_now(handed_in) AND (closed_token IS NULL OR closed_token < this_token)
+        INTO may_claim FROM portfire_server WHERE id = this_server FOR KEY SHARE;
+    END IF;
     RETURN QUERY
     WITH repeat AS MATERIALIZED (
         SELECT r.id, r.place, r.attempt FROM portfire_running AS r WHERE r.token = this_token
@@ -56,8 +67,7 @@ BEGIN
                 AND NOT EXISTS (SELECT 1 FROM portfire_paused_queue AS p WHERE p.name = w.queue)
             ORDER BY r.priority, r.run_at, r.id LIMIT w.most FOR UPDATE SKIP LOCKED
         ) AS head
-        WHERE NOT EXISTS (SELECT 1 FROM repeat)
-            AND EXISTS (SELECT 1 FROM portfire_server AS s WHERE s.id = this_server AND s.lease_until > portfire_now(handed_in))
+        WHERE may_claim AND NOT EXISTS (SELECT 1 FROM repeat)
         LIMIT wanted
     ),
     gone AS (

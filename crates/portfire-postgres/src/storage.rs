@@ -1,6 +1,7 @@
 //! The storage contract on PostgreSQL: one short method per operation, in the trait's order.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use portfire_core::storage::{
@@ -105,6 +106,20 @@ impl PostgresStorage {
             self.bell.ring();
         }
         Ok(answers)
+    }
+
+    /// Repeats an exchange whose end is not known. What the earlier try took is answered; what it might take when
+    /// it arrives later, nobody would hear of, so its token is closed.
+    async fn exchange_at_last(&self, request: Exchange) -> Result<Exchanged> {
+        let asked = AtomicBool::new(false);
+        let closing = LazyLock::new(|| {
+            let mut closing = request.clone();
+            closing.want.iter_mut().for_each(|want| want.limit = 0);
+            closing
+        });
+        let attempt =
+            || self.exchange_once(if asked.swap(true, Ordering::Relaxed) { &*closing } else { &request });
+        self.work.retry(attempt).await
     }
 
     async fn exchange_once(&self, request: &Exchange) -> Result<Exchanged> {
@@ -235,7 +250,7 @@ impl Storage for PostgresStorage {
     }
 
     fn exchange(&self, request: Exchange) -> Answer<'_, Exchanged> {
-        Box::pin(async move { self.work.retry(|| self.exchange_once(&request)).await })
+        Box::pin(self.exchange_at_last(request))
     }
 
     fn wait(&self, at_most: Duration) -> Answer<'_, ()> {

@@ -129,9 +129,11 @@ CREATE TABLE portfire_log (
     PRIMARY KEY (job, seq)
 ) STRICT, WITHOUT ROWID;
 
+-- Claims with the closed token, and with those before it, take nothing more.
 CREATE TABLE portfire_server (
     id BLOB NOT NULL PRIMARY KEY,
     started_at INTEGER NOT NULL,
     lease_until INTEGER NOT NULL,
-    info TEXT NOT NULL
+    info TEXT NOT NULL,
+    closed_token BLOB
 ) STRICT, WITHOUT ROWID;

@@ -282,7 +282,10 @@ pub(crate) fn cancel(tx: &mut Tx<'_>, job: JobId, place: &Row) -> Result<()> {
 }
 
 fn claim(tx: &Tx<'_>, server: ServerId, want: &Want) -> Result<Vec<Claimed>> {
-    let token = Value::Blob(want.token.as_bytes());
+    let (id, token) = (Value::Blob(server.as_bytes()), Value::Blob(want.token.as_bytes()));
+    if want.limit == 0 {
+        tx.run(Op::ClaimClose, &[id, token])?;
+    }
     let taken = tx.all(Op::ClaimRepeat, &[token])?;
     if !taken.is_empty() {
         let mut taken: Vec<_> =
@@ -292,7 +295,7 @@ fn claim(tx: &Tx<'_>, server: ServerId, want: &Want) -> Result<Vec<Claimed>> {
         return Ok(taken);
     }
     let now = Value::Int(tx.now.as_micros());
-    if tx.one(Op::LeaseValid, &[Value::Blob(server.as_bytes()), now])?.is_none() {
+    if tx.one(Op::LeaseValid, &[id, now, token])?.is_none() {
         return Ok(Vec::new());
     }
     let kinds = json_list(&want.kinds);

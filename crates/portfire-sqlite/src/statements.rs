@@ -34,6 +34,7 @@ operations! {
     CancelRequest = "cancel_request",
     ChildrenOf = "children_of",
     Claim = "claim",
+    ClaimClose = "claim_close",
     ClaimRepeat = "claim_repeat",
     DependencyDecide = "dependency_decide",
     DependencyDelete = "dependency_delete",

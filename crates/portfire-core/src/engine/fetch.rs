@@ -38,6 +38,8 @@ pub(super) struct Fetch {
     order: QueueOrder,
     hungry: bool,
     poll_at: Moment,
+    /// How many claims were made.
+    claims: u64,
 }
 
 #[derive(Debug)]
@@ -50,7 +52,7 @@ struct Lane {
 impl Fetch {
     pub(super) fn new(queues: Vec<QueueConfig>, order: QueueOrder) -> Self {
         let queues = queues.into_iter().map(|config| Lane { config, held: 0 }).collect();
-        Self { queues, order, hungry: true, poll_at: Duration::ZERO }
+        Self { queues, order, hungry: true, poll_at: Duration::ZERO, claims: 0 }
     }
 
     pub(super) fn hint_if(&mut self, there_may_be_work: bool) {
@@ -112,7 +114,8 @@ impl Fetch {
             return None;
         }
         self.hungry = false;
-        let token = fresh_token(dice);
+        self.claims += 1;
+        let token = fresh_token(self.claims, dice);
         Some(Want { token, limit, queues, kinds: Arc::clone(kinds) })
     }
 
@@ -138,10 +141,11 @@ impl Lane {
     }
 }
 
-/// 128 random bits: no two claims ever share a fence.
-fn fresh_token(dice: &mut Dice) -> Token {
+/// The number of the claim, so that a server's tokens grow, and 64 random bits, so that no two servers ever
+/// hold one job by one fence.
+fn fresh_token(number: u64, dice: &mut Dice) -> Token {
     let mut bytes = [0; 16];
-    bytes[..8].copy_from_slice(&dice.bits().to_be_bytes());
+    bytes[..8].copy_from_slice(&number.to_be_bytes());
     bytes[8..].copy_from_slice(&dice.bits().to_be_bytes());
     Token::from_bytes(bytes)
 }

@@ -74,7 +74,9 @@ pub trait Storage: fmt::Debug + Send + Sync {
     /// in the order given with at most each one's own limit, within a queue by priority, then by the time
     /// they became due, then by id; a paused queue is passed by. It takes nothing if the server's lease has expired or the server is
     /// unknown. No job goes to two callers; a repeat with the same token returns what it already took and
-    /// still holds, in the same order and whatever its limit; with a limit of 0 it takes nothing new.
+    /// still holds, in the same order and whatever its limit. With a limit of 0 it takes nothing new, and closes
+    /// the token: a claim of this server with it, or with one before it, that arrives later takes nothing. So
+    /// whoever has heard nothing of a claim asks again with a limit of 0, and knows all that it will ever take.
     fn exchange(&self, exchange: Exchange) -> Answer<'_, Exchanged>;
 
     /// Waits until there *may* be work on any queue, or a cancel request, or until `at_most` has passed.

@@ -36,9 +36,10 @@ pub struct Exchange {
 /// What a server wants to claim.
 #[derive(Clone, Debug)]
 pub struct Want {
-    /// The fence of all jobs of this claim, made anew for each.
+    /// The fence of all jobs of this claim, made anew for each. A server's tokens grow, in the order of their
+    /// bytes, so that one that is closed closes those before it.
     pub token: Token,
-    /// Most jobs in all.
+    /// Most jobs in all; 0 to hear what this token took, and to close it.
     pub limit: u32,
     /// The queues to go through, in this order.
     pub queues: Vec<WantQueue>,

@@ -129,6 +129,7 @@ const ARGUMENTS: &[(&str, &str)] = &[
     ("handed_in", "NULL::bigint"),
     ("this_token", ID),
     ("this_server", ID),
+    ("may_claim", "true"),
     ("wanted_queues", "ARRAY['default']"),
     ("wanted_limits", "ARRAY[100]"),
     ("wanted_kinds", "ARRAY['work']"),
@@ -167,8 +168,8 @@ fn query_of(function: &str) -> String {
     let body = after.split("BEGIN\n").nth(1).unwrap().split(";\nEND").next().unwrap();
     let mut arguments = ARGUMENTS.to_vec();
     arguments.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
-    let body = body.replace("RETURN QUERY\n", "");
-    arguments.iter().fold(body, |body, (name, value)| body.replace(name, value))
+    let query = body.rsplit("RETURN QUERY\n").next().unwrap().to_owned();
+    arguments.iter().fold(query, |body, (name, value)| body.replace(name, value))
 }
 
 /// Scans of whole tables; the servers are few, and are read so.

@@ -32,16 +32,19 @@ pub enum Bug {
     TokenReused,
     /// Whoever finds a slot due makes a job for it.
     SlotKeyMissing,
+    /// A claim that its caller has given up may arrive later and take jobs.
+    ClaimNotClosed,
 }
 
 impl Bug {
     /// All bugs.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::SettleByIdOnly,
         Self::RescueByRememberedIds,
         Self::CrashNotCounted,
         Self::TokenReused,
         Self::SlotKeyMissing,
+        Self::ClaimNotClosed,
     ];
 }
 
@@ -115,6 +118,11 @@ impl<S: Storage> Storage for Buggy<S> {
     fn exchange(&self, mut exchange: Exchange) -> Answer<'_, Exchanged> {
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         exchange.settlements.iter_mut().for_each(|settlement| self.spoil(&tokens, settlement));
+        if let Some(want) =
+            exchange.want.as_mut().filter(|want| self.bug == Bug::ClaimNotClosed && want.limit == 0)
+        {
+            (want.limit, want.queues) = (1, Vec::new());
+        }
         let answer = at_once(self.storage.exchange(exchange)).map(|mut answer| {
             for claimed in &mut answer.claimed {
                 let lease = &mut claimed.facts.lease;

@@ -1,10 +1,9 @@
 //! Storage calls as things that travel: they may be slow, vanish on the way there or back, or arrive
 //! twice.
 //!
-//! A call that claims takes effect before its caller hears of its end, or never; if it arrives twice, its
-//! caller hears of the second. Otherwise a straggler would take jobs for a server that does not know of
-//! them: this is the one thing a backend has to rule out (by a deadline of its own, shorter than the
-//! caller's, and by repeating inside a call only what it then answers for).
+//! A call that claims and arrives twice does so before its caller hears of its end, and that is the second
+//! answer: this is the one thing a backend has to rule out, by repeating inside a call only what it then
+//! answers for. One that arrives when its caller has given it up, and has asked again, takes nothing.
 
 use std::fmt;
 use std::future::Future;
@@ -100,7 +99,7 @@ impl fmt::Display for Reply {
 }
 
 impl Call {
-    /// Whether arriving after its caller heard of its end would do harm.
+    /// Whether arriving a second time after its caller heard of the first would do harm.
     pub(super) const fn must_not_straggle(&self) -> bool {
         matches!(self, Self::Exchange(Exchange { want: Some(_), .. }))
     }
@@ -139,6 +138,10 @@ impl Call {
             (arrives, is_answered) = (Vec::new(), false);
         } else if kind < dropped + unanswered {
             is_answered = false;
+            if luck.chance(300) {
+                // Its caller has given it up by then, and may have asked again.
+                arrives = vec![ends + luck.millis(1, 20_000)];
+            }
         } else if kind < dropped + unanswered + doubled {
             // What is repeated inside a call is repeated at once.
             let again = if self.must_not_straggle() { luck.millis(1, 15) } else { way(luck) };
@@ -150,7 +153,7 @@ impl Call {
         if ends >= deadline {
             (ends, is_answered) = (deadline, false);
         }
-        if self.must_not_straggle() {
+        if self.must_not_straggle() && arrives.len() > 1 {
             for arrival in &mut arrives {
                 *arrival = (*arrival).min(ends);
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use portfire_core::storage::{Claimed, WantQueue};
+use portfire_core::storage::{Claimed, Want, WantQueue};
 use portfire_core::{JobId, NewJob, State};
 
 use crate::Bed;
@@ -187,6 +187,33 @@ pub async fn a_claim_carries_all_that_a_handler_needs(bed: Arc<Bed>) {
 }
 
 /// As a server asks whose claim was not answered: what it took is its own, and nothing new comes with it.
+/// The claim was slow, its caller asked again, and then it arrives: nobody would hear of what it took.
+pub async fn a_claim_that_was_asked_again_takes_nothing_later(bed: Arc<Bed>) {
+    let (server, other) = (bed.server().await, bed.server().await);
+    let (older, slow) = (bed.want(5), bed.want(5));
+    let again = Want { limit: 0, ..slow.clone() };
+    for _ in 0..2 {
+        assert!(bed.exchange(server, Vec::new(), Some(again.clone())).await.claimed.is_empty());
+    }
+    bed.insert_plain().await;
+    bed.insert_plain().await;
+    for late in [slow.clone(), older.clone(), again] {
+        assert!(bed.exchange(server, Vec::new(), Some(late)).await.claimed.is_empty());
+    }
+    bed.beat(server).await;
+    assert!(
+        bed.exchange(server, Vec::new(), Some(slow)).await.claimed.is_empty(),
+        "a heartbeat opens nothing"
+    );
+    assert_eq!(
+        bed.exchange(other, Vec::new(), Some(older)).await.claimed.len(),
+        2,
+        "tokens are each server's own"
+    );
+    bed.insert_plain().await;
+    assert_eq!(bed.claim(server, 1).await.len(), 1);
+}
+
 pub async fn a_repeat_without_a_limit_left_takes_nothing_new(bed: Arc<Bed>) {
     let server = bed.server().await;
     let job = bed.insert_plain().await;

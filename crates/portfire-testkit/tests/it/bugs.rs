@@ -35,3 +35,8 @@ fn a_token_used_again_is_seen() {
 fn a_slot_without_a_key_is_seen() {
     goes_red(Bug::SlotKeyMissing, 5, 7);
 }
+
+#[test]
+fn a_claim_that_comes_too_late_is_seen() {
+    goes_red(Bug::ClaimNotClosed, 5, 8);
+}

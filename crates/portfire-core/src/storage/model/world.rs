@@ -13,7 +13,7 @@ use crate::storage::{
 };
 use crate::{
     Cause, Error, Fingerprint, JobId, Json, Keep, Lease, NewJob, Result, ServerId, Settlement, State, Target,
-    Timestamp, Verdict,
+    Timestamp, Token, Verdict,
 };
 
 /// Everything the model knows.
@@ -41,6 +41,8 @@ pub(super) struct Server {
     pub(super) started_at: Timestamp,
     pub(super) lease_until: Timestamp,
     pub(super) order: ServerOrder,
+    /// Claims with this token, and those before it, take nothing more.
+    pub(super) closed: Option<Token>,
 }
 
 impl World {
@@ -245,9 +247,14 @@ impl World {
         Ok(())
     }
 
-    fn claim(&mut self, server: ServerId, want: &Want, now: Timestamp) -> Result<Vec<Claimed>> {
+    fn claim(&mut self, id: ServerId, want: &Want, now: Timestamp) -> Result<Vec<Claimed>> {
         let repeat = self.taken_by(want);
-        if !repeat.is_empty() || self.servers.get(&server).is_none_or(|server| server.lease_until <= now) {
+        let Some(server) = self.servers.get_mut(&id) else { return Ok(repeat) };
+        if want.limit == 0 {
+            server.closed = server.closed.max(Some(want.token));
+        }
+        let is_closed = server.closed.is_some_and(|closed| want.token <= closed);
+        if !repeat.is_empty() || is_closed || server.lease_until <= now {
             return Ok(repeat);
         }
         let mut claimed = Vec::new();
@@ -262,7 +269,7 @@ impl World {
             let mut head: Vec<_> = self.jobs.values_mut().filter(wanted).collect();
             head.sort_by_key(|job| job.claim_key());
             for job in head.into_iter().take(left) {
-                claimed.push(job.start(server, want.token, now)?);
+                claimed.push(job.start(id, want.token, now)?);
             }
         }
         Ok(claimed)
@@ -341,9 +348,10 @@ impl World {
 
     pub(super) fn beat(&mut self, beat: Beat, now: Timestamp) -> BeatAnswer {
         let Beat { server, lease, info } = beat;
-        let known = self.servers.get(&server).map(|known| (known.started_at, known.order));
-        let (started_at, order) = known.unwrap_or((now, ServerOrder::Run));
-        self.servers.insert(server, Server { info, started_at, lease_until: now.after(lease), order });
+        let known = self.servers.get(&server).map(|known| (known.started_at, known.order, known.closed));
+        let (started_at, order, closed) = known.unwrap_or((now, ServerOrder::Run, None));
+        self.servers
+            .insert(server, Server { info, started_at, lease_until: now.after(lease), order, closed });
         BeatAnswer { cancel: self.cancel_flags(server), order }
     }
 
