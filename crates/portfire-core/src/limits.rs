@@ -27,6 +27,12 @@ pub const PARENTS_MAX: usize = 100;
 pub const LOG_LINE_BYTES_MAX: usize = 4 << 10;
 /// Most log lines kept of one attempt; later ones are dropped and counted.
 pub const LOG_LINES_MAX: u32 = 10_000;
+/// Most log lines of one job in one answer, its last: what a person reads.
+pub const LOG_SHOWN: u32 = 500;
+/// Most attempts of one job in one answer, its last: each may have a long error.
+pub const ATTEMPTS_SHOWN: u32 = 50;
+/// Most children of one job in one answer.
+pub const CHILDREN_SHOWN: u32 = 100;
 /// Longest cron expression, in bytes: room for six fields with long lists.
 pub const CRON_BYTES_MAX: usize = 256;
 /// Most parts of a list in a cron expression: all values of the largest field, and a few.

@@ -16,7 +16,7 @@ use crate::statements::Names;
 
 async fn rows(lanes: &Lanes, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>> {
     let lane = lanes.lane().await?;
-    let rows = lane.listed(sql, values).await?;
+    let rows = lane.alone(lane.listed(sql, values)).await?;
     lane.hand_back();
     Ok(rows)
 }

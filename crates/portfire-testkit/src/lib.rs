@@ -85,7 +85,7 @@ cases! {
         a_job_that_runs_again_is_not_pruned a_dead_server_that_holds_a_job_is_not_forgotten;
     notes: log_lines_keep_the_order_in_which_they_were_said notes_outlive_the_attempt_and_the_end
         progress_is_replaced_whole notes_keep_any_text_and_touch_only_their_job
-        nothing_of_a_deleted_job_is_left;
+        nothing_of_a_deleted_job_is_left of_what_is_long_only_so_much_is_shown;
     family: children_follow_every_end a_failed_parent_may_still_succeed several_parents_are_all_waited_for
         cancelling_goes_down_the_line a_parent_that_has_ended_counts_at_once deleting_a_parent_cancels
         results_outlive_the_parent;

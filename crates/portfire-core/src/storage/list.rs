@@ -63,13 +63,15 @@ pub struct JobDetails {
     pub result: Option<Json>,
     /// How far it is or was.
     pub progress: Option<Progress>,
-    /// Its log lines, first to last.
+    /// Its last log lines, first to last; no more than [`LOG_SHOWN`](crate::limits::LOG_SHOWN).
     pub log: Vec<LogLine>,
-    /// Its attempts that did not succeed, first to last.
+    /// The last of its attempts that did not succeed, first to last; no more than
+    /// [`ATTEMPTS_SHOWN`](crate::limits::ATTEMPTS_SHOWN).
     pub history: Vec<AttemptView>,
     /// The jobs it waits or waited for.
     pub parents: Vec<ParentView>,
-    /// The jobs that wait or waited for it, by id.
+    /// The first of the jobs that wait or waited for it, by id; no more than
+    /// [`CHILDREN_SHOWN`](crate::limits::CHILDREN_SHOWN).
     pub children: Vec<JobId>,
 }
 

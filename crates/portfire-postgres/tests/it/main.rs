@@ -10,4 +10,5 @@ mod cost;
 mod database;
 mod plans;
 mod proxy;
+mod scale;
 mod transactions;
