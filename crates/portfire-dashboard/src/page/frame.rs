@@ -7,6 +7,7 @@ use axum::response::Response;
 use maud::{DOCTYPE, Markup, html};
 use portfire_core::{Language, State};
 
+use super::servers::visible;
 use super::{notice, part};
 use crate::assets::{ICON, SCRIPT, STYLE};
 use crate::ctx::{Ctx, Theme, Visit};
@@ -187,7 +188,7 @@ fn navigation(visit: &Visit, grant: &Grant, section: Option<Section>) -> Markup 
     let glance = visit.shared.sampler.last_known();
     let count = |state| glance.as_ref().map(|glance| glance.count(state, &grant.scope));
     let running = count(State::Processing);
-    let servers = glance.as_ref().map(|glance| glance.overview.servers.len() as u64);
+    let servers = glance.as_ref().map(|glance| visible(&grant.scope, glance).len() as u64);
     let places = [
         (Section::Overview, "/", text.overview(), None, ""),
         (Section::Jobs, "/jobs", text.jobs(), running, ""),
