@@ -14,7 +14,7 @@ SELECT pg_temp.job(n), CASE WHEN n = 1 THEN 'rare' ELSE 'kind_' || n % 8 END,
     now - ($jobs - n) * 10000, '{"user_id":' || n || '}',
     CASE WHEN n = 1 THEN '["rare"]' WHEN n % 10 = 0 THEN '["common"]' END,
     n > 0.96 * $jobs AND n <= 0.98 * $jobs, CASE WHEN n > 0.70 * $jobs AND n <= 0.76 * $jobs THEN 1 ELSE 0 END
-FROM generate_series(1, $jobs) AS n, present;
+FROM generate_series(1, $jobs::bigint) AS n, present;
 
 INSERT INTO portfire_finished (id, state, finished_at, started_at, server, prune_at, fingerprint)
 SELECT pg_temp.job(n),
@@ -45,7 +45,7 @@ WHERE id = pg_temp.job(2) OR (id > pg_temp.job(0.70 * $jobs) AND id <= pg_temp.j
     OR (id > pg_temp.job(0.94 * $jobs) AND id <= pg_temp.job(0.96 * $jobs));
 INSERT INTO portfire_tag (tag, job)
 SELECT CASE WHEN n = 1 THEN 'rare' ELSE 'common' END, pg_temp.job(n)
-FROM generate_series(1, $jobs) AS n WHERE n = 1 OR n % 10 = 0;
+FROM generate_series(1, $jobs::bigint) AS n WHERE n = 1 OR n % 10 = 0;
 INSERT INTO portfire_log (job, seq, attempt, at, text)
 SELECT pg_temp.job($jobs), n, 1, now + n, 'row ' || n FROM generate_series(1, 10000) AS n, present;
 
