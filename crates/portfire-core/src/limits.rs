@@ -59,6 +59,9 @@ pub const LEASE: Duration = Duration::from_secs(30);
 pub const WALK_MAX: u32 = 20_000;
 /// Where counts for people stop: this number means "more than 10,000".
 pub const COUNT_MAX: u64 = 10_001;
+/// Where the count of one group of failures stops, of which a page shows many: this means "more than 1,000".
+/// With [`COUNT_MAX`] a page of large groups took 0.4 s on ten million jobs.
+pub const GROUP_COUNT_MAX: u64 = 1_001;
 /// How long tallies of single minutes are kept: a day and what a page that shows one needs around it.
 pub const MINUTES_KEPT: Duration = Duration::from_secs(26 * 3_600);
 /// How long tallies of single hours are kept: the longest month, and a day.
