@@ -8,7 +8,7 @@ use maud::{DOCTYPE, Markup, html};
 use portfire_core::{Language, State};
 
 use super::servers::visible;
-use super::{notice, part};
+use super::{keys, notice, part};
 use crate::assets::{ICON, SCRIPT, STYLE};
 use crate::ctx::{Ctx, Theme, Visit};
 use crate::gate::{Grant, Permission, Scope};
@@ -104,6 +104,7 @@ impl Page {
                     }
                     (self.main(visit))
                     (footer(visit, grant))
+                    @if grant.is_some() { (keys::sheet(visit.text)) }
                 }
             }
         }
@@ -205,7 +206,7 @@ fn navigation(visit: &Visit, grant: &Grant, section: Option<Section>) -> Markup 
             ul {
                 @for (place, path, word, count, tone) in places.into_iter().filter(|place| may_visit(grant, place.0)) {
                     li {
-                        a href=(visit.urls.at(path)) aria-current=[(section == Some(place)).then_some("page")] {
+                        a href=(visit.urls.at(path)) data-key=(keys::of(place)) aria-current=[(section == Some(place)).then_some("page")] {
                             span { (word) }
                             @if let Some(count) = count.filter(|count| *count > 0) {
                                 span .count .(tone) { (part::count(count)) }
@@ -238,6 +239,7 @@ fn footer(visit: &Visit, grant: Option<&Grant>) -> Markup {
                 span { (text.version(env!("CARGO_PKG_VERSION"))) }
                 @if let Some(glance) = glance { span #as-of { (as_of(&glance)) } }
                 span { (text.signed_in(&grant.actor)) }
+                button #keys-open .quiet type="button" hidden { (text.keyboard()) }
             }
         }
     }
