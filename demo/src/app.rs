@@ -11,8 +11,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use lettre::message::Mailbox;
-use portfire::Jobs;
 use portfire::hosting::{Host, TaskQueue};
+use portfire::{Jobs, Storage};
 use serde_json::json;
 
 use crate::database::Database;
@@ -68,10 +68,11 @@ impl<E: std::error::Error> From<E> for Refusal {
     }
 }
 
-/// All addresses of the service, those that say how the host is, and the dashboard at `/jobs` and `/hangfire`.
-pub fn router(app: App, host: &Host, login: &Arc<Login>) -> Router {
+/// All addresses of the service, those that say how the host is, and the dashboard at `/jobs` and `/hangfire`,
+/// which looks through a storage of its own.
+pub fn router(app: App, host: &Host, login: &Arc<Login>, looking: Arc<dyn Storage>) -> Router {
     let (gate, lifetime) = (Arc::clone(login), host.lifetime());
-    let dashboard = portfire_dashboard::dashboard(Arc::clone(app.jobs.storage()))
+    let dashboard = portfire_dashboard::dashboard(looking)
         .name("demo")
         .gate_fn(move |parts| gate.access(parts))
         .until(async move { lifetime.stopping().await })

@@ -68,6 +68,7 @@ pub async fn run(config: Config) -> Result<(), ServiceError> {
     let url = config.database_url();
     let database = Database::open(&url).await?;
     let jobs = Jobs::connect(&url).await?;
+    let looking = Jobs::storage_for_dashboard(&url).await?;
     let mailer = mailer(&config, &data)?;
     jobs::put_schedules(&jobs, &config.time_zone).await?;
     let administrator = jobs::Administrator(config.admin_email.clone(), config.language);
@@ -79,7 +80,7 @@ pub async fn run(config: Config) -> Result<(), ServiceError> {
     // Long enough for a proxy on the same machine to notice; a person who presses Ctrl-C hardly does.
     let host = Host::new().shutdown_delay(500.milliseconds());
     let app = app(&config, &jobs, &database, &data, &previews);
-    let router = router(app, &host, &login);
+    let router = router(app, &host, &login, looking);
     let sweeping = data.clone();
     Ok(host
         .provide(data.clone())

@@ -1,4 +1,4 @@
-//! The commands of this workspace: `cargo xtask check | test | sim | bench | db | browser | screenshots`.
+//! The commands of this workspace: `cargo xtask check | test | sim | bench | scale | db | browser | screenshots`.
 //!
 //! Every step says what it runs; the first that fails ends the command with exit code 1.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to its terminal")]
@@ -18,6 +18,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   test    every test and every example in the documentation, on every database
   sim     the simulator, optimized: [--seeds N] [--seed S] [--profile P] [--days D]; --seed shows the trace
   bench   Portfire beside the bare statements of the same work: [filter…] [--quick] [--runs N]
+  scale   every page on a database of a million jobs beside an empty one: [--jobs N] [sqlite] [postgres]
   db      a database to work with: db postgres|mariadb|mysql [up|down|url]; `mortal` serves one to be killed
   browser the Chromium that the tests of the dashboard run in
   screenshots   the pages of the dashboard as pictures: all into target/screenshots, the documentation's into docs/images";
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         "browser" => browser::command(&root()),
         "screenshots" => screenshots(),
         "bench" => optimized("benchmark", &["-p", "bench"]),
+        "scale" => scale(),
         "sim" => optimized("simulator", &["-p", "portfire-testkit", "--bin", "sim"]),
         _ => {
             eprintln!("{USAGE}");
@@ -71,12 +73,23 @@ fn screenshots() -> Result<(), String> {
     run("screenshots", cargo_command(&program).env(browser::VARIABLE, browser))
 }
 
+/// What pages cost when there are many jobs, on every database.
+fn scale() -> Result<(), String> {
+    let databases = db::Databases::start(&root())?;
+    let mut command = optimized_command(&["-p", "portfire-dashboard", "--example", "scale"]);
+    run("scale", command.envs(databases.variables()))
+}
+
 /// An optimized program of the workspace; whatever follows on the command line is for it.
 fn optimized(step: &str, program: &[&str]) -> Result<(), String> {
+    run(step, &mut optimized_command(program))
+}
+
+fn optimized_command(program: &[&str]) -> Command {
     let rest: Vec<_> = std::env::args().skip(2).collect();
     let command = ["run", "--quiet", "--release"].into_iter().chain(program.iter().copied()).chain(["--"]);
     let arguments: Vec<_> = command.chain(rest.iter().map(String::as_str)).collect();
-    cargo(step, &arguments)
+    cargo_command(&arguments)
 }
 
 fn tidy() -> Result<(), String> {

@@ -102,7 +102,7 @@ pub(crate) async fn serve(options: Options) -> Result<Ended> {
     };
     let listener = TcpListener::bind(options.listen).await.map_err(taken)?;
     let address = listener.local_addr().map_err(taken)?;
-    let storage = options.database.open().await?;
+    let storage = options.database.open_for_dashboard().await?;
     let router = options.set_up(dashboard(storage))?.build();
     say(&format!("http://{address}/"));
     let server = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>());

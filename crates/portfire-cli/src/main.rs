@@ -54,6 +54,10 @@ impl Database {
     async fn open(&self) -> Result<Arc<dyn Storage>> {
         Ok(Arc::clone(Jobs::connect(&self.database).await?.storage()))
     }
+
+    async fn open_for_dashboard(&self) -> Result<Arc<dyn Storage>> {
+        Jobs::storage_for_dashboard(&self.database).await
+    }
 }
 
 /// How a command ended, if not with an error.

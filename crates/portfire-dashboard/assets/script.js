@@ -156,10 +156,10 @@ let failures = 0;
 let wanted = remembered() !== "off";
 
 // A browser that keeps nothing may refuse even to be asked.
-function remembered(word) {
+function remembered(word, name = "portfire-live") {
   try {
-    if (word) localStorage.setItem("portfire-live", word);
-    return localStorage.getItem("portfire-live");
+    if (word) localStorage.setItem(name, word);
+    return localStorage.getItem(name);
   } catch {
     return null;
   }
@@ -232,8 +232,69 @@ if (page.events && light) {
 
 function prepare() {
   for (const button of main.querySelectorAll(".copy[hidden]")) button.hidden = false;
+  ownZone();
   count();
 }
+// Keys, in steps:
+//  1. Each is one letter, so they can be turned off, and are silent where something is typed or composed.
+//  2. They do only what can be done by a click: they follow links, move the focus, tick a box.
+//  3. Nothing is changed by them: there is no key that runs or deletes.
+const sheet = document.getElementById("keys");
+const opener = document.getElementById("keys-open");
+const switchOfKeys = document.getElementById("keys-on");
+let goes = false;
+function isTyping(event) {
+  const { target } = event;
+  const takesText = target.isContentEditable || target.matches?.("select, textarea, input:not([type=checkbox])");
+  return event.isComposing || event.keyCode === 229 || event.ctrlKey || event.metaKey || event.altKey || takesText;
+}
+function step(by) {
+  const links = [...main.querySelectorAll("tbody tr")].map((row) => row.querySelector("a")).filter(Boolean);
+  const here = links.findIndex((link) => link.closest("tr").contains(document.activeElement));
+  links[here < 0 ? (by > 0 ? 0 : links.length - 1) : Math.max(0, Math.min(links.length - 1, here + by))]?.focus();
+}
+const acts = {
+  "?": () => sheet.showModal(),
+  "/": () => (document.getElementById("q") ?? document.getElementById("find"))?.focus(),
+  j: () => step(1),
+  k: () => step(-1),
+  x: () => document.activeElement.closest("tr")?.querySelector('input[name="job"]')?.click(),
+  n: () => main.querySelector("a[rel=next]")?.click(),
+  ".": () => light?.click(),
+};
+function press(event) {
+  if (isTyping(event) || sheet.open || !switchOfKeys.checked) return;
+  const place = goes && document.querySelector(`nav.places a[data-key="${CSS.escape(event.key)}"]`);
+  const act = place ? () => place.click() : acts[event.key];
+  goes = !goes && event.key === "g";
+  if (!act) return;
+  event.preventDefault();
+  act();
+}
+if (sheet && opener) {
+  opener.hidden = false;
+  switchOfKeys.checked = remembered(null, "portfire-keys") !== "off";
+  switchOfKeys.addEventListener("change", () => remembered(switchOfKeys.checked ? "on" : "off", "portfire-keys"));
+  opener.addEventListener("click", () => sheet.showModal());
+  sheet.querySelector("[data-close]").addEventListener("click", () => sheet.close());
+  document.addEventListener("keydown", press);
+}
+
+// A time to jump to is the reader's own; the server is told it in UTC.
+function ownZone() {
+  for (const mark of main.querySelectorAll("[data-utc]")) mark.hidden = true;
+}
+document.addEventListener("submit", (event) => {
+  const at = event.target.matches(".jump") && event.target.elements.at;
+  const time = at && new Date(at.value);
+  if (!time || Number.isNaN(time.getTime())) return;
+  at.value = time.toISOString().slice(0, 19);
+});
+
+// The next round of what goes on and on.
+const round = document.querySelector("form[data-next]");
+if (round) round.requestSubmit();
+
 // What was done is told once: a reload does not tell it again.
 const address = new URL(location.href);
 if (address.searchParams.has("done")) {

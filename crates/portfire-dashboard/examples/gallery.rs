@@ -17,7 +17,7 @@ async fn main() {
     let clock = Arc::new(VirtualClock::at(fixture::noon()));
     let storage = Arc::new(ModelStorage::new(clock.clone()));
     if !std::env::args().any(|argument| argument == "--empty") {
-        fixture::fill(&storage, &clock).await;
+        fixture::fill(&*storage, &clock).await;
     }
     let router = dashboard(storage).clock(clock).name("gallery").build();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

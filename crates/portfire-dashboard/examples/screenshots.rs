@@ -40,10 +40,12 @@ const PUBLISHED: [(&str, &str, bool); 4] = [
 async fn main() {
     let clock = Arc::new(VirtualClock::at(fixture::noon()));
     let storage = Arc::new(ModelStorage::new(clock.clone()));
-    fixture::fill(&storage, &clock).await;
+    fixture::fill(&*storage, &clock).await;
     let pages = pages(&storage).await;
     let gate = |_: &axum::http::request::Parts| Access::Granted(Grant::new("ming", Permissions::admin()));
-    let served = Served::start(dashboard(storage).clock(clock).name("shop").gate_fn(gate).build()).await;
+    let served =
+        Served::start(dashboard(storage).clock(clock).name("shop").redact("password").gate_fn(gate).build())
+            .await;
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
     let (all, published) = (root.join("target/screenshots"), root.join("docs/images"));
     for folder in [&all, &published] {

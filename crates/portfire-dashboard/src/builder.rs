@@ -20,7 +20,8 @@ use crate::serve::serve;
 
 /// A dashboard over this storage. [`Builder::build`] makes it a router.
 ///
-/// Give it a storage of its own, with a small pool, if looking must never take a connection from the servers.
+/// Give it a storage of its own, so that looking never takes a connection from the servers: that is what the
+/// backends' `for_dashboard` options and `Jobs::storage_for_dashboard` are for.
 pub fn dashboard(storage: Arc<dyn Storage>) -> Builder {
     Builder {
         storage,

@@ -19,6 +19,8 @@ use std::time::Duration;
 use portfire_core::storage::Filter;
 use portfire_core::{JobId, State, Timestamp};
 
+use crate::time;
+
 /// Longest filter, in bytes.
 const BYTES_MAX: usize = 1_000;
 
@@ -56,8 +58,7 @@ impl Moment {
             };
             return Some(Self::Ago(Duration::from_secs(u64::from(number) * seconds)));
         }
-        let civil: jiff::civil::DateTime = text.trim_end_matches('Z').parse().ok()?;
-        Some(Self::At(jiff::tz::TimeZone::UTC.to_timestamp(civil).ok()?.into()))
+        time::typed(text).map(Self::At)
     }
 
     fn instant(self, now: Timestamp) -> Timestamp {
@@ -249,6 +250,53 @@ mod tests {
             assert_eq!(query.to_string(), written, "{typed}");
             assert_eq!(parse(written).unwrap(), query, "{typed}");
         }
+    }
+
+    /// Whatever is typed, it is refused or understood; and what was understood means the same when written back.
+    #[test]
+    fn no_text_breaks_the_filter() {
+        const PIECES: [&str; 24] = [
+            "state:",
+            "queue:",
+            "kind:",
+            "tag:",
+            "id:",
+            "fault:",
+            "error:",
+            "since:",
+            "until:",
+            ":",
+            "\"",
+            "\\",
+            " ",
+            "failed",
+            "-2h",
+            "2026-10-01",
+            "0123456789abcdef",
+            "測試",
+            "\u{0}",
+            "\u{202e}",
+            "a",
+            "-",
+            "99999999999w",
+            "\n",
+        ];
+        let (mut state, mut understood) = (1_u64, 0);
+        for _ in 0..300_000 {
+            let mut text = String::new();
+            loop {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                let dice = (state >> 33) as usize;
+                text += PIECES[dice % PIECES.len()];
+                if (dice / PIECES.len()).is_multiple_of(5) {
+                    break;
+                }
+            }
+            let Ok(query) = parse(&text) else { continue };
+            assert_eq!(parse(&query.to_string()), Ok(query), "{text:?}");
+            understood += 1;
+        }
+        assert!(understood > 10_000, "{understood}");
     }
 
     #[test]

@@ -3,11 +3,16 @@
 //! No tokens, no cookies, no session: the browser itself says where a request comes from. Over HTTPS and on
 //! localhost it sends `Sec-Fetch-Site`; elsewhere it sends `Origin` with every request that is not a GET. A
 //! program that is no browser sends neither, and shows that it is none by a bearer token, which no page of
-//! another site can make a browser send. For the API it is enough that it sends JSON: no page of another site
-//! can make a browser send that type without asking first, and such questions are not answered.
+//! another site can make a browser send.
+//!
+//! For the API it is enough that it sends JSON, and nothing that browsers send: no `Origin`, `Referer`, `Cookie`
+//! or `Sec-…`. A page of another site cannot make a browser send JSON without asking first (a form has three
+//! types, none of them this one; `fetch` without such a question and `sendBeacon` are held to the same three), and
+//! such questions are not answered. Where that was not held to, in beacons of browsers of 2017 and by plugins that
+//! are gone, what came had an origin or a cookie.
 
-use axum::http::HeaderMap;
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, ORIGIN, REFERER};
+use axum::http::{HeaderMap, HeaderName};
 
 /// Whether a request that changes something may come from where it comes from.
 ///
@@ -25,9 +30,11 @@ pub(crate) fn is_same_site(headers: &HeaderMap, trusted: &[Box<str>]) -> bool {
     }
 }
 
-/// Whether this comes from no browser: nothing says where from, and it is JSON.
+/// Whether this comes from no browser: it is JSON, with nothing that browsers send of their own accord.
 pub(crate) fn is_program(headers: &HeaderMap) -> bool {
-    let is_silent = !headers.contains_key("sec-fetch-site") && !headers.contains_key(ORIGIN);
+    let tells =
+        |name: &HeaderName| [ORIGIN, REFERER, COOKIE].contains(name) || name.as_str().starts_with("sec-");
+    let is_silent = !headers.keys().any(tells);
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     is_silent
         && kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
@@ -82,6 +89,13 @@ mod tests {
             (&[], false),
             (&[("content-type", "application/json"), ("origin", "null")], false),
             (&[("content-type", "application/json"), ("sec-fetch-site", "none")], false),
+            (&[("content-type", "application/json"), ("sec-fetch-mode", "no-cors")], false),
+            (&[("content-type", "application/json"), ("sec-ch-ua", "x")], false),
+            (&[("content-type", "application/json"), ("referer", "https://evil.example/")], false),
+            (&[("content-type", "application/json"), ("cookie", "session=1")], false),
+            (&[("content-type", "text/plain")], false),
+            (&[("content-type", "application/x-www-form-urlencoded")], false),
+            (&[("content-type", "multipart/form-data; boundary=application/json")], false),
         ] {
             assert_eq!(is_program(&headers(pairs)), expected, "{pairs:?}");
         }

@@ -271,7 +271,8 @@ sentences! { t:
     attempt_began(number: u16) => format!("Attempt {number} began"), format!("第 {number} 次執行開始");
     attempt_ended(number: u16, outcome: &str) => format!("Attempt {number}: {outcome}"), format!("第 {number} 次執行：{outcome}");
     cut(bytes: u64) => format!("(cut; {} bytes in all)", time::grouped(bytes)), format!("（已截斷，共 {} 位元組）", time::grouped(bytes));
-    log_skipped(lines: u64) => format!("{} earlier lines are not shown.", time::grouped(lines)), format!("未顯示較早的 {} 行。", time::grouped(lines));
+    last_lines(lines: u64) => format!("The last {} lines.", time::grouped(lines)), format!("最後 {} 行。", time::grouped(lines));
+    first_ones(jobs: u64) => format!("The first {}.", time::grouped(jobs)), format!("前 {} 個。", time::grouped(jobs));
     kept_if(succeeded: &str, failed: &str) => format!("{succeeded} if it succeeds; if it fails, {failed}"), format!("成功：{succeeded}；失敗：{failed}");
 }
 
@@ -512,4 +513,29 @@ impl Text {
         };
         if self.0 == Language::English { english } else { chinese }
     }
+}
+
+// All failures of one group, keys, and jumps.
+messages! {
+    run_all => "Run all again", "全部重新執行";
+    delete_all => "Delete all", "全部刪除";
+    go_on => "Go on", "繼續";
+    stop_here => "Stop here", "到此為止";
+    jump => "Go to a time", "前往時間";
+    keyboard => "Keyboard", "鍵盤";
+    keys_on => "Use these keys", "使用這些按鍵";
+    close => "Close", "關閉";
+    key_help => "This list", "顯示此清單";
+    key_find => "Find a job", "尋找工作";
+    key_rows => "Next and previous row", "下一列與上一列";
+    key_select => "Select the row", "選取該列";
+    key_next => "Next page", "下一頁";
+    key_live => "Live updates on and off", "開啟或關閉即時更新";
+}
+
+sentences! { text:
+    rounds_hint(jobs: u64) => format!("Only jobs that have failed by now. It is done in rounds of up to {}; you may stop between them.", time::grouped(jobs)), format!("只包含目前已失敗的工作。分批進行，每批最多 {} 個；批次之間可以停止。", time::grouped(jobs));
+    done_so_far(jobs: u64) => format!("{} done so far.", text.count_jobs(jobs)), format!("目前已處理 {}。", text.count_jobs(jobs));
+    key_go(page: &str) => format!("Go to “{page}”"), format!("前往「{page}」");
+    cannot_be_read(field: &str) => format!("“{field}” cannot be read."), format!("無法讀取「{field}」。");
 }

@@ -4,6 +4,7 @@
 use std::cmp::Ordering;
 use std::time::Duration;
 
+use portfire_core::limits::WALK_MAX;
 use portfire_core::storage::{
     Answer, AuditEntry, AuditRequest, Cursor, FaultGroup, FaultGroupRequest, Filter, JobDetails, JobSummary,
     Page, PageRequest, SlotView, StorageView, Tally, TallyBy, TallyRequest, Target, Width,
@@ -16,6 +17,8 @@ use crate::refusal::{Refusal, Result};
 
 /// Longest that a page waits for one query.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// Most parents, and most children, that are looked up for who may not see all of them.
+const RELATIVES_MAX: usize = 20;
 /// Most schedules on a page.
 pub(crate) const SCHEDULES_PAGE: u32 = 100;
 
@@ -91,13 +94,31 @@ impl<'r> Reader<'r> {
         more |= jobs.len() > limit;
         jobs.truncate(limit);
         let exhausted = stopped.is_some();
+        // How many jobs of others were passed by is not theirs to know.
+        let walked = if exhausted { WALK_MAX } else { jobs.len().try_into().unwrap_or(walked) };
         let next = jobs.last().filter(|_| more && !exhausted).map(Cursor::of).or(stopped);
         Ok(Page { jobs, next, walked, exhausted })
     }
 
     /// Everything that may be seen of a job.
     pub(crate) async fn job(&self, id: JobId) -> Result<JobDetails> {
-        self.jobs(vec![id]).await?.pop().flatten().ok_or(Refusal::NoJob)
+        let mut job = self.jobs(vec![id]).await?.pop().flatten().ok_or(Refusal::NoJob)?;
+        if self.grant.scope != Scope::Everything {
+            self.keep_relatives(&mut job).await?;
+        }
+        Ok(job)
+    }
+
+    /// Leaves only those parents and children that exist for them, of the first few.
+    async fn keep_relatives(&self, job: &mut JobDetails) -> Result<()> {
+        job.parents.truncate(RELATIVES_MAX);
+        job.children.truncate(RELATIVES_MAX);
+        let parents = job.parents.iter().map(|parent| parent.job);
+        let known = self.jobs(parents.chain(job.children.iter().copied()).collect()).await?;
+        let theirs: Vec<_> = known.iter().flatten().map(|one| one.summary.id).collect();
+        job.parents.retain(|parent| theirs.contains(&parent.job));
+        job.children.retain(|child| theirs.contains(child));
+        Ok(())
     }
 
     /// Everything that may be seen of each job; `None` where there is none for them.

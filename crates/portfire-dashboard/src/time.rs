@@ -34,6 +34,12 @@ pub(crate) fn grouped(count: u64) -> String {
     text
 }
 
+/// The instant that somebody typed in UTC, as browsers write it: `2026-10-03T14:05`.
+pub(crate) fn typed(text: &str) -> Option<Timestamp> {
+    let civil: jiff::civil::DateTime = text.trim_end_matches('Z').parse().ok()?;
+    Some(TimeZone::UTC.to_timestamp(civil).ok()?.into())
+}
+
 /// `2026-10-03 14:05:09`, in UTC.
 pub(crate) fn utc(at: Timestamp) -> String {
     in_zone(at, &TimeZone::UTC, "%Y-%m-%d %H:%M:%S")

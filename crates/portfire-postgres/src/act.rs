@@ -8,7 +8,7 @@ use std::time::Duration;
 use portfire_core::storage::{Acted, Action, By, Deed, Expired, Promoted, Was};
 use portfire_core::{Error, Facts, JobId, Lease, Policy, Result, State, Timestamp};
 
-use crate::pool::Lane;
+use crate::pool::{Lane, WRITES};
 use crate::rows::{Row, Value};
 use crate::settle::verdicts;
 use crate::statements::Op;
@@ -26,7 +26,7 @@ pub(crate) async fn act(
     action: &Action,
     by: &By,
 ) -> Result<(Vec<Acted>, bool)> {
-    lane.batch("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
+    lane.begin(WRITES).await?;
     let mut hand = Hand { lane, now, ring: false, deeds: Vec::new() };
     let mut answers = Vec::with_capacity(jobs.len());
     for job in jobs {
@@ -268,7 +268,7 @@ pub(crate) fn read_expired(row: &Row) -> Result<Expired> {
 
 /// Deletes jobs whose time to be kept has passed, dead servers, and old entries of the audit.
 pub(crate) async fn prune(lane: &Lane, now: Option<i64>, limit: u32) -> Result<u32> {
-    lane.batch("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
+    lane.begin(WRITES).await?;
     let rows = lane.rows(Op::Prune, &[Value::Int(now), Value::Int(Some(limit.into()))]).await?;
     let jobs = rows.iter().map(|row| row.id(0)).collect::<Result<Vec<_>>>()?;
     if !jobs.is_empty() {

@@ -16,7 +16,11 @@ use crate::transaction::Tables;
 const CONNECTIONS: usize = 8;
 /// How long a call may take unless configured: half a lease, so that a server whose call was given up may
 /// try once more before it stops trusting itself.
-const DEADLINE: Duration = Duration::from_secs(15);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(15);
+/// Connections for a dashboard: as many slow pages as may be waited for at once, while others queue.
+const DASHBOARD_CONNECTIONS: usize = 3;
+/// How long a page waits for an answer; longer, and nobody looks any more.
+const DASHBOARD_PATIENCE: Duration = Duration::from_secs(3);
 /// How long one attempt to connect may take.
 const CONNECT: Duration = Duration::from_secs(5);
 /// When a silent connection is asked whether its host is still there, and what the driver has instead. The
@@ -32,6 +36,7 @@ pub struct PostgresOptions {
     pub(crate) tables: Tables,
     pub(crate) connections: usize,
     pub(crate) deadline: Duration,
+    pub(crate) statement_timeout: Option<Duration>,
     pub(crate) migrate: bool,
     pub(crate) listen: bool,
     pub(crate) clock: Option<Arc<dyn Clock>>,
@@ -60,6 +65,7 @@ impl PostgresOptions {
             tables: Tables::default(),
             connections: CONNECTIONS,
             deadline: DEADLINE,
+            statement_timeout: None,
             migrate: true,
             listen: true,
             clock: None,
@@ -145,6 +151,23 @@ impl PostgresOptions {
     pub const fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
+    }
+
+    /// How long the database may work on a statement before it ends it itself, also when nobody waits for it any
+    /// more. It is set for each transaction, so any pooler works. Default: as the database is configured.
+    #[must_use]
+    pub const fn statement_timeout(mut self, timeout: Duration) -> Self {
+        self.statement_timeout = Some(timeout);
+        self
+    }
+
+    /// As a dashboard wants it, which should have a storage of its own: then a slow page takes no connection from
+    /// those who work. Three connections, and three seconds for each call and each statement.
+    #[must_use]
+    pub const fn for_dashboard(self) -> Self {
+        let mut few = self.deadline(DASHBOARD_PATIENCE).statement_timeout(DASHBOARD_PATIENCE);
+        few.connections = DASHBOARD_CONNECTIONS;
+        few
     }
 
     /// Whether to bring the tables up to date. Without it the role needs no right to change tables, and

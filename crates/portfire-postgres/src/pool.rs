@@ -7,6 +7,9 @@
 //!    whatever it had begun ends with it.
 //! 4. What may succeed when repeated is repeated, with growing pauses, until the deadline of the call.
 //!
+//! A storage that only looks and steers, as for a dashboard, has the database end what takes long: the limit is
+//! set for each transaction.
+//!
 //! Heartbeats have a pool of their own on a thread of their own, so that no amount of work, and no busy
 //! runtime, can keep one.
 
@@ -17,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Connect, Manager, ManagerConfig, Object, Pool, PoolError};
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::{BoxFuture, join_all, join3};
 use portfire_core::{Error, Result};
 use tokio::runtime::{Handle, Runtime};
 use tokio::task::JoinHandle;
@@ -34,6 +37,9 @@ const PAUSE_FIRST: Duration = Duration::from_millis(10);
 /// The longest pause: a server that is back is used within a second.
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
+/// How a transaction that writes begins.
+pub(crate) const WRITES: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+
 /// A statement with its values.
 pub(crate) type Step<'a> = (Op, Vec<Value<'a>>);
 
@@ -43,6 +49,7 @@ pub(crate) struct Lanes {
     pool: Pool,
     statements: Arc<Statements>,
     deadline: Duration,
+    statement_timeout: Option<Duration>,
 }
 
 impl Lanes {
@@ -61,13 +68,22 @@ impl Lanes {
             .max_size(size)
             .build()
             .map_err(|e| Error::misuse("the pool of connections cannot be so").caused_by(e))?;
-        Ok(Self { pool, statements, deadline })
+        Ok(Self { pool, statements, deadline, statement_timeout: None })
+    }
+
+    /// The same connections, with so much time for each call, and for each statement.
+    pub(crate) fn limited(self, deadline: Duration, statement_timeout: Option<Duration>) -> Self {
+        Self { deadline, statement_timeout, ..self }
     }
 
     /// A connection to work with.
     pub(crate) async fn lane(&self) -> Result<Lane> {
         match self.pool.get().await {
-            Ok(object) => Ok(Lane { object: Some(object), statements: Arc::clone(&self.statements) }),
+            Ok(object) => Ok(Lane {
+                object: Some(object),
+                statements: Arc::clone(&self.statements),
+                statement_timeout: self.statement_timeout,
+            }),
             Err(PoolError::Backend(error)) => Err(postgres_error("connect", error)),
             Err(PoolError::Closed) => Err(Error::closed("the PostgreSQL storage is closed")),
             Err(other) => Err(Error::transient("PostgreSQL could not connect").caused_by(other)),
@@ -78,7 +94,7 @@ impl Lanes {
     pub(crate) async fn rows(&self, op: Op, values: &[Value<'_>]) -> Result<Vec<Row>> {
         self.retry(|| async {
             let lane = self.lane().await?;
-            let rows = lane.rows(op, values).await?;
+            let rows = lane.alone(lane.rows(op, values)).await?;
             lane.hand_back();
             Ok(rows)
         })
@@ -122,6 +138,7 @@ pub(crate) async fn pause_for(pause: Duration) {
 pub(crate) struct Lane {
     object: Option<Object>,
     statements: Arc<Statements>,
+    statement_timeout: Option<Duration>,
 }
 
 impl Lane {
@@ -146,6 +163,26 @@ impl Lane {
         rows(self.client(), sql, values).await.map_err(doing)?.iter().map(Row::read).collect()
     }
 
+    /// Begins a transaction, in which the time of each statement is limited if it is so configured.
+    pub(crate) async fn begin(&self, how: &str) -> Result<()> {
+        match self.statement_timeout {
+            Some(limit) => {
+                self.batch(&format!("{how}; SET LOCAL statement_timeout TO {}", limit.as_millis())).await
+            }
+            None => self.batch(how).await,
+        }
+    }
+
+    /// Runs one statement by itself; if its time is limited, in a transaction of its own, which travels with it:
+    /// what is set for a session would stay in it, and a pooler may give it to others.
+    pub(crate) async fn alone(&self, statement: impl Future<Output = Result<Vec<Row>>>) -> Result<Vec<Row>> {
+        if self.statement_timeout.is_none() {
+            return statement.await;
+        }
+        let (begun, rows, ended) = join3(self.begin(WRITES), statement, self.batch("COMMIT")).await;
+        begun.and(rows).and_then(|rows| ended.map(|()| rows))
+    }
+
     /// Runs SQL of ours without values: the bounds of a transaction.
     pub(crate) async fn batch(&self, sql: &str) -> Result<()> {
         self.batch_as(&format!("run `{sql}`"), sql).await
@@ -162,13 +199,13 @@ impl Lane {
         let alone = steps.len() == 1;
         let mut travelling: Vec<BoxFuture<'_, Result<Vec<Row>>>> = Vec::with_capacity(steps.len() + 2);
         if !alone {
-            travelling.push(Box::pin(self.bound("BEGIN ISOLATION LEVEL READ COMMITTED")));
+            travelling.push(Box::pin(async { self.begin(WRITES).await.map(|()| Vec::new()) }));
         }
         for (op, values) in &steps {
             travelling.push(Box::pin(self.rows(*op, values)));
         }
         if !alone {
-            travelling.push(Box::pin(self.bound("COMMIT")));
+            travelling.push(Box::pin(async { self.batch("COMMIT").await.map(|()| Vec::new()) }));
         }
         // Each is sent when it is first polled, and all are, in this order, before any answer is awaited.
         // After a failure the database refuses the rest and rolls back; the first error is the cause.
@@ -178,10 +215,6 @@ impl Lane {
             rows.remove(0);
         }
         Ok(rows)
-    }
-
-    async fn bound(&self, sql: &str) -> Result<Vec<Row>> {
-        self.batch(sql).await.map(|()| Vec::new())
     }
 
     /// Gives the connection back. Only in order: nothing is open or on its way.

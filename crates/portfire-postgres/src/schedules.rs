@@ -12,7 +12,7 @@ use portfire_core::storage::{By, Deed, Directed, DueSchedules, Fired, Put, SlotV
 use portfire_core::{Error, JobId, Result, Timestamp};
 
 use crate::insert::insert;
-use crate::pool::Lane;
+use crate::pool::{Lane, WRITES};
 use crate::rows::{Row, Value, job_uuid};
 use crate::statements::Op;
 use crate::steer::remember;
@@ -22,7 +22,7 @@ const LOOKS_MAX: usize = 20;
 
 /// Puts schedules, all or none.
 pub(crate) async fn put(lane: &Lane, now: Option<i64>, schedules: &[Schedule]) -> Result<Vec<Put>> {
-    lane.batch("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
+    lane.begin(WRITES).await?;
     let mut answers = Vec::with_capacity(schedules.len());
     for one in schedules {
         answers.push(put_one(lane, now, one).await?);
@@ -89,7 +89,7 @@ pub(crate) async fn fire(
     firings: &[Firing],
     by: &By,
 ) -> Result<Vec<Fired>> {
-    lane.batch("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
+    lane.begin(WRITES).await?;
     let mut answers = vec![Fired::Lost; firings.len()];
     let mut left: Vec<_> = (0..firings.len()).collect();
     while !left.is_empty() {
@@ -201,7 +201,7 @@ pub(crate) async fn direct(
     order: Order,
     by: &By,
 ) -> Result<Vec<Directed>> {
-    lane.batch("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
+    lane.begin(WRITES).await?;
     let (mut answers, mut deeds) = (Vec::with_capacity(schedules.len()), Vec::new());
     for id in schedules {
         let (answer, standings) = direct_one(lane, now, id, order).await?;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use portfire_core::limits::COUNT_MAX;
+use portfire_core::limits::GROUP_COUNT_MAX;
 use portfire_core::storage::{
     FaultGroup, FaultGroupRequest, FaultOrder, StorageView, Tally, TallyBy, TallyRequest, Width,
 };
@@ -16,7 +16,7 @@ use crate::statements::Names;
 
 async fn rows(lanes: &Lanes, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>> {
     let lane = lanes.lane().await?;
-    let rows = lane.listed(sql, values).await?;
+    let rows = lane.alone(lane.listed(sql, values)).await?;
     lane.hand_back();
     Ok(rows)
 }
@@ -85,7 +85,7 @@ pub(crate) async fn fault_groups(
     // The first page begins before everything: no number is higher, and no digit is `g`.
     let sql = format!(
         "SELECT g.fingerprint, g.kind, g.sample, g.first_at, g.last_at, g.count, g.last_job, (SELECT count(*) FROM (
-           SELECT 1 FROM portfire_finished AS f WHERE f.fingerprint = g.fingerprint LIMIT {COUNT_MAX}) AS kept)
+           SELECT 1 FROM portfire_finished AS f WHERE f.fingerprint = g.fingerprint LIMIT {GROUP_COUNT_MAX}) AS kept)
          FROM portfire_fault_group AS g WHERE ({by}, g.fingerprint) < ($1, $2) AND {}
          ORDER BY {by} DESC, g.fingerprint DESC LIMIT $4",
         if only.is_some() { "g.fingerprint = $3" } else { "$3 IS NULL" }

@@ -12,7 +12,7 @@ use portfire_core::storage::{
 };
 use portfire_core::{Result, ServerId};
 
-use crate::pool::Lane;
+use crate::pool::{Lane, WRITES};
 use crate::rows::{Row, Value, micros};
 use crate::settle::read_flag;
 use crate::statements::Op;
@@ -25,7 +25,7 @@ pub(crate) async fn direct_queues(
     order: QueueOrder,
     by: &By,
 ) -> Result<Vec<Directed>> {
-    lane.batch("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
+    lane.begin(WRITES).await?;
     let names = Value::texts(queues.iter().map(|queue| &**queue));
     let rows = match order {
         QueueOrder::Pause => {
@@ -54,7 +54,7 @@ pub(crate) async fn direct_servers(
     order: ServerOrder,
     by: &By,
 ) -> Result<Vec<Directed>> {
-    lane.batch("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
+    lane.begin(WRITES).await?;
     let mut known = HashMap::new();
     for row in lane.rows(Op::ServersLock, &[Value::servers(servers.iter().copied())]).await? {
         known.insert(row.server(0)?, row.text(1)?.parse::<ServerOrder>()?);

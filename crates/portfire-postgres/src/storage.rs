@@ -16,7 +16,8 @@ use portfire_core::{
 use crate::PostgresOptions;
 use crate::insert::{insert, is_one_statement};
 use crate::look::Look;
-use crate::pool::{Background, Lanes};
+use crate::options::DEADLINE;
+use crate::pool::{Background, Lanes, WRITES};
 use crate::rows::{Value, info_text, micros};
 use crate::settle::exchange;
 use crate::statements::Op;
@@ -63,7 +64,8 @@ impl PostgresStorage {
         let lanes = |runtime, size, deadline| {
             Lanes::new(&options.config, tls.clone(), runtime, size, Arc::clone(&statements), deadline)
         };
-        let work = lanes(None, options.connections, options.deadline)?;
+        // Tables are not made in the time of a page.
+        let work = lanes(None, options.connections, options.deadline.max(DEADLINE))?;
         let pulse = lanes(Some(background.handle()), BEAT_CONNECTIONS, options.deadline.min(BEAT_DEADLINE))?;
         work.retry(|| async {
             let lane = work.lane().await?;
@@ -72,6 +74,7 @@ impl PostgresStorage {
             Ok(())
         })
         .await?;
+        let work = work.limited(options.deadline, options.statement_timeout);
         let listener = Listener {
             config: options.config.clone(),
             tls,
@@ -95,7 +98,7 @@ impl PostgresStorage {
         let mut lane = self.work.lane().await?;
         let alone = is_one_statement(jobs);
         if !alone {
-            lane.batch("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
+            lane.begin(WRITES).await?;
         }
         let answers = insert(&mut lane, self.handed_in(), jobs).await?;
         if !alone {

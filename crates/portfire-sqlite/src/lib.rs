@@ -60,6 +60,7 @@ pub struct SqliteOptions {
     prefix: Box<str>,
     synchronous: Synchronous,
     busy_timeout: Duration,
+    statement_timeout: Option<Duration>,
     clock: Arc<dyn Clock>,
     /// The same clock, where it is the host's and may be set.
     host: Option<Arc<clock::HostClock>>,
@@ -75,6 +76,7 @@ impl SqliteOptions {
             prefix: DEFAULT_PREFIX.into(),
             synchronous: Synchronous::Full,
             busy_timeout: Duration::from_secs(5),
+            statement_timeout: None,
             clock: Arc::<clock::HostClock>::clone(&clock),
             host: Some(clock),
         }
@@ -104,6 +106,21 @@ impl SqliteOptions {
         self
     }
 
+    /// How long it may take to look: at lists, jobs, counts. Then SQLite is interrupted, and the call fails as
+    /// transient. Writes are not limited by it. Default: no limit.
+    #[must_use]
+    pub const fn statement_timeout(mut self, timeout: Duration) -> Self {
+        self.statement_timeout = Some(timeout);
+        self
+    }
+
+    /// As a dashboard wants it, which should have a storage of its own: then a slow page keeps nobody waiting who
+    /// works. Three seconds for each look.
+    #[must_use]
+    pub const fn for_dashboard(self) -> Self {
+        self.statement_timeout(Duration::from_secs(3))
+    }
+
     /// Another clock, for tests that travel in time.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -124,6 +141,9 @@ pub(crate) fn sqlite_error(doing: &str, error: rusqlite::Error) -> Error {
     let message = format!("SQLite could not {doing}");
     let kind = match error.sqlite_error_code() {
         Some(Code::DatabaseBusy | Code::DatabaseLocked | Code::SchemaChanged) => Error::transient(message),
+        Some(Code::OperationInterrupted) => {
+            Error::transient(format!("{message} in the time that it may take"))
+        }
         Some(Code::TooBig | Code::TypeMismatch) => Error::misuse(message),
         _ => Error::broken(message),
     };

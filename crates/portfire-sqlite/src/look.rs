@@ -2,7 +2,7 @@
 //!
 //! Lists are put together from fixed parts; whatever a person typed is bound, never put into the text.
 
-use portfire_core::limits::COUNT_MAX;
+use portfire_core::limits::{ATTEMPTS_SHOWN, CHILDREN_SHOWN, COUNT_MAX, LOG_SHOWN};
 use portfire_core::storage::{
     AttemptView, EndedCount, JobDetails, JobSummary, LogLine, Overview, ParentView, PausedQueue, Progress,
     QueueCount, ServerView,
@@ -60,7 +60,8 @@ impl<'t, 'c> Look<'t, 'c> {
 
     fn details(&self, job: JobId, row: &Row) -> Result<JobDetails> {
         let result = self.of_job("result FROM portfire_result WHERE job", "job", job)?;
-        let children = self.of_job("DISTINCT child FROM portfire_dependency WHERE parent", "child", job)?;
+        let children = "DISTINCT child FROM portfire_dependency WHERE parent";
+        let children = self.of_job(children, &most("child", CHILDREN_SHOWN), job)?;
         Ok(JobDetails {
             summary: summary(row)?,
             args: Json::trusted(row.text(17)?),
@@ -90,8 +91,10 @@ impl<'t, 'c> Look<'t, 'c> {
     }
 
     fn log(&self, job: JobId) -> Result<Vec<LogLine>> {
-        let rows = self.of_job("at, attempt, text FROM portfire_log WHERE job", "seq", job)?;
+        let lines = "at, attempt, text FROM portfire_log WHERE job";
+        let rows = self.of_job(lines, &most("seq DESC", LOG_SHOWN), job)?;
         rows.iter()
+            .rev()
             .map(|row| Ok(LogLine { at: row.time(0)?, attempt: row.small(1)?, text: row.text(2)?.into() }))
             .collect()
     }
@@ -108,7 +111,7 @@ impl<'t, 'c> Look<'t, 'c> {
                 fault: row.opt_text(5)?.map(|message| Fault { message: message.into() }),
             })
         };
-        self.of_job(columns, "seq", job)?.iter().map(view).collect()
+        self.of_job(columns, &most("seq DESC", ATTEMPTS_SHOWN), job)?.iter().rev().map(view).collect()
     }
 
     fn parents(&self, job: JobId) -> Result<Vec<ParentView>> {
@@ -216,6 +219,11 @@ impl<'t, 'c> Look<'t, 'c> {
     }
 }
 
+/// An order, and where it ends.
+fn most(order: &str, limit: u32) -> String {
+    format!("{order} LIMIT {limit}")
+}
+
 pub(crate) fn summary(row: &Row) -> Result<JobSummary> {
     let state = match (row.opt_text(10)?, row.opt_int(11)?) {
         (Some(word), _) => word.parse()?,
@@ -246,4 +254,179 @@ pub(crate) fn summary(row: &Row) -> Result<JobSummary> {
         tags: tags(row.opt_text(15)?)?,
         fault: row.opt_text(16)?.map(|message| first_line(message).into()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
+
+    use portfire_core::storage::{
+        AuditRequest, Cursor, FaultCursor, FaultGroupRequest, FaultOrder, Filter, PageRequest, TallyBy,
+        TallyRequest, Target, Width,
+    };
+    use portfire_core::{JobId, Result, State, Timestamp};
+    use rusqlite::Connection;
+    use rusqlite::trace::{TraceEvent, TraceEventCodes};
+
+    use super::Look;
+    use crate::statements::Statements;
+    use crate::threads::Tx;
+    use crate::{DEFAULT_PREFIX, migrate, schedules, steer};
+
+    /// So many that a scan of all of them takes more steps than anything may.
+    const JOBS: u32 = 1_000_000;
+    /// Most steps of SQLite's machine, in thousands: a walk to its end, its counts, or a day of tallies. To read
+    /// every job would take more, even without doing anything with it.
+    const STEPS_MAX: u64 = 2_500;
+
+    thread_local! {
+        static ASKED: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    }
+
+    fn keep(event: TraceEvent<'_>) {
+        if let TraceEvent::Stmt(statement, _) = event {
+            ASKED.with_borrow_mut(|asked| asked.push(statement.sql().into_owned()));
+        }
+    }
+
+    /// A file that is full, and what it costs to look at it.
+    struct Full {
+        connection: Connection,
+        statements: Statements,
+        steps: Arc<AtomicU64>,
+    }
+
+    impl Full {
+        fn new() -> Self {
+            let connection = Connection::open_in_memory().unwrap();
+            migrate::migrate(&connection, DEFAULT_PREFIX).unwrap();
+            let fill = include_str!("../tests/it/fill.sql").replace("$jobs", &JOBS.to_string());
+            connection.execute_batch(&fill).unwrap();
+            let steps = Arc::<AtomicU64>::default();
+            let counted = Arc::clone(&steps);
+            let count = move || counted.fetch_add(1, Ordering::Relaxed) == u64::MAX;
+            connection.progress_handler(1_000, Some(count)).unwrap();
+            Self { connection, statements: Statements::with_prefix(DEFAULT_PREFIX), steps }
+        }
+
+        /// Asks, and judges what SQLite did for it.
+        fn costs<T>(&self, what: &str, statements: usize, ask: impl FnOnce(&Tx<'_>) -> Result<T>) -> T {
+            let trace = |on: Option<fn(TraceEvent<'_>)>| {
+                self.connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, on)
+            };
+            self.steps.store(0, Ordering::Relaxed);
+            trace(Some(keep));
+            let answer = ask(&Tx::new(&self.connection, &self.statements, Timestamp::default())).unwrap();
+            trace(None);
+            let (steps, asked) = (self.steps.load(Ordering::Relaxed), ASKED.take());
+            assert!(steps <= STEPS_MAX, "{what} takes {steps} thousand steps");
+            assert!((1..=statements).contains(&asked.len()), "{what} takes {} statements", asked.len());
+            for statement in asked {
+                let plan = self.plan(&statement);
+                let groups = statement.contains("GROUP BY");
+                assert!(
+                    groups || !plan.contains("TEMP B-TREE FOR ORDER BY"),
+                    "{what} sorts\n{statement}\n{plan}"
+                );
+            }
+            answer
+        }
+
+        fn plan(&self, statement: &str) -> String {
+            let mut explained = self.connection.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();
+            let values = vec![rusqlite::types::Null; explained.parameter_count()];
+            let values = rusqlite::params_from_iter(values);
+            let steps = explained.query_map(values, |row| row.get::<_, String>(3)).unwrap();
+            steps.map(std::result::Result::unwrap).collect::<Vec<_>>().join("\n")
+        }
+    }
+
+    /// Lists by what is walked and what is looked up, with what is rare and so is searched for to the end.
+    fn filters() -> Vec<Filter> {
+        let text = |text: &str| Some(text.into());
+        let all = Filter::default();
+        let mut filters = vec![
+            Filter { tag: text("common"), ..all.clone() },
+            Filter { fault: Some("0000000000000000".parse().unwrap()), ..all.clone() },
+        ];
+        for state in std::iter::once(None).chain(State::ALL.map(Some)) {
+            let of = Filter { state, ..all.clone() };
+            filters.push(of.clone());
+            filters.push(Filter { kind: text("rare"), ..of.clone() });
+            filters.push(Filter { queue: text("nothing"), ..of.clone() });
+            filters.push(Filter { text: text("needle"), ..of.clone() });
+            filters.push(Filter { tag: text("rare"), ..of.clone() });
+            filters.push(Filter {
+                since: Some(Timestamp::default()),
+                until: Some(Timestamp::default()),
+                ..of
+            });
+        }
+        filters
+    }
+
+    #[test]
+    fn looking_at_a_full_file_goes_along_indexes_and_ends() {
+        let full = Full::new();
+        for filter in filters() {
+            let what = format!("{filter:?}");
+            let page = |after| PageRequest { limit: 50, after };
+            // The walk, and the summary of each job on the page.
+            let list =
+                |after| full.costs(&what, 52, |tx| Look::new(tx, DEFAULT_PREFIX).list(&filter, &page(after)));
+            let first = list(None);
+            list(first.next.or_else(|| first.jobs.last().map(Cursor::of)));
+        }
+        // Three for each queue, and one for each state and for the rest.
+        full.costs("the overview", 5 * 3 + 11, |tx| Look::new(tx, DEFAULT_PREFIX).overview());
+        full.costs("what it is", 3, |tx| Look::new(tx, DEFAULT_PREFIX).describe("here"));
+        let last: JobId = format!("01990000-0000-7000-8000-{JOBS:012x}").parse().unwrap();
+        let job =
+            full.costs("a job with many children", 7, |tx| Look::new(tx, DEFAULT_PREFIX).get(last)).unwrap();
+        assert_eq!((job.children.len(), job.log.len()), (100, 500));
+        statistics(&full);
+        steering(&full);
+    }
+
+    fn statistics(full: &Full) {
+        let now =
+            full.connection.query_row("SELECT max(at) FROM portfire_tally", [], |row| row.get(0)).unwrap();
+        let now = Timestamp::from_micros(now);
+        for (width, days) in [(Width::Minute, 1), (Width::Hour, 7), (Width::Day, 30)] {
+            for by in [TallyBy::Total, TallyBy::Kind, TallyBy::Queue] {
+                let from = now.before(Duration::from_secs(days * 86_400));
+                let request = TallyRequest { by, ..TallyRequest::total(width, from, now) };
+                let tallies = |tx: &Tx<'_>| Look::new(tx, DEFAULT_PREFIX).tallies(&request);
+                assert!(!full.costs(&format!("{request:?}"), 1, tallies).is_empty());
+            }
+        }
+        for order in [FaultOrder::Latest, FaultOrder::Most] {
+            let request = FaultGroupRequest { order, ..FaultGroupRequest::default() };
+            let ask = |request: FaultGroupRequest| {
+                let what = format!("{request:?}");
+                full.costs(&what, 1, |tx| Look::new(tx, DEFAULT_PREFIX).fault_groups(&request))
+            };
+            let groups = ask(request.clone());
+            ask(FaultGroupRequest { after: groups.last().map(FaultCursor::of), ..request.clone() });
+            ask(FaultGroupRequest { only: groups.last().map(|group| group.fingerprint), ..request });
+        }
+    }
+
+    fn steering(full: &Full) {
+        let target = Target::Job("01990000-0000-7000-8000-0000000003e8".parse().unwrap());
+        for about in [None, Some(&target)] {
+            let page = |before| AuditRequest { limit: 50, before };
+            let entries = full.costs("the audit", 1, |tx| steer::audit(tx, about, page(None)));
+            assert_eq!(entries.len(), 50);
+            let before = entries.last().map(|entry| entry.id);
+            full.costs("more of the audit", 1, |tx| steer::audit(tx, about, page(before)));
+        }
+        // What became of each run is looked up.
+        full.costs("schedules", 1 + 101, |tx| schedules::list(tx, Some("schedule 00500"), 101));
+        full.costs("a schedule", 2, |tx| schedules::get(tx, "schedule 00500"));
+        full.costs("slots", 1 + 50, |tx| schedules::slots(tx, "schedule 00500", None, 50));
+    }
 }

@@ -1,7 +1,7 @@
 //! What was counted, and failures by what they have in common, as a person looks at them; and what this
 //! storage is. Reads only.
 
-use portfire_core::limits::COUNT_MAX;
+use portfire_core::limits::GROUP_COUNT_MAX;
 use portfire_core::storage::{
     FaultGroup, FaultGroupRequest, FaultOrder, StorageView, Tally, TallyBy, TallyRequest, Width,
 };
@@ -50,7 +50,7 @@ impl Look<'_, '_> {
         // The first page begins before everything: no number is higher, and no digit is `g`.
         let sql = format!(
             "SELECT fingerprint, kind, sample, first_at, last_at, count, last_job, (SELECT count(*) FROM (
-               SELECT 1 FROM portfire_finished AS f WHERE f.fingerprint = g.fingerprint LIMIT {COUNT_MAX}))
+               SELECT 1 FROM portfire_finished AS f WHERE f.fingerprint = g.fingerprint LIMIT {GROUP_COUNT_MAX}))
              FROM portfire_fault_group AS g WHERE ({by}, fingerprint) < (?1, ?2) AND {}
              ORDER BY {by} DESC, fingerprint DESC LIMIT ?4",
             if only.is_some() { "fingerprint = ?3" } else { "?3 IS NULL" }

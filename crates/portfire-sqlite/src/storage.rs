@@ -69,7 +69,7 @@ impl SqliteStorage {
         };
         let writer = start("writer", Mode::Write(options.synchronous), connection)?;
         let pulse = start("beat", Mode::Beat, connect(&options)?)?;
-        let reader = || start("reader", Mode::Read, connect(&options)?);
+        let reader = || start("reader", Mode::Read(options.statement_timeout), connect(&options)?);
         let readers = [reader()?, reader()?];
         Ok(Self { options, writer, pulse, readers, turn: AtomicUsize::new(0), bell })
     }

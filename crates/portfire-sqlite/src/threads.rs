@@ -5,7 +5,8 @@
 //!    concurrent calls share a flush, and an idle database adds no delay.
 //! 3. If one of a group fails, the group is rolled back and each is run alone, so only it fails. If the
 //!    file stays locked, all of the group fail at once.
-//! 4. A thread ends when its last sender is gone.
+//! 4. A reader is interrupted when its time is over, if it has a limit.
+//! 5. A thread ends when its last sender is gone.
 //!
 //! Nothing is answered before its commit. The caller may be gone; the work is done all the same.
 
@@ -13,8 +14,8 @@ use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use portfire_core::{Clock, Error, Result, Timestamp};
@@ -33,6 +34,8 @@ const GROUP_MAX: usize = 512;
 /// How long a group of several waits for those of the last group that are missing: a fraction of a flush, and
 /// less than a commit without one.
 const GATHER: Duration = Duration::from_micros(50);
+/// Steps of SQLite's machine between two looks at the clock: a fraction of a millisecond.
+const STEPS_UNWATCHED: i32 = 10_000;
 /// When the callers of the last group count as gone.
 const DISPERSED_AFTER: Duration = Duration::from_millis(1);
 
@@ -43,8 +46,8 @@ pub(crate) enum Mode {
     Write(Synchronous),
     /// One short write at a time, for heartbeats.
     Beat,
-    /// Consistent reads.
-    Read,
+    /// Consistent reads, of which none takes longer than this.
+    Read(Option<Duration>),
 }
 
 /// An open transaction, and the one instant that counts as now in it.
@@ -236,7 +239,11 @@ impl Thread {
         woke: impl Fn() + Send + 'static,
     ) -> Result<Self> {
         let (sender, receiver) = channel();
-        let server = Server { mode, connection, statements, clock, woke };
+        let alarm = match mode {
+            Mode::Read(Some(limit)) => Some(Alarm::on(&connection, limit)?),
+            _ => None,
+        };
+        let server = Server { mode, alarm, connection, statements, clock, woke };
         std::thread::Builder::new()
             .name(format!("portfire-{name}"))
             .spawn(move || server.serve(&receiver))
@@ -300,8 +307,36 @@ fn gather(group: &mut Vec<Box<dyn Work>>, expected: usize, inbox: &Receiver<Box<
     }
 }
 
+/// Interrupts SQLite when the time of a call is over.
+struct Alarm {
+    limit: Duration,
+    rings_at: Arc<Mutex<Option<Instant>>>,
+}
+
+impl Alarm {
+    fn on(connection: &Connection, limit: Duration) -> Result<Self> {
+        let rings_at = Arc::<Mutex<Option<Instant>>>::default();
+        let known = Arc::clone(&rings_at);
+        let rings = move || known.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(is_past);
+        let watched = connection.progress_handler(STEPS_UNWATCHED, Some(rings));
+        watched.map_err(|e| sqlite_error("watch the time", e))?;
+        Ok(Self { limit, rings_at })
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "SQLite has no timers; somebody has to look at the clock")]
+    fn set(&self) {
+        *self.rings_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + self.limit);
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "SQLite has no timers; somebody has to look at the clock")]
+fn is_past(instant: Instant) -> bool {
+    Instant::now() >= instant
+}
+
 struct Server<W> {
     mode: Mode,
+    alarm: Option<Alarm>,
     connection: Connection,
     statements: Arc<Statements>,
     clock: Arc<dyn Clock>,
@@ -361,7 +396,10 @@ impl<W: Fn()> Server<W> {
     }
 
     fn transact_as_set<'c>(&'c self, group: &mut [Box<dyn Work>], kept: &mut Kept<'c>) -> Result<bool> {
-        self.execute(if self.mode == Mode::Read { "BEGIN" } else { "BEGIN IMMEDIATE" })?;
+        if let Some(alarm) = &self.alarm {
+            alarm.set();
+        }
+        self.execute(if matches!(self.mode, Mode::Read(_)) { "BEGIN" } else { "BEGIN IMMEDIATE" })?;
         let (statements, now) = (&self.statements, self.clock.now());
         let mut tx = Tx::with_kept(&self.connection, statements, std::mem::take(kept), now);
         let done = group.iter_mut().try_for_each(|work| work.run(&mut tx));

@@ -85,7 +85,9 @@ cases! {
         a_job_that_runs_again_is_not_pruned a_dead_server_that_holds_a_job_is_not_forgotten;
     notes: log_lines_keep_the_order_in_which_they_were_said notes_outlive_the_attempt_and_the_end
         progress_is_replaced_whole notes_keep_any_text_and_touch_only_their_job
-        nothing_of_a_deleted_job_is_left;
+        nothing_of_a_deleted_job_is_left of_what_is_long_only_so_much_is_shown;
+    hostile: what_would_be_sql_is_text_wherever_it_stands
+        orders_to_what_would_be_sql_reach_only_what_is_named_so;
     family: children_follow_every_end a_failed_parent_may_still_succeed several_parents_are_all_waited_for
         cancelling_goes_down_the_line a_parent_that_has_ended_counts_at_once deleting_a_parent_cancels
         results_outlive_the_parent;
@@ -122,7 +124,7 @@ cases! {
         pages_are_stable_while_jobs_come_and_go a_page_begins_after_a_job_that_is_gone
         every_list_has_its_order a_page_that_is_just_full_is_the_last filters_hold_in_every_state
         the_overview_is_in_order details_tell_the_whole_history;
-    search: times_narrow_every_list filters_hold_together text_finds_what_was_said_last
+    search: times_narrow_every_list a_list_is_entered_at_a_time filters_hold_together text_finds_what_was_said_last
         a_list_tells_servers_tags_and_faults a_rare_job_is_found_page_by_page counts_stop_where_nobody_counts
         the_oldest_of_a_queue_is_the_one_due_first a_storage_says_what_it_is;
     tallies: nothing_has_no_tally every_end_is_counted crashes_are_counted families_are_counted

@@ -12,6 +12,7 @@ use portfire_core::{Clock, Error, IdSequence, JobId, Result, Storage, Timestamp}
 
 use crate::call::handle_of;
 use crate::clock::{SystemClock, system_dice};
+use crate::connect::{User, open};
 use crate::{Call, Job, JobHandle};
 
 /// One sequence for the whole process, so that ids sort in the order of the calls that made them,
@@ -59,7 +60,16 @@ impl Jobs {
     /// # Errors
     /// Misuse if the URL or an option is not understood; broken if the database is not usable.
     pub async fn connect(url: &str) -> Result<Self> {
-        crate::connect::open(url).await.map(Self::new)
+        open(url, User::Jobs).await.map(Self::new)
+    }
+
+    /// Opens the same once more for a dashboard: a storage of its own with few connections, where what takes
+    /// longer than three seconds is ended. So a slow page never keeps those waiting who enqueue and work.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn storage_for_dashboard(url: &str) -> Result<Arc<dyn Storage>> {
+        open(url, User::Dashboard).await
     }
 
     /// A client of this storage.

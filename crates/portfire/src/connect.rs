@@ -6,16 +6,25 @@ use std::sync::Arc;
 
 use portfire_core::{Error, Result, Storage};
 
+/// Who a storage is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum User {
+    /// Those who enqueue and work.
+    Jobs,
+    /// A dashboard: few connections, and little patience.
+    Dashboard,
+}
+
 /// Opens the storage that `url` names.
-pub(crate) async fn open(url: &str) -> Result<Arc<dyn Storage>> {
+pub(crate) async fn open(url: &str, user: User) -> Result<Arc<dyn Storage>> {
     match url.split_once("://") {
         #[cfg(feature = "sqlite")]
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("sqlite") => with_sqlite::open(rest).await,
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("sqlite") => with_sqlite::open(rest, user).await,
         #[cfg(feature = "postgres")]
         Some((scheme, rest))
             if ["postgres", "postgresql"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) =>
         {
-            postgres(rest).await
+            postgres(rest, user).await
         }
         Some((scheme, _)) => Err(Error::misuse(format!(
             "no backend for the URL scheme `{scheme}`; this build knows {}",
@@ -45,8 +54,9 @@ const KNOWN: &[&str] = &[
 ];
 
 #[cfg(feature = "postgres")]
-async fn postgres(rest: &str) -> Result<Arc<dyn Storage>> {
+async fn postgres(rest: &str, user: User) -> Result<Arc<dyn Storage>> {
     let options = portfire_postgres::PostgresOptions::new(&format!("postgres://{rest}"))?;
+    let options = if user == User::Dashboard { options.for_dashboard() } else { options };
     Ok(Arc::new(portfire_postgres::PostgresStorage::open(options).await?))
 }
 
@@ -58,8 +68,10 @@ mod with_sqlite {
     use portfire_core::{Error, Result, Storage};
     use portfire_sqlite::{SqliteOptions, SqliteStorage, Synchronous};
 
+    use super::User;
+
     /// Opens what follows `sqlite://`.
-    pub(super) async fn open(rest: &str) -> Result<Arc<dyn Storage>> {
+    pub(super) async fn open(rest: &str, user: User) -> Result<Arc<dyn Storage>> {
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
         if path.is_empty() || path == ":memory:" {
             return Err(Error::misuse(
@@ -71,6 +83,9 @@ mod with_sqlite {
             options = option(options, pair)?;
         }
         check_place(Path::new(path))?;
+        if user == User::Dashboard {
+            options = options.for_dashboard();
+        }
         Ok(Arc::new(SqliteStorage::open(options).await?))
     }
 

@@ -35,3 +35,9 @@ struct Storage;
 
 #[doc = include_str!("../../../docs/guide/zh-TW/storage.md")]
 struct StorageInChinese;
+
+#[doc = include_str!("../../../docs/guide/en/statistics.md")]
+struct Statistics;
+
+#[doc = include_str!("../../../docs/guide/zh-TW/statistics.md")]
+struct StatisticsInChinese;

@@ -4,7 +4,7 @@
 use super::Tree;
 
 /// The edges, each with what it does there.
-const EDGES: [&str; 25] = [
+const EDGES: [&str; 26] = [
     // reads the system's clocks, for the client and the server
     "crates/portfire/src/clock.rs",
     // starts a host's one long task
@@ -23,6 +23,8 @@ const EDGES: [&str; 25] = [
     "crates/portfire/src/server/running.rs",
     // reads the host's clock, and passes the time between two looks of a live page
     "crates/portfire-dashboard/src/clock.rs",
+    // measures time, and finds the database in the environment
+    "crates/portfire-dashboard/examples/scale.rs",
     // finds the browser of the tests in the environment
     "crates/portfire-dashboard/tests/it/chromium.rs",
     // reads the host's clock, for SQLite

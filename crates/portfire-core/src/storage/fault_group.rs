@@ -28,7 +28,8 @@ pub struct FaultGroup {
     pub count: u64,
     /// The job that joined it last.
     pub last_job: JobId,
-    /// How many of its jobs are failed now; [`COUNT_MAX`](crate::limits::COUNT_MAX) means that many or more.
+    /// How many of its jobs are failed now; [`GROUP_COUNT_MAX`](crate::limits::GROUP_COUNT_MAX) means that many
+    /// or more.
     pub kept: u64,
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{PausedQueue, Progress, ServerInfo, ServerOrder};
+use super::{PausedQueue, Progress, ServerInfo, ServerOrder, Walk};
 use crate::limits::PAGE_MAX;
 use crate::{
     Error, Fault, Fingerprint, JobId, Json, Policy, Result, ServerId, Slot, State, Timestamp, Trigger,
@@ -63,13 +63,15 @@ pub struct JobDetails {
     pub result: Option<Json>,
     /// How far it is or was.
     pub progress: Option<Progress>,
-    /// Its log lines, first to last.
+    /// Its last log lines, first to last; no more than [`LOG_SHOWN`](crate::limits::LOG_SHOWN).
     pub log: Vec<LogLine>,
-    /// Its attempts that did not succeed, first to last.
+    /// The last of its attempts that did not succeed, first to last; no more than
+    /// [`ATTEMPTS_SHOWN`](crate::limits::ATTEMPTS_SHOWN).
     pub history: Vec<AttemptView>,
     /// The jobs it waits or waited for.
     pub parents: Vec<ParentView>,
-    /// The jobs that wait or waited for it, by id.
+    /// The first of the jobs that wait or waited for it, by id; no more than
+    /// [`CHILDREN_SHOWN`](crate::limits::CHILDREN_SHOWN).
     pub children: Vec<JobId>,
 }
 
@@ -196,6 +198,26 @@ impl Cursor {
     pub fn of(job: &JobSummary) -> Self {
         let at = job.finished_at.unwrap_or(job.run_at);
         Self { queue: job.queue.clone(), priority: job.priority, at, id: job.id }
+    }
+}
+
+impl Cursor {
+    /// The place of an instant in the list that this filter names: what comes after it is from that instant on, in
+    /// the order of the list, by the time that it is sorted by. `None` for enqueued jobs, which are in the order
+    /// in which they are claimed.
+    ///
+    /// Lists by id are sorted by when the id was made, which is in it.
+    pub fn at(filter: &Filter, instant: Timestamp) -> Option<Self> {
+        let walk = Walk::of(filter)?;
+        let mut id = match walk {
+            Walk::Line => return None,
+            Walk::All | Walk::Tag | Walk::Ended(_) | Walk::Fault => [0xFF; 16],
+            Walk::Place(_) | Walk::Due(_) => [0; 16],
+        };
+        if matches!(walk, Walk::All | Walk::Tag | Walk::Place(_)) {
+            id[..6].copy_from_slice(&instant.as_millis().to_be_bytes()[2..]);
+        }
+        Some(Self { queue: "".into(), priority: 0, at: instant, id: JobId::from_bytes(id) })
     }
 }
 

@@ -174,7 +174,8 @@ pub trait Storage: fmt::Debug + Send + Sync {
     /// on. None if there is no such schedule.
     fn slots(&self, schedule: Box<str>, before: Option<Timestamp>, limit: u32) -> Answer<'_, Vec<SlotView>>;
 
-    /// Everything known of each job; `None` where there is no such job.
+    /// What is known of each job; `None` where there is no such job. Of what can be long, its log, its attempts
+    /// and its children, no more than [`JobDetails`] says.
     fn get(&self, jobs: Vec<JobId>) -> Answer<'_, Vec<Option<JobDetails>>>;
 
     /// One page of jobs. What is walked for it, and when that ends, is decided by [`Walk`] and [`Walker`].

@@ -5,6 +5,7 @@
 //! 3. What deletes is asked twice.
 //! 4. The storage does it, guarded by the table of states ([`act`]); the answers are counted and told.
 
+pub(crate) mod alike;
 pub(crate) mod queues;
 pub(crate) mod schedules;
 pub(crate) mod servers;
@@ -23,6 +24,7 @@ use crate::page::{confirm, see_other};
 use crate::pairs::Pairs;
 use crate::reader::within;
 use crate::refusal::{Refusal, Result};
+use crate::time;
 
 /// The longest that a job may be put off: ten years.
 const DELAY_MAX: Duration = Duration::from_secs(10 * 366 * 86_400);
@@ -125,8 +127,7 @@ impl Steer {
 /// The instant that a form names: `delay` in seconds from now, or `at` in UTC as browsers write it.
 pub(crate) fn instant(form: &Pairs, now: Timestamp) -> Option<Timestamp> {
     if let Some(at) = form.get("at") {
-        let civil: jiff::civil::DateTime = at.trim_end_matches('Z').parse().ok()?;
-        return Some(jiff::tz::TimeZone::UTC.to_timestamp(civil).ok()?.into());
+        return time::typed(at);
     }
     let delay = Duration::from_secs(form.get("delay")?.parse().ok()?);
     (delay <= DELAY_MAX).then(|| now.after(delay))

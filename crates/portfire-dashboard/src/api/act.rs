@@ -36,6 +36,19 @@ pub(crate) async fn jobs(ctx: Ctx, steer: Steer) -> Result<Response> {
     Ok(answer(Object::new().with("items", items)))
 }
 
+/// Does one round of this to all failures of a group; `next` is null when all are done.
+pub(crate) async fn alike(ctx: Ctx, steer: Steer) -> Result<Response> {
+    allow(&ctx.form, &["fault", "until", "after", "reason"])?;
+    let round = actions::alike::round(&ctx, steer).await?;
+    let done = round.acted.iter().filter(|one| matches!(one, Acted::Done(_))).count();
+    let object = Object::new()
+        .with("done", done)
+        .with("refused", round.acted.len() - done)
+        .with("until", round.until)
+        .with("next", round.next.map(Value::of));
+    Ok(answer(object))
+}
+
 /// Runs a schedule now.
 pub(crate) async fn run_schedule(ctx: Ctx) -> Result<Response> {
     let id = schedule(&ctx)?;

@@ -15,12 +15,15 @@ enum Shape {
 }
 
 /// Every field there is: its name, the name it has in a form, and what it holds.
-const FIELDS: [(&str, &str, Shape); 10] = [
+const FIELDS: [(&str, &str, Shape); 13] = [
     ("jobs", "job", Shape::Texts),
     ("expect", "expect", Shape::Text),
     ("attempts", "attempts", Shape::Whole),
     ("at", "at", Shape::Instant),
     ("delay_seconds", "delay", Shape::Whole),
+    ("fault", "fault", Shape::Text),
+    ("until", "until", Shape::Instant),
+    ("after", "after", Shape::Text),
     ("queue", "queue", Shape::Text),
     ("priority", "priority", Shape::Whole),
     ("schedule", "schedule", Shape::Text),

@@ -136,7 +136,8 @@ pub(crate) async fn queues(ctx: Ctx) -> Result<Response> {
 pub(crate) async fn servers(ctx: Ctx) -> Result<Response> {
     known(&ctx, &[])?;
     let glance = ctx.glance().await?;
-    let items = Value::each(visible(&ctx, &glance), |server| shape::server(server, &ctx.grant.scope));
+    let items =
+        Value::each(visible(&ctx.grant.scope, &glance), |server| shape::server(server, &ctx.grant.scope));
     Ok(answer(list(items, None)))
 }
 

@@ -9,6 +9,7 @@ use portfire_core::{ScheduleView, Standing, State, Timestamp};
 
 use super::write::{Object, Value};
 use crate::gate::Scope;
+use crate::page::servers::tells_running;
 use crate::sampler::Glance;
 
 fn texts(items: &[Box<str>]) -> Vec<Value> {
@@ -182,7 +183,7 @@ pub(super) fn server(view: &ServerView, scope: &Scope) -> Value {
         .with("pid", info.pid)
         .with("queues", Value::each(queues, |queue| (&**queue).into()))
         .with("slots", info.slots)
-        .with("running", info.running)
+        .with("running", Some(info.running).filter(|_| tells_running(scope, view)))
         .with("started_at", view.started_at)
         .with("lease_until", view.lease_until)
         .with("order", view.order.as_str())

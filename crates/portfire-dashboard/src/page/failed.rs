@@ -82,7 +82,7 @@ fn table(ctx: &Ctx, groups: &[FaultGroup], now: Timestamp) -> Markup {
                     }
                     td .number data-label=(text.times()) { (time::grouped(group.count)) }
                     td .number .zero[group.kept == 0] data-label=(text.failed_now()) {
-                        a href=(jobs) { (part::count(group.kept)) }
+                        a href=(jobs) { (part::alike(group.kept)) }
                     }
                     td data-label=(text.last_seen()) {
                         (part::when(text, now, group.last_at)) " " (part::job_link(ctx, group.last_job))

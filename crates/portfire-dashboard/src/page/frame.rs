@@ -7,7 +7,8 @@ use axum::response::Response;
 use maud::{DOCTYPE, Markup, html};
 use portfire_core::{Language, State};
 
-use super::{notice, part};
+use super::servers::visible;
+use super::{keys, notice, part};
 use crate::assets::{ICON, SCRIPT, STYLE};
 use crate::ctx::{Ctx, Theme, Visit};
 use crate::gate::{Grant, Permission, Scope};
@@ -103,6 +104,7 @@ impl Page {
                     }
                     (self.main(visit))
                     (footer(visit, grant))
+                    @if grant.is_some() { (keys::sheet(visit.text)) }
                 }
             }
         }
@@ -187,7 +189,7 @@ fn navigation(visit: &Visit, grant: &Grant, section: Option<Section>) -> Markup 
     let glance = visit.shared.sampler.last_known();
     let count = |state| glance.as_ref().map(|glance| glance.count(state, &grant.scope));
     let running = count(State::Processing);
-    let servers = glance.as_ref().map(|glance| glance.overview.servers.len() as u64);
+    let servers = glance.as_ref().map(|glance| visible(&grant.scope, glance).len() as u64);
     let places = [
         (Section::Overview, "/", text.overview(), None, ""),
         (Section::Jobs, "/jobs", text.jobs(), running, ""),
@@ -204,7 +206,7 @@ fn navigation(visit: &Visit, grant: &Grant, section: Option<Section>) -> Markup 
             ul {
                 @for (place, path, word, count, tone) in places.into_iter().filter(|place| may_visit(grant, place.0)) {
                     li {
-                        a href=(visit.urls.at(path)) aria-current=[(section == Some(place)).then_some("page")] {
+                        a href=(visit.urls.at(path)) data-key=(keys::of(place)) aria-current=[(section == Some(place)).then_some("page")] {
                             span { (word) }
                             @if let Some(count) = count.filter(|count| *count > 0) {
                                 span .count .(tone) { (part::count(count)) }
@@ -237,6 +239,7 @@ fn footer(visit: &Visit, grant: Option<&Grant>) -> Markup {
                 span { (text.version(env!("CARGO_PKG_VERSION"))) }
                 @if let Some(glance) = glance { span #as-of { (as_of(&glance)) } }
                 span { (text.signed_in(&grant.actor)) }
+                button #keys-open .quiet type="button" hidden { (text.keyboard()) }
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use axum::response::Response;
 use maud::{Markup, html};
+use portfire_core::limits::{CHILDREN_SHOWN, LOG_SHOWN};
 use portfire_core::storage::{AttemptView, AuditRequest, JobDetails, LogLine, Progress, Target};
 use portfire_core::{Keep, ServerId, State, Timestamp, Trigger};
 
@@ -16,10 +17,6 @@ use crate::refusal::Result;
 use crate::sampler::Glance;
 use crate::time;
 
-/// Most lines of a log shown: the latest.
-const LOG_SHOWN_MAX: usize = 500;
-/// Most attempts shown: the latest.
-const ATTEMPTS_SHOWN_MAX: usize = 50;
 /// Most bytes of arguments or of a result shown.
 const JSON_SHOWN_MAX: usize = 64 << 10;
 
@@ -197,7 +194,7 @@ fn bar(text: Text, progress: &Progress) -> Markup {
 /// What went wrong, the latest first and open.
 fn attempts(ctx: &Ctx, job: &JobDetails, glance: &Glance, now: Timestamp) -> Markup {
     html! {
-        @for (at, attempt) in job.history.iter().rev().take(ATTEMPTS_SHOWN_MAX).enumerate() {
+        @for (at, attempt) in job.history.iter().rev().enumerate() {
             (failed_attempt(ctx, attempt, glance, at == 0, now))
         }
     }
@@ -230,11 +227,10 @@ fn failed_attempt(
 }
 
 fn log(ctx: &Ctx, lines: &[LogLine]) -> Markup {
-    let skipped = lines.len().saturating_sub(LOG_SHOWN_MAX);
     html! {
-        @if skipped > 0 { p .none { (ctx.text.log_skipped(skipped as u64)) } }
+        @if lines.len() >= LOG_SHOWN as usize { p .none { (ctx.text.last_lines(LOG_SHOWN.into())) } }
         ol .log tabindex="0" aria-label=(ctx.text.log()) {
-            @for line in &lines[skipped..] {
+            @for line in lines {
                 li {
                     time datetime=(line.at) { (time::utc(line.at)) }
                     " "
@@ -315,8 +311,10 @@ fn relatives(ctx: &Ctx, job: &JobDetails) -> Markup {
         }
         @if !job.children.is_empty() {
             h3 { (text.children()) }
-            ul .plain { @for child in job.children.iter().take(50) { li { (part::job_link(ctx, *child)) } } }
-            @if job.children.len() > 50 { p .none { (text.and_more((job.children.len() - 50) as u64)) } }
+            ul .plain { @for child in &job.children { li { (part::job_link(ctx, *child)) } } }
+            @if job.children.len() >= CHILDREN_SHOWN as usize {
+                p .none { (text.first_ones(CHILDREN_SHOWN.into())) }
+            }
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use axum::response::Response;
 use maud::{Markup, html};
-use portfire_core::storage::{Cursor, JobSummary, Page as List, PageRequest};
+use portfire_core::storage::{Cursor, Filter, JobSummary, Page as List, PageRequest};
 use portfire_core::{State, Timestamp};
 
 use super::frame::{Page, Section, may_steer_jobs};
-use super::{part, see_other};
+use super::{alike, part, see_other};
 use crate::actions::Steer;
 use crate::ctx::Ctx;
 use crate::filter::{Query, Wrong, parse};
@@ -15,6 +15,7 @@ use crate::messages::Text;
 use crate::pairs::Pairs;
 use crate::refusal::Result;
 use crate::sampler::Glance;
+use crate::time;
 
 /// Jobs on a page, unless asked otherwise.
 const PAGE: u32 = 50;
@@ -28,7 +29,11 @@ pub(crate) async fn show(ctx: Ctx) -> Result<Response> {
     let glance = ctx.glance().await?;
     let now = ctx.now(&glance);
     let list = match &query {
-        Ok(query) => ctx.read().list(query.at(now), page_request(&ctx.query)).await?,
+        Ok(query) => {
+            let filter = query.at(now);
+            let page = page_at(&ctx.query, &filter);
+            ctx.read().list(filter, page).await?
+        }
         Err(_) => List::default(),
     };
     let state = query.as_ref().ok().and_then(|query| query.filter.state);
@@ -37,10 +42,12 @@ pub(crate) async fn show(ctx: Ctx) -> Result<Response> {
         h1 { (state.map_or(text.jobs(), |state| text.state(state))) }
         (tabs(&ctx, &glance, query.as_ref().ok()))
         (filter_box(&ctx, &typed, query.as_ref().err()))
+        @if let Some(fault) = query.as_ref().ok().and_then(|query| query.filter.fault) { (alike::links(&ctx, fault)) }
         @if list.jobs.is_empty() {
             (nothing(&ctx, &typed, query.is_err()))
         } @else { (table(&ctx, &list, state, now)) }
         (pager(&ctx, &list))
+        @if query.as_ref().is_ok_and(|query| Cursor::at(&query.filter, now).is_some()) { (jump(&ctx, &typed)) }
     };
     let section = match state {
         Some(State::Failed) => Section::Failed,
@@ -55,6 +62,28 @@ pub(crate) async fn show(ctx: Ctx) -> Result<Response> {
 pub(crate) fn page_request(query: &Pairs) -> PageRequest {
     let limit = query.get("limit").and_then(|limit| limit.parse().ok()).unwrap_or(PAGE);
     PageRequest { limit, after: query.get("after").and_then(|cursor| cursor.parse::<Cursor>().ok()) }
+}
+
+/// The same; or from the time on that a person jumped to.
+fn page_at(query: &Pairs, filter: &Filter) -> PageRequest {
+    let page = page_request(query);
+    let at = query.get("at").filter(|_| page.after.is_none()).and_then(time::typed);
+    PageRequest { after: page.after.or_else(|| Cursor::at(filter, at?)), ..page }
+}
+
+/// Goes to a time in the list. Without a script it is typed in UTC.
+fn jump(ctx: &Ctx, typed: &str) -> Markup {
+    let text = ctx.text;
+    html! {
+        form .jump action=(ctx.urls.at("/jobs")) {
+            @if !typed.is_empty() { input type="hidden" name="q" value=(typed); }
+            label for="at" { (text.jump()) " " span data-utc { "(UTC)" } }
+            " "
+            input #at type="datetime-local" name="at" step="1" required;
+            " "
+            button { (text.find()) }
+        }
+    }
 }
 
 fn tabs(ctx: &Ctx, glance: &Glance, query: Option<&Query>) -> Markup {
@@ -283,14 +312,14 @@ pub(crate) const fn steer_word(text: Text, steer: Steer) -> &'static str {
 fn nothing(ctx: &Ctx, typed: &str, is_wrong: bool) -> Markup {
     let text = ctx.text;
     let hint = html! {
-        @if !typed.is_empty() || ctx.query.get("after").is_some() {
+        @if !typed.is_empty() || ctx.query.get("after").or(ctx.query.get("at")).is_some() {
             p { a href=(ctx.urls.at("/jobs")) { (text.clear_filter()) } }
         }
     };
     match typed {
         _ if is_wrong => hint,
         "state:failed" => part::empty(text.no_failures(), html! { p { (text.no_failures_hint()) } }),
-        "" if ctx.query.get("after").is_none() => {
+        "" if ctx.query.get("after").or(ctx.query.get("at")).is_none() => {
             part::empty(text.no_jobs(), html! { p { (text.first_enqueue()) } })
         }
         _ => part::empty(text.nothing_matches(), hint),
@@ -299,14 +328,14 @@ fn nothing(ctx: &Ctx, typed: &str, is_wrong: bool) -> Markup {
 
 fn pager(ctx: &Ctx, list: &List) -> Markup {
     let text = ctx.text;
-    let first = ctx.query.without(&["after", "done", "lang"]);
+    let first = ctx.query.without(&["after", "at", "done", "lang"]);
     let next = list
         .next
         .as_ref()
         .map(|next| ctx.urls.with("/jobs", &first.clone().with("after", &next.to_string())));
     html! {
         nav .pager aria-label=(text.paging()) {
-            @if ctx.query.get("after").is_some() {
+            @if ctx.query.get("after").or(ctx.query.get("at")).is_some() {
                 a .button href=(ctx.urls.with("/jobs", &first)) { (text.first_page()) }
             }
             @if let Some(next) = next.as_ref().filter(|_| list.exhausted) {

@@ -13,8 +13,6 @@ use crate::messages::Text;
 
 /// The width of the track, in its own units.
 const WIDTH: u64 = 1_000;
-/// Most attempts told: the latest.
-const ATTEMPTS_TOLD_MAX: usize = 50;
 
 /// Something that happened to a job, or is expected to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,8 +43,7 @@ enum What {
 fn events(text: Text, job: &JobDetails, deeds: &[AuditEntry]) -> Vec<Event> {
     let one = &job.summary;
     let mut events = vec![Event { at: one.created_at, what: What::Created }];
-    let latest = job.history.len().saturating_sub(ATTEMPTS_TOLD_MAX);
-    for attempt in &job.history[latest..] {
+    for attempt in &job.history {
         events.push(Event { at: attempt.started_at, what: What::Began(attempt.attempt) });
         let what = What::Ended { attempt: attempt.attempt, outcome: attempt.outcome.clone() };
         events.push(Event { at: attempt.ended_at, what });
@@ -128,8 +125,8 @@ fn track(text: Text, job: &JobDetails, now: Timestamp) -> Markup {
     let attempt_tone = |ended: Timestamp| {
         if one.finished_at == Some(ended) { one.state.as_str() } else { State::Retrying.as_str() }
     };
-    let latest = job.history.len().saturating_sub(ATTEMPTS_TOLD_MAX);
-    let failed = job.history[latest..]
+    let failed = job
+        .history
         .iter()
         .map(|attempt| (attempt.started_at, attempt.ended_at, attempt_tone(attempt.ended_at)));
     let in_history = |at| job.history.iter().any(|attempt| attempt.started_at == at);

@@ -1,6 +1,7 @@
 //! The pages: each a function from what was read to HTML.
 
 pub(crate) mod about;
+pub(crate) mod alike;
 pub(crate) mod audit;
 pub(crate) mod chart;
 pub(crate) mod confirm;
@@ -8,6 +9,7 @@ pub(crate) mod failed;
 pub(crate) mod frame;
 pub(crate) mod job;
 pub(crate) mod jobs;
+pub(crate) mod keys;
 pub(crate) mod life;
 pub(crate) mod notice;
 pub(crate) mod overview;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use maud::{Markup, html};
+use portfire_core::limits::GROUP_COUNT_MAX;
 use portfire_core::{JobId, State, Timestamp};
 
 use crate::ctx::Visit;
@@ -68,6 +69,12 @@ pub(crate) fn count(count: u64) -> Markup {
     html! {
         @if count > COUNT_SHOWN_MAX { (time::grouped(COUNT_SHOWN_MAX)) "+" } @else { (time::grouped(count)) }
     }
+}
+
+/// How many jobs of a group of failures, capped.
+pub(crate) fn alike(count: u64) -> Markup {
+    let shown = count.min(GROUP_COUNT_MAX - 1);
+    html! { (time::grouped(shown)) @if count > shown { "+" } }
 }
 
 /// A link to a job, by the end of its id: the beginning is the time, which neighbors share.

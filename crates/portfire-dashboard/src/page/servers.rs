@@ -16,7 +16,7 @@ pub(crate) async fn show(ctx: Ctx) -> Result<Response> {
     let glance = ctx.glance().await?;
     let now = ctx.now(&glance);
     let text = ctx.text;
-    let servers = visible(&ctx, &glance);
+    let servers = visible(&ctx.grant.scope, &glance);
     let content = html! {
         h1 { (text.servers()) }
         @if servers.is_empty() { (part::empty(text.no_servers(), html! { p { (text.no_servers_hint()) } })) }
@@ -98,6 +98,9 @@ fn steering(ctx: &Ctx, server: &ServerView) -> Markup {
 
 fn slots(ctx: &Ctx, server: &ServerView) -> Markup {
     let (running, slots) = (server.info.running, server.info.slots.max(1));
+    if !tells_running(&ctx.grant.scope, server) {
+        return html! { (server.info.slots) };
+    }
     html! {
         span .slots {
             progress max=(slots) value=(running.min(slots)) aria-label=(ctx.text.slots()) {}
@@ -108,7 +111,7 @@ fn slots(ctx: &Ctx, server: &ServerView) -> Markup {
 
 /// The panel of the overview.
 pub(crate) fn brief(ctx: &Ctx, glance: &Glance, now: Timestamp) -> Markup {
-    let servers = visible(ctx, glance);
+    let servers = visible(&ctx.grant.scope, glance);
     html! {
         @if servers.is_empty() { p .none .warm { (ctx.text.no_servers()) } }
         @else {
@@ -121,11 +124,15 @@ pub(crate) fn brief(ctx: &Ctx, glance: &Glance, now: Timestamp) -> Markup {
     }
 }
 
+/// Whether all that it runs exists for them: otherwise they are not told how much that is.
+pub(crate) fn tells_running(scope: &Scope, server: &ServerView) -> bool {
+    server.info.queues.iter().all(|queue| scope.has_queue(queue))
+}
+
 /// The servers that serve a queue that exists for them.
-pub(crate) fn visible<'g>(ctx: &Ctx, glance: &'g Glance) -> Vec<&'g ServerView> {
+pub(crate) fn visible<'g>(scope: &Scope, glance: &'g Glance) -> Vec<&'g ServerView> {
     let serves = |server: &&ServerView| {
-        ctx.grant.scope == Scope::Everything
-            || server.info.queues.iter().any(|queue| ctx.grant.scope.has_queue(queue))
+        *scope == Scope::Everything || server.info.queues.iter().any(|queue| scope.has_queue(queue))
     };
     glance.overview.servers.iter().filter(serves).collect()
 }

@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use portfire_core::storage::{AuditRequest, ServerOrder, Target, Via};
-use portfire_core::{JobId, Standing, State, Storage};
+use portfire_core::{JobId, Standing, State};
 use portfire_dashboard::{Permission, Permissions, Scope};
 
 use crate::site::{Site, admit, admit_to};
@@ -184,6 +184,34 @@ async fn what_is_outside_the_scope_does_not_exist() {
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
 }
 
+/// Not even by a number: what others have is not counted, and a relative of theirs is not named.
+#[tokio::test]
+async fn nothing_tells_how_much_there_is_outside_the_scope() {
+    let scope = Scope::Queues(vec!["reports".into()]);
+    let site = Site::with(|builder| admit_to(builder, Permissions::admin(), scope)).await;
+    let json = |answer: crate::site::Answer| serde_json::from_str::<serde_json::Value>(&answer.body).unwrap();
+    let jobs = json(site.get("/api/v1/jobs?q=tag:billing").await);
+    assert_eq!((&jobs["items"], &jobs["walked"]), (&serde_json::json!([]), &serde_json::json!(0)));
+    let overview = json(site.get("/api/v1/overview").await).to_string();
+    for told in ["mail", "nobody", "old-host"] {
+        assert!(!overview.contains(told), "{told}: {overview}");
+    }
+    let servers = json(site.get("/api/v1/servers").await);
+    let servers = servers["items"].as_array().unwrap();
+    assert_eq!((servers.len(), &servers[0]["name"]), (1, &serde_json::json!("reports-1")));
+    assert!(servers[0]["running"].is_null(), "it serves a queue of others too");
+    let page = site.get("/servers").await.body;
+    assert!(!page.contains("2 / 4") && !page.contains("mail-1"), "{page}");
+    let places = page.split("href=\"/servers\"").nth(1).unwrap().split("</a>").next().unwrap();
+    assert!(places.contains(">1<"), "one server is theirs: {places}");
+    let parents = site.jobs(State::Processing).await;
+    let child = site.jobs(State::Awaiting).await[0].to_string();
+    for parent in parents {
+        let parent = site.get(&format!("/jobs/{parent}")).await;
+        assert!(parent.status == StatusCode::OK && !parent.body.contains(&child), "{}", parent.body);
+    }
+}
+
 #[tokio::test]
 async fn what_may_not_be_seen_is_not_sent() {
     let rights = Permissions::none().with(Permission::View);
@@ -203,7 +231,7 @@ async fn what_may_not_be_seen_is_not_sent() {
         }
     }
     let list = site.get("/jobs?q=state:failed").await;
-    assert!(!list.body.contains("the payment service") && !list.body.contains("type=\"checkbox\""));
+    assert!(!list.body.contains("the payment service") && !list.body.contains("name=\"job\""));
     assert_eq!(site.get("/jobs?q=error:payment").await.status, StatusCode::FORBIDDEN);
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use axum::http::StatusCode;
-use portfire_core::{State, Storage};
+use portfire_core::State;
 use portfire_dashboard::{Method, Permission, Permissions, Scope, Surface, routes};
 use serde_json::{Value, json};
 

@@ -105,7 +105,7 @@ impl Storage for Watched {
 async fn site() -> (Arc<Watched>, Arc<VirtualClock>, axum::Router) {
     let clock = Arc::new(VirtualClock::at(fixture::noon()));
     let inner = Arc::new(ModelStorage::new(clock.clone()));
-    fixture::fill(&inner, &clock).await;
+    fixture::fill(&*inner, &clock).await;
     let watched =
         Arc::new(Watched { inner, asked: Mutex::default(), is_away: false.into(), hangs: false.into() });
     let router = admit(dashboard(watched.clone()).clock(clock.clone()), Permissions::admin()).build();

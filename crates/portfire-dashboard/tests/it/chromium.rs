@@ -311,6 +311,7 @@ impl Tab {
             "Enter" => ("Enter", 13, "\r"),
             " " => ("Space", 32, " "),
             "Tab" => ("Tab", 9, ""),
+            letter if letter.len() == 1 => ("", 0, letter),
             other => panic!("{other} is no key that tests press"),
         };
         let mut press = json!({ "type": "keyDown", "key": key, "code": code, "windowsVirtualKeyCode": number, "modifiers": modifiers });

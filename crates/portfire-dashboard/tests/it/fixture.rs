@@ -8,8 +8,8 @@ use portfire_core::storage::{
 };
 use portfire_core::{Clock, Keep, Retention};
 use portfire_core::{
-    Dependency, Dice, Fault, IdSequence, JobId, Json, Misfire, ModelStorage, NewJob, Order, Outcome, Overlap,
-    Policy, Schedule, ServerId, Start, Storage, Template, Timestamp, Trigger, VirtualClock, schedule, settle,
+    Dependency, Dice, Fault, IdSequence, JobId, Json, Misfire, NewJob, Order, Outcome, Overlap, Policy,
+    Schedule, ServerId, Start, Storage, Template, Timestamp, Trigger, VirtualClock, schedule, settle,
 };
 
 /// Where the clock of the fixture begins: noon of 1 October 2026, UTC.
@@ -19,7 +19,7 @@ pub(crate) fn noon() -> Timestamp {
 
 /// What makes the fixture.
 struct Maker<'m> {
-    storage: &'m ModelStorage,
+    storage: &'m dyn Storage,
     clock: &'m VirtualClock,
     ids: IdSequence,
     dice: Dice,
@@ -36,7 +36,7 @@ const SERVERS: [(&str, u32, &[&str], u32); 3] = [
 ];
 
 /// Fills the storage. Everything in it is the same at every call.
-pub(crate) async fn fill(storage: &ModelStorage, clock: &VirtualClock) {
+pub(crate) async fn fill(storage: &dyn Storage, clock: &VirtualClock) {
     let mut maker = Maker {
         storage,
         clock,

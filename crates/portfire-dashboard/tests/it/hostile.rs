@@ -4,8 +4,7 @@ use portfire_core::storage::{
     Beat, By, Exchange, LogLine, Note, Person, Progress, QueueOrder, ServerInfo, Via, Want, WantQueue,
 };
 use portfire_core::{
-    Dice, Fault, IdSequence, Json, Misfire, NewJob, Outcome, Overlap, Policy, Schedule, Storage, Template,
-    settle,
+    Dice, Fault, IdSequence, Json, Misfire, NewJob, Outcome, Overlap, Policy, Schedule, Template, settle,
 };
 use portfire_dashboard::{Access, Grant, Permissions};
 use std::time::Duration;

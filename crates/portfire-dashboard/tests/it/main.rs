@@ -2,6 +2,7 @@
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::pedantic)]
 
 mod acting;
+mod alike;
 mod api;
 mod bounds;
 mod browser;

@@ -45,7 +45,7 @@ const PIECES: [&str; 34] = [
 ];
 
 /// How many are sent, each on a connection of its own.
-const REQUESTS: u64 = 2_000;
+const REQUESTS: u64 = 10_000;
 
 /// A well mixed number.
 fn mixed(seed: u64) -> u64 {

@@ -15,16 +15,17 @@ impl Element {
 }
 
 const ELEMENTS: &[&str] = &[
-    "!doctype", "a", "body", "br", "button", "caption", "code", "datalist", "dd", "details", "div", "dl",
-    "dt", "footer", "form", "g", "h1", "h2", "h3", "head", "header", "html", "input", "label", "li", "line",
-    "link", "main", "meta", "nav", "ol", "option", "p", "path", "polyline", "pre", "progress", "rect",
-    "script", "section", "select", "small", "span", "strong", "summary", "svg", "table", "tbody", "td", "th",
-    "thead", "time", "title", "tr", "ul",
+    "!doctype", "a", "body", "br", "button", "caption", "code", "datalist", "dd", "details", "dialog", "div",
+    "dl", "dt", "footer", "form", "g", "h1", "h2", "h3", "head", "header", "html", "input", "kbd", "label",
+    "li", "line", "link", "main", "meta", "nav", "ol", "option", "p", "path", "polyline", "pre", "progress",
+    "rect", "script", "section", "select", "small", "span", "strong", "summary", "svg", "table", "tbody",
+    "td", "th", "thead", "time", "title", "tr", "ul",
 ];
 const ATTRIBUTES: &[&str] = &[
     "action",
     "autocomplete",
     "charset",
+    "checked",
     "class",
     "content",
     "d",
@@ -50,11 +51,13 @@ const ATTRIBUTES: &[&str] = &[
     "points",
     "preserveaspectratio",
     "rel",
+    "required",
     "role",
     "rx",
     "scope",
     "spellcheck",
     "src",
+    "step",
     "tabindex",
     "title",
     "type",

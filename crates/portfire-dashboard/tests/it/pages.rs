@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use axum::http::StatusCode;
-use portfire_core::{State, Storage};
+use portfire_core::State;
 use portfire_dashboard::Permissions;
 
 use crate::markup::elements;

@@ -10,6 +10,7 @@ use axum::http::header::{CONTENT_TYPE, HOST, LOCATION};
 use axum::http::{HeaderMap, Request, StatusCode};
 use portfire_core::{ModelStorage, Storage, VirtualClock};
 use portfire_dashboard::{Builder, Grant, Permissions, Scope, dashboard};
+use portfire_sqlite::{SqliteOptions, SqliteStorage};
 use tower::ServiceExt;
 
 use crate::fixture;
@@ -17,8 +18,10 @@ use crate::fixture;
 /// A dashboard, its storage and its clock.
 pub struct Site {
     pub router: Router,
-    pub storage: Arc<ModelStorage>,
+    pub storage: Arc<dyn Storage>,
     pub clock: Arc<VirtualClock>,
+    /// The folder of its file, if it is in one.
+    _folder: Option<tempfile::TempDir>,
 }
 
 /// An answer.
@@ -38,16 +41,35 @@ impl Site {
     /// The dashboard over the fixture, set up so.
     pub async fn with(set_up: impl FnOnce(Builder) -> Builder) -> Self {
         let site = Self::empty(set_up);
-        fixture::fill(&site.storage, &site.clock).await;
+        fixture::fill(&*site.storage, &site.clock).await;
         site
+    }
+
+    /// The same over a SQLite file, for an administrator.
+    pub async fn on_sqlite() -> Self {
+        let clock = Arc::new(VirtualClock::at(fixture::noon()));
+        let folder = tempfile::tempdir().unwrap();
+        let options = SqliteOptions::new(folder.path().join("jobs.db")).clock(clock.clone()).for_dashboard();
+        let storage = Arc::new(SqliteStorage::open(options).await.unwrap());
+        let site = Self::over(storage, clock, |builder| admit(builder, Permissions::admin()));
+        fixture::fill(&*site.storage, &site.clock).await;
+        Self { _folder: Some(folder), ..site }
     }
 
     /// The dashboard over nothing.
     pub fn empty(set_up: impl FnOnce(Builder) -> Builder) -> Self {
         let clock = Arc::new(VirtualClock::at(fixture::noon()));
         let storage = Arc::new(ModelStorage::new(clock.clone()));
+        Self::over(storage, clock, set_up)
+    }
+
+    fn over(
+        storage: Arc<dyn Storage>,
+        clock: Arc<VirtualClock>,
+        set_up: impl FnOnce(Builder) -> Builder,
+    ) -> Self {
         let router = set_up(dashboard(storage.clone()).clock(clock.clone())).build();
-        Self { router, storage, clock }
+        Self { router, storage, clock, _folder: None }
     }
 
     pub async fn get(&self, path: &str) -> Answer {

@@ -1,7 +1,7 @@
 //! The one table of routes: what it says is what happens.
 
 use axum::http::StatusCode;
-use portfire_core::{State, Storage};
+use portfire_core::State;
 use portfire_dashboard::{Effect, Method, Permission, Permissions, Surface, routes};
 
 use crate::site::{Site, admit, request};

@@ -1,6 +1,8 @@
 //! The database: its schema, its names, its roles, several who open it, and what survives.
 
-use portfire_core::storage::Inserted;
+use std::time::Duration;
+
+use portfire_core::storage::{AuditRequest, Inserted};
 use portfire_core::{NewJob, Storage};
 use portfire_postgres::{PostgresOptions, PostgresStorage, Tables};
 
@@ -129,7 +131,7 @@ async fn text_that_the_database_cannot_store_is_a_misuse() {
 #[tokio::test]
 async fn a_database_that_is_away_is_waited_for_until_the_deadline() {
     let options = PostgresOptions::new("postgres://postgres@127.0.0.1:1/none").unwrap();
-    let options = options.deadline(std::time::Duration::from_millis(100)).tables(Tables::default());
+    let options = options.deadline(Duration::from_millis(100)).tables(Tables::default());
     let error = PostgresStorage::open(options).await.unwrap_err();
     assert!(error.is_transient(), "{error}");
 }
@@ -164,9 +166,36 @@ async fn another_storage_wakes_a_waiter() {
     let job = job();
     let woken = async {
         while waits.get(vec![job.id]).await.unwrap()[0].is_none() {
-            waits.wait(std::time::Duration::from_secs(1)).await.unwrap();
+            waits.wait(Duration::from_secs(1)).await.unwrap();
         }
     };
     let (stored, ()) = tokio::join!(stores.insert(vec![job.clone()]), woken);
     assert_eq!(stored.unwrap(), [Inserted::New]);
+}
+
+/// Looks that wait behind a lock end by themselves, in the database, and take nothing from those who work.
+#[tokio::test]
+async fn slow_looks_end_and_take_no_connection_from_work() {
+    let schema = Schema::new();
+    let storage = schema.open().await;
+    let limit = Duration::from_millis(100);
+    let options = schema.options().for_dashboard().statement_timeout(limit).deadline(Duration::from_secs(2));
+    let looking = PostgresStorage::open(options).await.unwrap();
+    let client = connect().await;
+    let held = format!("BEGIN; LOCK TABLE {}.portfire_audit", schema.name);
+    client.batch_execute(&held).await.unwrap();
+    let looks = async {
+        let audits = (0..9).map(|_| looking.audit(None, AuditRequest::default()));
+        futures_util::future::join_all(audits).await
+    };
+    let (looks, stored) = tokio::join!(looks, storage.insert(vec![job()]));
+    stored.unwrap();
+    for late in looks {
+        let late = late.unwrap_err();
+        let causes = std::iter::successors(Some(&late as &dyn std::error::Error), |error| error.source());
+        let said: Vec<_> = causes.map(ToString::to_string).collect();
+        assert!(late.is_transient() && said.join(" ").contains("within 2s"), "{said:?}");
+    }
+    client.batch_execute("ROLLBACK").await.unwrap();
+    assert!(looking.audit(None, AuditRequest::default()).await.unwrap().is_empty());
 }

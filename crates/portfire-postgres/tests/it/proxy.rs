@@ -1,8 +1,9 @@
-//! A proxy between a storage and its database: it counts what is asked, and can swallow the answer to a
-//! COMMIT, which is the one moment at which a client cannot know what happened.
+//! A proxy between a storage and its database: it counts what is asked, keeps the notices by which a database
+//! tells its plans, and can swallow the answer to a COMMIT, which is the one moment at which a client cannot
+//! know what happened.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use portfire_postgres::tokio_postgres::Config;
 use portfire_postgres::tokio_postgres::config::Host;
@@ -18,6 +19,8 @@ pub(crate) struct Seen {
     pub(crate) commits: AtomicUsize,
     /// Set to lose the answer to the next COMMIT; unset again when that has happened.
     pub(crate) cut: AtomicBool,
+    /// The notices of the database.
+    pub(crate) notices: Mutex<Vec<String>>,
 }
 
 /// Starts a proxy; answers the URL of the database through it.
@@ -90,9 +93,20 @@ fn count(message: &[u8], open: &mut bool, seen: &Seen) {
     }
 }
 
+/// The text of a notice: a field that begins with `M` and ends with a zero.
+fn notice(message: &[u8]) -> Option<String> {
+    let fields = (message[0] == b'N').then(|| message[5..].split(|byte| *byte == 0))?;
+    let text = fields.into_iter().find_map(|field| field.strip_prefix(b"M"))?;
+    Some(String::from_utf8_lossy(text).into_owned())
+}
+
 async fn answers(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, seen: Arc<Seen>) {
-    let mut chunk = vec![0; 64 << 10];
+    let (mut buffer, mut chunk) = (Vec::new(), vec![0; 64 << 10]);
     while let Ok(length @ 1..) = from.read(&mut chunk).await {
+        buffer.extend_from_slice(&chunk[..length]);
+        while let Some(message) = take_message(&mut buffer, &mut true) {
+            seen.notices.lock().unwrap().extend(notice(&message));
+        }
         let committed =
             chunk[..length].windows(8).any(|bytes| bytes == b"\0COMMIT\0" || bytes == b"\x0bCOMMIT\0");
         if committed && seen.cut.swap(false, Ordering::Relaxed) {

@@ -139,3 +139,19 @@ async fn one_bad_call_of_a_group_fails_alone() {
     }
     assert!(refused.await.unwrap_err().is_misuse());
 }
+
+/// Nobody who looks keeps a reader for long, and the next one is served.
+#[tokio::test]
+async fn a_look_that_takes_too_long_is_interrupted() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("jobs.db");
+    let storage = SqliteStorage::open(&path).await.unwrap();
+    storage.insert((0..20_000).map(|_| job()).collect()).await.unwrap();
+    let hasty =
+        SqliteStorage::open(SqliteOptions::new(&path).statement_timeout(Duration::ZERO)).await.unwrap();
+    let late = hasty.overview().await.unwrap_err();
+    assert!(late.is_transient() && late.to_string().contains("in the time"), "{late}");
+    assert!(hasty.insert(vec![job()]).await.is_ok(), "writes are not limited");
+    let patient = SqliteStorage::open(SqliteOptions::new(&path).for_dashboard()).await.unwrap();
+    assert_eq!(patient.overview().await.unwrap(), storage.overview().await.unwrap());
+}

@@ -5,6 +5,7 @@ pub mod enter;
 pub mod family;
 pub mod faults;
 pub mod fence;
+pub mod hostile;
 pub mod keep;
 pub mod lease;
 pub mod line;

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use portfire_core::limits::{ATTEMPTS_SHOWN, CHILDREN_SHOWN, LOG_SHOWN};
 use portfire_core::storage::{Action, Filter, Note, PageRequest, Progress};
-use portfire_core::{Backoff, State};
+use portfire_core::{Backoff, State, Trigger};
 
 use crate::Bed;
 use crate::bed::{SUCCESS, failed};
@@ -21,6 +22,32 @@ pub async fn log_lines_keep_the_order_in_which_they_were_said(bed: Arc<Bed>) {
         bed.notes(server, some.iter().map(|text| bed.line(lease, text)).collect()).await;
     }
     assert_eq!(texts(&bed.get(job).await.log), lines);
+}
+
+pub async fn of_what_is_long_only_so_much_is_shown(bed: Arc<Bed>) {
+    let mut job = bed.job();
+    job.policy.attempts_max = u16::MAX;
+    job.policy.backoff = Backoff::Fixed(std::time::Duration::ZERO);
+    let job = bed.insert(job).await;
+    let mut children = Vec::new();
+    for _ in 0..=CHILDREN_SHOWN {
+        children.push(bed.insert(bed.child_of(&[(job, Trigger::Success)])).await);
+    }
+    let server = bed.server().await;
+    for _ in 0..=ATTEMPTS_SHOWN {
+        let claimed = bed.claim_one(server).await;
+        bed.settle(server, &claimed, failed()).await;
+        bed.storage.promote(9).await.unwrap();
+    }
+    let lease = bed.claim_one(server).await.facts.lease;
+    let lines: Vec<String> = (0..=LOG_SHOWN).map(|number| format!("line {number}")).collect();
+    bed.notes(server, lines.iter().map(|text| bed.line(lease, text)).collect()).await;
+    let details = bed.get(job).await;
+    assert_eq!(texts(&details.log), lines[1..]);
+    let attempts: Vec<_> = details.history.iter().map(|attempt| u32::from(attempt.attempt)).collect();
+    assert_eq!(attempts, (2..=ATTEMPTS_SHOWN + 1).collect::<Vec<_>>());
+    children.sort();
+    assert_eq!(details.children, children[..CHILDREN_SHOWN as usize]);
 }
 
 pub async fn notes_outlive_the_attempt_and_the_end(bed: Arc<Bed>) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portfire_core::limits::{COUNT_MAX, WALK_MAX};
-use portfire_core::storage::{Action, Filter, JobSummary, Page, PageRequest, QueueCount};
+use portfire_core::storage::{Action, Cursor, Filter, JobSummary, Page, PageRequest, QueueCount};
 use portfire_core::{Clock, Fault, JobId, NewJob, Outcome, Start, State, Timestamp};
 
 use super::look::fill;
@@ -43,6 +43,31 @@ pub async fn times_narrow_every_list(bed: Arc<Bed>) {
             let expected: Vec<_> = all.iter().filter(within).map(|job| job.id).collect();
             let filter = Filter { state, since, until, ..Filter::default() };
             assert_eq!(ids(&bed, filter).await, expected, "{state:?} since {since:?} until {until:?}");
+        }
+    }
+}
+
+/// From a time on, in the order of the list: later ones where the earliest is first, earlier ones elsewhere.
+pub async fn a_list_is_entered_at_a_time(bed: Arc<Bed>) {
+    fill(&bed).await;
+    for state in State::ALL.map(Some).into_iter().chain([None]) {
+        let filter = Filter { state, ..Filter::default() };
+        let all = list(&bed, filter.clone()).await;
+        let descends = state.is_none_or(State::is_final);
+        for job in &all {
+            let time = sort_time(state, job);
+            let Some(after) = Cursor::at(&filter, time) else {
+                assert_eq!(state, Some(State::Enqueued), "the line has an order of its own");
+                continue;
+            };
+            let page = PageRequest { limit: 200, after: Some(after) };
+            let found = bed.storage.list(filter.clone(), page).await.unwrap().jobs;
+            let is_after = |other: &&JobSummary| {
+                let at = sort_time(state, other);
+                if descends { at <= time } else { at >= time }
+            };
+            let expected: Vec<_> = all.iter().filter(is_after).map(|job| job.id).collect();
+            assert_eq!(found.iter().map(|job| job.id).collect::<Vec<_>>(), expected, "{state:?} at {time}");
         }
     }
 }

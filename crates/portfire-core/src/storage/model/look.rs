@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::record::{Ended, Place, Record};
 use super::world::World;
-use crate::limits::COUNT_MAX;
+use crate::limits::{ATTEMPTS_SHOWN, CHILDREN_SHOWN, COUNT_MAX, LOG_SHOWN};
 use crate::storage::{
     Cursor, EndedCount, Filter, JobDetails, JobSummary, Overview, Page, PageRequest, ParentView, QueueCount,
     ServerView, Walk, Walker,
@@ -14,7 +14,8 @@ use crate::{JobId, State, Timestamp, first_line};
 impl World {
     pub(super) fn details(&self, id: JobId) -> Option<JobDetails> {
         let job = self.jobs.get(&id)?;
-        let children = |other: &&Record| other.new.after.iter().any(|dependency| dependency.parent == id);
+        let is_child = |other: &&Record| other.new.after.iter().any(|dependency| dependency.parent == id);
+        let children = self.jobs.values().filter(is_child).map(|child| child.new.id);
         Some(JobDetails {
             summary: job.summary(),
             args: job.new.args.clone(),
@@ -26,10 +27,10 @@ impl World {
             cancel_requested: job.held().is_some_and(|held| held.cancel_requested),
             result: job.result.clone(),
             progress: job.progress.clone(),
-            log: job.log.clone(),
-            history: job.history.clone(),
+            log: last(&job.log, LOG_SHOWN),
+            history: last(&job.history, ATTEMPTS_SHOWN),
             parents: job.parent_views(),
-            children: self.jobs.values().filter(children).map(|child| child.new.id).collect(),
+            children: children.take(CHILDREN_SHOWN as usize).collect(),
         })
     }
 
@@ -102,6 +103,11 @@ impl World {
         }
         counts.into_values().collect()
     }
+}
+
+/// The last so many.
+fn last<T: Clone>(all: &[T], most: u32) -> Vec<T> {
+    all[all.len().saturating_sub(most as usize)..].to_vec()
 }
 
 /// The order of a list of one state.

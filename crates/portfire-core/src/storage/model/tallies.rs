@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::record::{Place, Record};
 use super::world::World;
-use crate::limits::{COUNT_MAX, FAULT_GROUPS_KEPT};
+use crate::limits::{FAULT_GROUPS_KEPT, GROUP_COUNT_MAX};
 use crate::storage::tally::{self, Tally, TallyBy, TallyRequest, Width};
 use crate::storage::{FaultCursor, FaultGroup, FaultGroupRequest, FaultOrder};
 use crate::{Fingerprint, JobId, NewJob, Settlement, Timestamp, first_line};
@@ -118,7 +118,7 @@ impl World {
 
     fn kept(&self, fingerprint: Fingerprint) -> u64 {
         let jobs = self.jobs.values().filter(|job| job.fingerprint() == Some(fingerprint)).count() as u64;
-        jobs.min(COUNT_MAX)
+        jobs.min(GROUP_COUNT_MAX)
     }
 }
 
