@@ -4,8 +4,9 @@
 -- plan was made. Statements that are planned anew cost two milliseconds of processor time an exchange.
 
 -- The fence and all that follows from it, for a set in the order of its ids: only the claim that holds a job
--- may settle it, and its row is gone with that. A rescue repeats its whole reason. Of the two targets, the
--- second counts if somebody asked to cancel. The answers are read by `settled`, which also serves repeats.
+-- may settle it, and its row is gone with that. A rescue repeats its whole reason, and passes a job by that is
+-- held: its handler may be settling it in a transaction of the application, however long that takes. Of the
+-- two targets, the second counts if somebody asked to cancel. The answers are read by `settled`, which also serves repeats.
 -- What happened is counted, and failures join their groups; the tables for that come with the statistics.
 CREATE FUNCTION portfire_settle(
     handed_in bigint, these_jobs uuid[], these_tokens uuid[], these_rescues bool[], these_states text[],
@@ -31,8 +32,9 @@ BEGIN
     ),
     passed AS (
         DELETE FROM portfire_running AS r USING input AS i
-        WHERE r.id = i.id AND r.token = i.token AND (NOT i.only_if_expired OR NOT EXISTS (
-            SELECT 1 FROM portfire_server AS s WHERE s.id = r.server AND s.lease_until > portfire_now(handed_in)))
+        WHERE r.id = i.id AND r.token = i.token AND (NOT i.only_if_expired OR (NOT EXISTS (
+                SELECT 1 FROM portfire_server AS s WHERE s.id = r.server AND s.lease_until > portfire_now(handed_in))
+            AND EXISTS (SELECT 1 FROM portfire_running AS h WHERE h.id = i.id FOR UPDATE SKIP LOCKED)))
         RETURNING i.*, r.server, r.started_at, r.cancel_requested AND i.c_state IS NOT NULL AS second
     ),
     settled AS MATERIALIZED (
@@ -132,5 +134,34 @@ BEGIN
         FROM answer WHERE state = ANY (final_states)
     )
     SELECT answer.state, told.enqueued FROM answer CROSS JOIN told ORDER BY answer.n;
+END
+$$;
+
+-- Both for one job, in a transaction of the application: what it came to, or null if the token has lost it.
+-- Each statement in here sees what was committed before it began, but only in READ COMMITTED: otherwise a child
+-- that was attached to the job since the transaction began would not be seen, and wait for ever.
+CREATE FUNCTION portfire_settle_in(
+    handed_in bigint, these_jobs uuid[], these_tokens uuid[], these_rescues bool[], these_states text[],
+    these_finals bool[], these_delays bigint[], these_results text[], these_attempts bigint[],
+    these_crashes bigint[], these_c_states text[], these_c_finals bool[], these_c_delays bigint[],
+    these_c_results text[], these_c_attempts bigint[], these_c_crashes bigint[], these_numbers bigint[],
+    these_outcomes text[], these_faults text[], these_turns bigint[], these_retries bool[],
+    these_fingerprints text[], these_samples text[], table_on text[], table_state text[],
+    table_verdict text[], final_states text[]
+) RETURNS text LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    came_to text;
+BEGIN
+    IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+        RAISE EXCEPTION 'a job is settled in a transaction that is READ COMMITTED, and this one is %',
+            upper(current_setting('transaction_isolation')) USING ERRCODE = 'invalid_transaction_state';
+    END IF;
+    PERFORM portfire_settle(handed_in, these_jobs, these_tokens, these_rescues, these_states, these_finals,
+        these_delays, these_results, these_attempts, these_crashes, these_c_states, these_c_finals,
+        these_c_delays, these_c_results, these_c_attempts, these_c_crashes, these_numbers, these_outcomes,
+        these_faults, these_turns, these_retries, these_fingerprints, these_samples);
+    SELECT s.state INTO came_to FROM portfire_settled(handed_in, these_jobs, these_tokens, table_on, table_state,
+        table_verdict, final_states) AS s;
+    RETURN came_to;
 END
 $$;

@@ -15,7 +15,7 @@ pub(crate) fn of_code(message: String, code: Option<&SqlState>, lost: bool) -> E
     match code {
         None if lost => Error::transient(message),
         Some(code) if is_transient(code) => Error::transient(message),
-        Some(code) if is_refused_text(code) => Error::misuse(message),
+        Some(code) if is_refused(code) => Error::misuse(message),
         Some(code) if is_missing(code) => Error::broken(format!(
             "{message}: the tables are not there or belong to another version; open the database once with \
              a role that may migrate it, and check `schema` and `prefix`"
@@ -34,9 +34,10 @@ fn is_transient(code: &SqlState) -> bool {
     code.code().starts_with("08") || CODES.contains(&code.code())
 }
 
-/// Text that the database's encoding does not have, or a value beyond its bounds.
-fn is_refused_text(code: &SqlState) -> bool {
-    ["22021", "22P05", "22001", "54000"].contains(&code.code())
+/// Text that the database's encoding does not have, a value beyond its bounds, or a transaction that is not as
+/// it has to be.
+fn is_refused(code: &SqlState) -> bool {
+    ["22021", "22P05", "22001", "54000", "25000"].contains(&code.code())
 }
 
 fn is_missing(code: &SqlState) -> bool {
@@ -68,7 +69,7 @@ mod tests {
         for code in ["40001", "40P01", "55P03", "57P01", "25006", "08006", "08001", "53300"] {
             assert!(kind(code).is_transient(), "{code}");
         }
-        assert!(kind("22021").is_misuse());
+        assert!(kind("22021").is_misuse() && kind("25000").is_misuse());
         for code in ["42P01", "42883", "42501", "28P01", "3D000", "53100"] {
             assert!(kind(code).is_broken(), "{code}");
         }

@@ -10,8 +10,8 @@
 //! needs a connection of its own, and it is optional.
 //!
 //! The tables share a schema and a prefix and may live in the application's own database; then
-//! [`insert_in`] stores jobs inside the application's own transaction, and the SQL function
-//! `portfire_enqueue(kind, args, …)` does so for triggers and other languages.
+//! [`insert_in`] stores jobs, and [`settle_in`] ends them, inside the application's own transaction, and the
+//! SQL function `portfire_enqueue(kind, args, …)` enqueues for triggers and other languages.
 
 mod act;
 mod error;
@@ -36,9 +36,9 @@ mod wake;
 pub use options::PostgresOptions;
 pub use storage::PostgresStorage;
 pub use tokio_postgres;
+pub use transaction::{Tables, insert_in, settle_in};
 #[cfg(feature = "sqlx")]
-pub use transaction::insert_in_sqlx;
-pub use transaction::{Tables, insert_in};
+pub use transaction::{insert_in_sqlx, settle_in_sqlx};
 
 /// The prefix of table names unless another is chosen.
 pub const DEFAULT_PREFIX: &str = "portfire_";

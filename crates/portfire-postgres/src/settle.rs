@@ -8,6 +8,9 @@
 //!
 //! The decisions are made already ([`Settlement`], [`Trigger`]); here they are guarded and written. All
 //! sets are sorted by id, so that two servers cannot wait for each other.
+//!
+//! A handler that settles its own job in the application's transaction runs steps 2 and 3 in one statement
+//! ([`settle_alone`]).
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::LazyLock;
@@ -15,7 +18,7 @@ use std::sync::LazyLock;
 use portfire_core::storage::{Exchange, Exchanged, LogLine, Note, Progress, Settled, Want};
 use portfire_core::{Lease, Result, Settlement, State, Target, Trigger, Verdict, first_line};
 
-use crate::insert::keep;
+use crate::insert::{Executor, keep};
 use crate::pool::{Lane, Step};
 use crate::rows::{Row, Value, claimed, micros};
 use crate::statements::Op;
@@ -183,6 +186,19 @@ fn settled_step(now: Option<i64>, settlements: &[Settlement]) -> Step<'_> {
     values.extend(verdicts());
     values.push(Value::texts(finals));
     (Op::Settled, values)
+}
+
+/// One settlement by itself, by whatever runs our statements: both steps in one function of the database.
+pub(crate) async fn settle_alone<E: Executor>(db: &mut E, settlement: &Settlement) -> Result<Settled> {
+    let one = std::slice::from_ref(settlement);
+    let turns = in_order(one);
+    let groups = groups(&turns);
+    let (_, mut values) = settle_step(None, &turns, &groups);
+    let (_, settled) = settled_step(None, one);
+    // The instant, the job and the token are the same in both.
+    values.extend(settled.into_iter().skip(3));
+    let rows = db.rows(Op::SettleIn, &values).await?;
+    rows.first().map_or(Ok(Settled::Lost), read_settled)
 }
 
 fn read_settled(row: &Row) -> Result<Settled> {

@@ -67,6 +67,7 @@ operations! {
     ServerOrder = "server_order",
     ServersLock = "servers_lock",
     Settle = "settle",
+    SettleIn = "settle_in",
     Settled = "settled",
     SlotInsert = "slot_insert",
     SlotsList = "slots_list",

@@ -60,7 +60,8 @@ fn act_there(tx: &mut Tx<'_>, job: JobId, action: &Action, place: &Row, state: S
         }
         Action::Cancel | Action::Delete => {
             take_out(tx, job, place, state)?;
-            cancel(tx, job, place)?;
+            let now = tx.now;
+            at_once(cancel(tx, now, job, place))?;
         }
         Action::RunNow => return wait_for(tx, job, place, (state, next), tx.now),
         Action::Reschedule(at) => return wait_for(tx, job, place, (state, next), *at),
@@ -109,7 +110,8 @@ fn wait_for(
         tx.run(Op::ScheduledInsert, &[due, id, Value::Int(1)])?;
         return Ok(Acted::Done(next));
     }
-    enqueue_or_schedule(tx, job, place, at).map(Acted::Done)
+    let now = tx.now;
+    at_once(enqueue_or_schedule(tx, now, job, place, at)).map(Acted::Done)
 }
 
 /// An ended job runs again: it takes its unique name back if that is free, and forgets its result.
@@ -162,7 +164,8 @@ fn delete(tx: &mut Tx<'_>, job: JobId, place: &Row) -> Result<()> {
     for op in BELONGINGS {
         tx.run(op, &[id])?;
     }
-    tell_children(tx, job, None, None)
+    let now = tx.now;
+    at_once(tell_children(tx, now, job, None, None))
 }
 
 /// Moves due jobs to where servers find them.

@@ -1,12 +1,12 @@
-//! How a job enters, written once for everything that can run SQL: the writer thread, a rusqlite
-//! transaction, a sqlx transaction.
+//! How a job enters, written once for everything that can run SQL: the writer thread, and each driver's
+//! transaction.
 //!
 //! 1. A repeat of an id is answered and changes nothing.
 //! 2. A unique name that is taken leads to its holder and changes nothing.
 //! 3. The parents that have ended are judged; an unknown parent refuses the whole set.
 //! 4. The body is stored, and the job placed: awaiting, scheduled, ready, or cancelled at once.
 //!
-//! The code is async for sqlx's sake; on rusqlite every step is ready at once, and [`at_once`] runs it.
+//! The code is async for the drivers that are; on rusqlite every step is ready at once, and [`at_once`] runs it.
 
 use std::future::Future;
 use std::pin::pin;
@@ -15,7 +15,7 @@ use std::task::{Context, Poll, Waker};
 use portfire_core::storage::Inserted;
 use portfire_core::{Error, JobId, Keep, NewJob, Result, State, Timestamp, Verdict};
 
-use crate::rows::{Row, Value};
+use crate::rows::{Ending, Row, Value};
 use crate::statements::Op;
 use crate::tally::Tallies;
 
@@ -27,6 +27,14 @@ pub(crate) trait Executor {
     /// Runs a query; answers its first row.
     fn row(&mut self, op: Op, values: &[Value<'_>]) -> impl Future<Output = Result<Option<Row>>>;
 
+    /// Runs a query; answers its rows.
+    fn rows(&mut self, op: Op, values: &[Value<'_>]) -> impl Future<Output = Result<Vec<Row>>>;
+
+    /// The attempt that this claim holds and that is about to end.
+    async fn ending(&mut self, lease: &[Value<'_>]) -> Result<Option<Ending>> {
+        self.row(Op::Ending, lease).await?.map(Ending::of).transpose()
+    }
+
     /// What is counted in this transaction. Whoever ends it has it [written](crate::tally::write) before.
     fn tallies(&mut self) -> &mut Tallies;
 }
@@ -35,7 +43,7 @@ pub(crate) trait Executor {
 pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,
-        Poll::Pending => unreachable!("rusqlite answers before it returns"),
+        Poll::Pending => unreachable!("a driver that blocks answers before it returns"),
     }
 }
 

@@ -7,8 +7,8 @@
 //! What it costs: one writer at a time, so all writes of a process go through one thread, which commits
 //! whatever arrived meanwhile together. Not for network file systems.
 //!
-//! The tables share a prefix and may live in the application's own file; then [`insert_in`] stores jobs
-//! inside the application's own transaction.
+//! The tables share a prefix and may live in the application's own file; then [`insert_in`] stores jobs,
+//! and [`settle_in`] ends them, inside the application's own transaction.
 
 mod act;
 mod clock;
@@ -36,9 +36,9 @@ use portfire_core::{Clock, Error, Result};
 
 pub use rusqlite;
 pub use storage::SqliteStorage;
-pub use transaction::insert_in;
+pub use transaction::{insert_in, settle_in};
 #[cfg(feature = "sqlx")]
-pub use transaction::insert_in_sqlx;
+pub use transaction::{insert_in_sqlx, settle_in_sqlx};
 
 /// The prefix of table names unless another is chosen.
 pub const DEFAULT_PREFIX: &str = "portfire_";

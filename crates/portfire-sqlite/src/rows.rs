@@ -181,7 +181,21 @@ pub(crate) struct Ending {
 }
 
 impl Ending {
-    /// A row of `ending`, read where it is: there is one for every job.
+    /// A row of `ending`.
+    pub(crate) fn of(mut row: Row) -> Result<Self> {
+        Ok(Self {
+            server: *row.server(0)?.as_bytes(),
+            started_at: row.time(1)?,
+            cancel_requested: row.int(2)? == 1,
+            kind: row.take_text(3)?,
+            queue: row.take_text(4)?,
+            run_at: row.time(5)?,
+            unique_name: row.opt_text(6)?.map(Into::into),
+            has_children: row.int(7)? == 1,
+        })
+    }
+
+    /// The same, read where it is: the writer reads one for every job.
     pub(crate) fn read(row: &rusqlite::Row<'_>) -> Result<Self> {
         let failed = |e| unexpected("a running attempt").caused_by(e);
         let int = |column: usize| row.get::<_, i64>(column).map_err(failed);

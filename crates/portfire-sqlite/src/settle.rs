@@ -2,6 +2,9 @@
 //!
 //! The decisions are made already ([`Settlement`], [`Trigger`](portfire_core::Trigger)); here they are
 //! guarded and written.
+//!
+//! Settling is written once for everything that can run SQL, as inserting is: a handler may settle its own
+//! job inside the application's transaction. Claiming is the writer's alone.
 
 use portfire_core::storage::{Claimed, Exchange, Exchanged, Note, Settled, Want, WantQueue};
 use portfire_core::{
@@ -9,7 +12,7 @@ use portfire_core::{
     first_line,
 };
 
-use crate::insert::prune_at;
+use crate::insert::{Executor, at_once, prune_at};
 use crate::rows::{Ending, Row, Value, claimed, json_list, parent_result};
 use crate::statements::Op;
 use crate::threads::Tx;
@@ -17,7 +20,7 @@ use crate::threads::Tx;
 /// One exchange.
 pub(crate) fn exchange(tx: &mut Tx<'_>, exchange: &Exchange) -> Result<Exchanged> {
     exchange.notes.iter().try_for_each(|note| write_note(tx, note))?;
-    let settled = exchange.settlements.iter().map(|one| settle(tx, one)).collect::<Result<_>>()?;
+    let settled = exchange.settlements.iter().map(|one| settle_or_hold(tx, one)).collect::<Result<_>>()?;
     let claimed = match &exchange.want {
         Some(want) => claim(tx, exchange.server, want)?,
         None => Vec::new(),
@@ -51,49 +54,64 @@ fn write_note(tx: &Tx<'_>, note: &Note) -> Result<()> {
     Ok(())
 }
 
-fn settle(tx: &mut Tx<'_>, settlement: &Settlement) -> Result<Settled> {
-    let Some(ending) = pass_fence(tx, settlement)? else {
-        return settled_before(tx, settlement);
+/// Settles, unless it is a rescue while leases may not be judged.
+fn settle_or_hold(tx: &mut Tx<'_>, settlement: &Settlement) -> Result<Settled> {
+    if settlement.only_if_expired && !tx.may_rescue {
+        return at_once(settled_before(tx, settlement));
+    }
+    let now = tx.now;
+    at_once(settle(tx, now, settlement))
+}
+
+/// One settlement, by whatever runs our statements.
+pub(crate) async fn settle<E: Executor>(
+    db: &mut E,
+    now: Timestamp,
+    settlement: &Settlement,
+) -> Result<Settled> {
+    let Some(ending) = pass_fence(db, now, settlement).await? else {
+        return settled_before(db, settlement).await;
     };
     let target = match &settlement.if_cancelled {
         Some(cancelled) if ending.cancel_requested => cancelled,
         _ => &settlement.to,
     };
-    remember(tx, settlement, &ending)?;
-    let tally = tx.tallies.of(&ending.kind, &ending.queue);
+    remember(db, now, settlement, &ending).await?;
+    let tally = db.tallies().of(&ending.kind, &ending.queue);
     tally.crashed += u64::from(settlement.only_if_expired);
     tally.retried += u64::from(settlement.is_retry() && *target == settlement.to);
     match target {
         Target::Finished { state, result, keep, attempts, crashes } => {
             if *state != State::Succeeded {
                 let counts = [Value::Int((*attempts).into()), Value::Int((*crashes).into())];
-                tx.run(Op::JobCounts, &[Value::id(&settlement.lease.job), counts[0], counts[1]])?;
+                db.execute(Op::JobCounts, &[Value::id(&settlement.lease.job), counts[0], counts[1]]).await?;
             }
             let end = End { lease: settlement.lease, state: *state, result: result.as_ref(), keep: *keep };
-            end_attempt(tx, &end, &ending, settlement)?;
+            end_attempt(db, now, &end, &ending, settlement).await?;
         }
         Target::Again { after, attempts, crashes, state } => {
             let counts = [Value::Int((*attempts).into()), Value::Int((*crashes).into())];
-            let run_at = tx.now.after(*after);
+            let run_at = now.after(*after);
             let again = Again { state: *state, run_at, counts };
-            wait_again(tx, settlement.lease, &again)?;
+            wait_again(db, settlement.lease, &again).await?;
         }
     }
     Ok(Settled::Applied(target.state()))
 }
 
 /// What was known of the attempt, if the claim still held the job. It does no longer.
-fn pass_fence(tx: &Tx<'_>, settlement: &Settlement) -> Result<Option<Ending>> {
-    if settlement.only_if_expired && !tx.may_rescue {
-        return Ok(None);
-    }
+async fn pass_fence<E: Executor>(
+    db: &mut E,
+    now: Timestamp,
+    settlement: &Settlement,
+) -> Result<Option<Ending>> {
     let key = [Value::id(&settlement.lease.job), Value::Blob(settlement.lease.token.as_bytes())];
     // Two statements of one transaction: `RETURNING` opens a table of its own for each row.
-    let Some(ending) = tx.first(Op::Ending, &key, Ending::read)? else { return Ok(None) };
+    let Some(ending) = db.ending(&key).await? else { return Ok(None) };
     let gone = if settlement.only_if_expired {
-        tx.run(Op::FenceExpired, &[key[0], key[1], Value::Int(tx.now.as_micros())])?
+        db.execute(Op::FenceExpired, &[key[0], key[1], Value::Int(now.as_micros())]).await?
     } else {
-        tx.run(Op::Fence, &key)?
+        db.execute(Op::Fence, &key).await?
     };
     Ok((gone > 0).then_some(ending))
 }
@@ -106,11 +124,17 @@ struct End<'s> {
     keep: Keep,
 }
 
-fn end_attempt(tx: &mut Tx<'_>, end: &End<'_>, ending: &Ending, settlement: &Settlement) -> Result<()> {
-    let times = (ending.started_at.since(ending.run_at), tx.now.since(ending.started_at));
-    tx.tallies.of(&ending.kind, &ending.queue).count_end(end.state, Some(times));
+async fn end_attempt<E: Executor>(
+    db: &mut E,
+    at: Timestamp,
+    end: &End<'_>,
+    ending: &Ending,
+    settlement: &Settlement,
+) -> Result<()> {
+    let times = (ending.started_at.since(ending.run_at), at.since(ending.started_at));
+    db.tallies().of(&ending.kind, &ending.queue).count_end(end.state, Some(times));
     let group = settlement.fingerprint.filter(|_| end.state == State::Failed).map(|group| group.to_string());
-    let (id, now) = (Value::id(&end.lease.job), Value::Int(tx.now.as_micros()));
+    let (id, now) = (Value::id(&end.lease.job), Value::Int(at.as_micros()));
     let values = [
         id,
         Value::Text(end.state.as_str()),
@@ -118,34 +142,32 @@ fn end_attempt(tx: &mut Tx<'_>, end: &End<'_>, ending: &Ending, settlement: &Set
         Value::Int(ending.started_at.as_micros()),
         Value::Blob(end.lease.token.as_bytes()),
         Value::Blob(&ending.server),
-        prune_at(tx.now, end.keep),
+        prune_at(at, end.keep),
         Value::text(group.as_deref()),
     ];
-    tx.run(Op::FinishedInsert, &values)?;
+    db.execute(Op::FinishedInsert, &values).await?;
     if let Some(group) = &group {
         let said = settlement.record.as_ref().and_then(|record| record.fault.as_ref());
         let sample = said.map(|fault| first_line(&fault.message)).unwrap_or_default();
-        tx.run(
-            Op::FaultJoin,
-            &[Value::Text(group), Value::Text(&ending.kind), Value::Text(sample), now, id],
-        )?;
+        let values = [Value::Text(group), Value::Text(&ending.kind), Value::Text(sample), now, id];
+        db.execute(Op::FaultJoin, &values).await?;
     }
     if let Some(result) = end.result {
-        tx.run(Op::ResultInsert, &[id, Value::Text(result.as_str())])?;
+        db.execute(Op::ResultInsert, &[id, Value::Text(result.as_str())]).await?;
     }
     if let Some(name) = &ending.unique_name {
-        tx.run(Op::UniqueFree, &[Value::Text(&ending.kind), Value::Text(name), id])?;
+        db.execute(Op::UniqueFree, &[Value::Text(&ending.kind), Value::Text(name), id]).await?;
     }
     if !ending.has_children {
         return Ok(());
     }
-    tell_children(tx, end.lease.job, Some(end.state), end.result)
+    tell_children(db, at, end.lease.job, Some(end.state), end.result).await
 }
 
 /// Answers a repeat as it was answered; everything else has lost its lease.
-fn settled_before(tx: &Tx<'_>, settlement: &Settlement) -> Result<Settled> {
+async fn settled_before<E: Executor>(db: &mut E, settlement: &Settlement) -> Result<Settled> {
     let token = settlement.lease.token.as_bytes();
-    let Some(row) = tx.one(Op::SettledBefore, &[Value::id(&settlement.lease.job)])? else {
+    let Some(row) = db.row(Op::SettledBefore, &[Value::id(&settlement.lease.job)]).await? else {
         return Ok(Settled::Lost);
     };
     if row.opt_bytes(0)?.as_ref() == Some(token) {
@@ -161,18 +183,23 @@ fn settled_before(tx: &Tx<'_>, settlement: &Settlement) -> Result<Settled> {
     Ok(Settled::Lost)
 }
 
-fn remember(tx: &Tx<'_>, settlement: &Settlement, ending: &Ending) -> Result<()> {
+async fn remember<E: Executor>(
+    db: &mut E,
+    now: Timestamp,
+    settlement: &Settlement,
+    ending: &Ending,
+) -> Result<()> {
     let Some(record) = &settlement.record else { return Ok(()) };
     let values = [
         Value::id(&settlement.lease.job),
         Value::Int(record.attempt.into()),
         Value::Int(ending.started_at.as_micros()),
-        Value::Int(tx.now.as_micros()),
+        Value::Int(now.as_micros()),
         Value::Blob(&ending.server),
         Value::Text(record.outcome),
         Value::text(record.fault.as_ref().map(|fault| &*fault.message)),
     ];
-    tx.run(Op::AttemptInsert, &values).map(drop)
+    db.execute(Op::AttemptInsert, &values).await.map(drop)
 }
 
 struct Again<'v> {
@@ -181,32 +208,49 @@ struct Again<'v> {
     counts: [Value<'v>; 2],
 }
 
-fn wait_again(tx: &mut Tx<'_>, lease: Lease, again: &Again<'_>) -> Result<()> {
+async fn wait_again<E: Executor>(db: &mut E, lease: Lease, again: &Again<'_>) -> Result<()> {
     let [attempts, crashes] = again.counts;
     let (id, due) = (Value::id(&lease.job), Value::Int(again.run_at.as_micros()));
     let state = Value::Text(again.state.as_str());
     let values = [id, attempts, crashes, due, Value::Blob(lease.token.as_bytes()), state];
-    let row = tx.one(Op::JobAgain, &values)?.ok_or_else(|| Error::broken("a running job has no body"))?;
+    let row = db.row(Op::JobAgain, &values).await?;
+    let row = row.ok_or_else(|| Error::broken("a running job has no body"))?;
     if again.state == State::Enqueued {
         let (queue, kind) = (Value::Text(row.text(0)?), Value::Text(row.text(2)?));
-        tx.run(Op::ReadyInsert, &[queue, Value::Int(row.int(1)?), due, id, kind])?;
-        tx.made_ready = true;
+        db.execute(Op::ReadyInsert, &[queue, Value::Int(row.int(1)?), due, id, kind]).await?;
     } else {
         let retrying = Value::Int(i64::from(again.state == State::Retrying));
-        tx.run(Op::ScheduledInsert, &[due, id, retrying])?;
+        db.execute(Op::ScheduledInsert, &[due, id, retrying]).await?;
     }
     Ok(())
 }
 
 /// Settles the fate of the jobs that wait for this one, which ended in `state` or (`None`) was deleted.
 /// Children that are cancelled by it settle the fate of their own.
-pub(crate) fn tell_children(
-    tx: &mut Tx<'_>,
+pub(crate) async fn tell_children<E: Executor>(
+    db: &mut E,
+    now: Timestamp,
     parent: JobId,
     state: Option<State>,
     result: Option<&Json>,
 ) -> Result<()> {
-    for row in tx.all(Op::ChildrenOf, &[Value::id(&parent)])? {
+    let mut cancelled = tell(db, now, parent, state, result).await?;
+    while let Some(parent) = cancelled.pop() {
+        cancelled.extend(tell(db, now, parent, Some(State::Cancelled), None).await?);
+    }
+    Ok(())
+}
+
+/// Tells the children themselves; answers which of them are cancelled by it.
+async fn tell<E: Executor>(
+    db: &mut E,
+    now: Timestamp,
+    parent: JobId,
+    state: Option<State>,
+    result: Option<&Json>,
+) -> Result<Vec<JobId>> {
+    let mut cancelled = Vec::new();
+    for row in db.rows(Op::ChildrenOf, &[Value::id(&parent)]).await? {
         let (child, position) = (row.id(0)?, row.int(1)?);
         let on: portfire_core::Trigger = row.text(2)?.parse()?;
         let verdict = state.map_or(portfire_core::Trigger::verdict_if_deleted(), |state| on.verdict(state));
@@ -216,69 +260,76 @@ pub(crate) fn tell_children(
         // A deleted parent counts as cancelled for the child that reads what became of it.
         let word = state.unwrap_or(State::Cancelled).as_str();
         let result = Value::text(result.map(Json::as_str));
-        tx.run(Op::DependencyDecide, &[Value::id(&child), Value::Int(position), Value::Text(word), result])?;
+        let values = [Value::id(&child), Value::Int(position), Value::Text(word), result];
+        db.execute(Op::DependencyDecide, &values).await?;
         match verdict {
-            Verdict::Satisfied => release(tx, child)?,
-            Verdict::Impossible => cancel_waiting(tx, child)?,
-            Verdict::Wait => {}
+            Verdict::Satisfied => release(db, now, child).await?,
+            Verdict::Impossible if cancel_waiting(db, now, child).await? => cancelled.push(child),
+            Verdict::Impossible | Verdict::Wait => {}
         }
     }
-    Ok(())
+    Ok(cancelled)
 }
 
 /// One parent fewer; the last one lets the child go.
-fn release(tx: &mut Tx<'_>, child: JobId) -> Result<()> {
-    let left = tx.one(Op::AwaitingCount, &[Value::id(&child)])?;
+async fn release<E: Executor>(db: &mut E, now: Timestamp, child: JobId) -> Result<()> {
+    let left = db.row(Op::AwaitingCount, &[Value::id(&child)]).await?;
     if left.is_some_and(|row| row.int(0).is_ok_and(|left| left == 0)) {
-        tx.run(Op::AwaitingDelete, &[Value::id(&child)])?;
-        let row = tx.one(Op::Place, &[Value::id(&child)])?;
+        db.execute(Op::AwaitingDelete, &[Value::id(&child)]).await?;
+        let row = db.row(Op::Place, &[Value::id(&child)]).await?;
         let row = row.ok_or_else(|| Error::broken("an awaiting job has no body"))?;
-        enqueue_or_schedule(tx, child, &row, row.time(2)?)?;
+        enqueue_or_schedule(db, now, child, &row, row.time(2)?).await?;
     }
     Ok(())
 }
 
 /// Puts a job where it waits for `run_at`: ready if that has come. `place` is its row of `place`.
-pub(crate) fn enqueue_or_schedule(
-    tx: &mut Tx<'_>,
+pub(crate) async fn enqueue_or_schedule<E: Executor>(
+    db: &mut E,
+    now: Timestamp,
     job: JobId,
     place: &Row,
     run_at: Timestamp,
 ) -> Result<State> {
-    let due = run_at.max(tx.now);
+    let due = run_at.max(now);
     let (id, at) = (Value::id(&job), Value::Int(due.as_micros()));
-    tx.run(Op::JobMove, &[id, at])?;
-    if run_at > tx.now {
-        tx.run(Op::ScheduledInsert, &[at, id, Value::Int(0)])?;
+    db.execute(Op::JobMove, &[id, at]).await?;
+    if run_at > now {
+        db.execute(Op::ScheduledInsert, &[at, id, Value::Int(0)]).await?;
         return Ok(State::Scheduled);
     }
     let (queue, kind) = (Value::Text(place.text(0)?), Value::Text(place.text(3)?));
-    tx.run(Op::ReadyInsert, &[queue, Value::Int(place.int(1)?), at, id, kind])?;
-    tx.made_ready = true;
+    db.execute(Op::ReadyInsert, &[queue, Value::Int(place.int(1)?), at, id, kind]).await?;
     Ok(State::Enqueued)
 }
 
-fn cancel_waiting(tx: &mut Tx<'_>, child: JobId) -> Result<()> {
-    if tx.run(Op::AwaitingDelete, &[Value::id(&child)])? == 0 {
-        return Ok(());
+/// Cancels a job that waits for others; says whether it did.
+async fn cancel_waiting<E: Executor>(db: &mut E, now: Timestamp, child: JobId) -> Result<bool> {
+    if db.execute(Op::AwaitingDelete, &[Value::id(&child)]).await? == 0 {
+        return Ok(false);
     }
-    let row = tx.one(Op::Place, &[Value::id(&child)])?;
+    let row = db.row(Op::Place, &[Value::id(&child)]).await?;
     let row = row.ok_or_else(|| Error::broken("an awaiting job has no body"))?;
-    cancel(tx, child, &row)
+    end_as_cancelled(db, now, child, &row).await.map(|()| true)
 }
 
 /// Ends a job that does not run, as cancelled. It is out of its old place already.
-pub(crate) fn cancel(tx: &mut Tx<'_>, job: JobId, place: &Row) -> Result<()> {
+pub(crate) async fn cancel<E: Executor>(db: &mut E, now: Timestamp, job: JobId, place: &Row) -> Result<()> {
+    end_as_cancelled(db, now, job, place).await?;
+    tell_children(db, now, job, Some(State::Cancelled), None).await
+}
+
+async fn end_as_cancelled<E: Executor>(db: &mut E, now: Timestamp, job: JobId, place: &Row) -> Result<()> {
     let (kind, queue, state) = (place.text(3)?, place.text(0)?, State::Cancelled);
-    tx.tallies.of(kind, queue).count_end(state, None);
+    db.tallies().of(kind, queue).count_end(state, None);
     let keep = Policy::from_json(place.opt_text(5)?)?.retention.of(state);
-    let (id, now, null) = (Value::id(&job), Value::Int(tx.now.as_micros()), Value::Null);
-    let values = [id, Value::Text(state.as_str()), now, null, null, null, prune_at(tx.now, keep), null];
-    tx.run(Op::FinishedInsert, &values)?;
+    let (id, at, null) = (Value::id(&job), Value::Int(now.as_micros()), Value::Null);
+    let values = [id, Value::Text(state.as_str()), at, null, null, null, prune_at(now, keep), null];
+    db.execute(Op::FinishedInsert, &values).await?;
     if let Some(name) = place.opt_text(4)? {
-        tx.run(Op::UniqueFree, &[Value::Text(kind), Value::Text(name), id])?;
+        db.execute(Op::UniqueFree, &[Value::Text(kind), Value::Text(name), id]).await?;
     }
-    tell_children(tx, job, Some(state), None)
+    Ok(())
 }
 
 fn claim(tx: &Tx<'_>, server: ServerId, want: &Want) -> Result<Vec<Claimed>> {

@@ -23,7 +23,7 @@ use rusqlite::{CachedStatement, Connection};
 use tokio::sync::oneshot;
 
 use crate::insert::{Executor, at_once};
-use crate::rows::{Row, Value};
+use crate::rows::{Ending, Row, Value};
 use crate::statements::{Op, Statements};
 use crate::tally::{self, Tallies};
 use crate::{Synchronous, sqlite_error};
@@ -174,6 +174,15 @@ impl Executor for Tx<'_> {
 
     async fn row(&mut self, op: Op, values: &[Value<'_>]) -> Result<Option<Row>> {
         self.one(op, values)
+    }
+
+    async fn rows(&mut self, op: Op, values: &[Value<'_>]) -> Result<Vec<Row>> {
+        self.all(op, values)
+    }
+
+    /// Read where it is: there is one for every job.
+    async fn ending(&mut self, lease: &[Value<'_>]) -> Result<Option<Ending>> {
+        self.first(Op::Ending, lease, Ending::read)
     }
 
     fn tallies(&mut self) -> &mut Tallies {

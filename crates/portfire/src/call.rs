@@ -8,7 +8,7 @@ use portfire_core::{Backoff, Dependency, JobId, Json, NewJob, Result, Retention,
 
 use crate::hosting::{Inline, TaskHandle, TaskQueue};
 use crate::job::JobOptions;
-use crate::{EnqueueTarget, Job, JobError, JobHandle, Jobs};
+use crate::{Job, JobError, JobHandle, Jobs, OpenTransaction};
 
 /// A call of a job that has not been made yet. Nothing happens until it is enqueued.
 ///
@@ -156,7 +156,7 @@ impl<J: Job> Call<J> {
     ///
     /// # Cancel safety
     /// As the transaction's own statements: roll it back if the future was dropped.
-    pub async fn enqueue_in<T: EnqueueTarget>(self, transaction: &mut T) -> Result<JobHandle<J>> {
+    pub async fn enqueue_in<T: OpenTransaction>(self, transaction: &mut T) -> Result<JobHandle<J>> {
         let job = self.prepare(crate::client::process_id())?;
         let id = job.id;
         let answers = transaction.insert(std::slice::from_ref(&job)).await?;

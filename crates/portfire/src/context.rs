@@ -1,19 +1,21 @@
 //! What a running job can ask and say.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use portfire_core::limits::{LOG_LINE_BYTES_MAX, LOG_LINES_MAX};
-use portfire_core::storage::{Claimed, LogLine, Note, ParentResult, Progress};
-use portfire_core::{Clock, JobId, Lease, Slot, Timestamp, Token, clean_text};
+use portfire_core::storage::{Claimed, LogLine, Note, ParentResult, Progress, Settled};
+use portfire_core::{Clock, Dice, JobId, Lease, Outcome, Slot, State, Timestamp, Token, clean_text, settle};
 
 use crate::clock::{SystemClock, monotonic_now};
-use crate::{AttemptScope, JobError, Jobs};
+use crate::server::stored_result;
+use crate::{AttemptScope, JobError, Jobs, OpenTransaction};
 
 /// The context of one attempt. Cheap to clone.
 ///
@@ -38,6 +40,11 @@ pub struct JobContext(Arc<Attempt>);
 #[derive(Debug)]
 struct Attempt {
     claimed: Claimed,
+    /// Whether a database holds the job, under the attempt's lease. In-process queues and tests hold theirs in
+    /// memory.
+    in_database: bool,
+    /// Whether the handler has settled its job in a transaction of its own, which may or may not be committed.
+    completed: AtomicBool,
     jobs: Option<Jobs>,
     scope: AttemptScope,
     cancellation: CancellationToken,
@@ -63,6 +70,20 @@ impl ShutdownClock {
     }
 }
 
+impl Attempt {
+    fn in_memory(
+        claimed: Claimed,
+        jobs: Option<Jobs>,
+        scope: AttemptScope,
+        cancellation: CancellationToken,
+        shutdown: ShutdownClock,
+    ) -> Self {
+        let deadline = claimed.facts.policy.timeout.map(|limit| monotonic_now() + limit);
+        let (completed, notes) = (AtomicBool::new(false), NoteBox::default());
+        Self { claimed, in_database: false, completed, jobs, scope, cancellation, deadline, shutdown, notes }
+    }
+}
+
 /// What the attempt said since the server last looked: the latest progress, and log lines.
 #[derive(Debug, Default)]
 struct NoteBox {
@@ -72,17 +93,27 @@ struct NoteBox {
 }
 
 impl JobContext {
+    /// For a job that a database holds.
     pub(crate) fn new(
         claimed: Claimed,
-        jobs: impl Into<Option<Jobs>>,
+        jobs: Jobs,
         scope: AttemptScope,
         cancellation: CancellationToken,
         shutdown: ShutdownClock,
     ) -> Self {
-        let deadline = claimed.facts.policy.timeout.map(|limit| monotonic_now() + limit);
-        let notes = NoteBox::default();
-        let jobs = jobs.into();
-        Self(Arc::new(Attempt { claimed, jobs, scope, cancellation, deadline, shutdown, notes }))
+        let attempt = Attempt::in_memory(claimed, Some(jobs), scope, cancellation, shutdown);
+        Self(Arc::new(Attempt { in_database: true, ..attempt }))
+    }
+
+    /// For a job of which no database knows.
+    pub(crate) fn in_memory(
+        claimed: Claimed,
+        jobs: Option<Jobs>,
+        scope: AttemptScope,
+        cancellation: CancellationToken,
+        shutdown: ShutdownClock,
+    ) -> Self {
+        Self(Arc::new(Attempt::in_memory(claimed, jobs, scope, cancellation, shutdown)))
     }
 
     /// The job's name.
@@ -228,6 +259,88 @@ impl JobContext {
         )
     }
 
+    /// Ends the job inside the application's own transaction: what the handler writes in it and the job's
+    /// success are committed together, or neither is. No crash, however timed, leaves one without the other.
+    ///
+    /// The last thing before the commit; then return the same output.
+    ///
+    #[cfg_attr(feature = "sqlite", doc = "```")]
+    #[cfg_attr(not(feature = "sqlite"), doc = "```ignore")]
+    /// use portfire::prelude::*;
+    /// use portfire::sqlite::rusqlite::{Connection, TransactionBehavior};
+    /// use tokio::runtime::Handle;
+    ///
+    /// #[job]
+    /// async fn pay(ctx: &JobContext, #[from] file: &String, amount: i64) -> Result<i64, JobError> {
+    ///     let file = file.clone();
+    ///     ctx.blocking(move |ctx| {
+    ///         let mut shop = Connection::open(file)?;
+    ///         let mut transaction = shop.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    ///         transaction.execute("UPDATE account SET balance = balance + ?1", [amount])?;
+    ///         let balance = transaction.query_row("SELECT balance FROM account", [], |row| row.get(0))?;
+    ///         Handle::current().block_on(ctx.complete_in(&mut transaction, &balance))?;
+    ///         transaction.commit()?; // the money is there and the job has succeeded, or neither
+    ///         Ok(balance)
+    ///     })
+    ///     .await
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// let file = dir.path().join("shop.db").display().to_string();
+    /// let jobs = Jobs::connect(&format!("sqlite://{file}")).await?;
+    /// # Connection::open(&file)?.execute_batch("CREATE TABLE account (balance); INSERT INTO account VALUES (0)")?;
+    /// let server = Server::new(&jobs).job::<pay>().provide(file).start().await?;
+    /// let paid = pay(7).enqueue(&jobs).await?;
+    /// # let mut result = jobs.result(&paid).await?;
+    /// # while result.is_none() { tokio::task::yield_now().await; result = jobs.result(&paid).await?; }
+    /// # assert_eq!(result, Some(7));
+    /// server.stop().await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// What becomes of the job is decided by the commit alone:
+    ///
+    /// - Committed: it has succeeded with this output, whatever the handler returns afterwards.
+    /// - Rolled back: nothing has happened, and what the handler returns counts, as always. A handler that
+    ///   rolls back and returns `Ok` has succeeded.
+    /// - The answer to the commit is lost: return the error. If it was committed, the job has succeeded.
+    ///
+    /// The transaction must be in the database of the jobs. On PostgreSQL its isolation must be READ COMMITTED;
+    /// rows of the job and of those that wait for it are held until it ends. On SQLite the whole file is, from
+    /// the first write on. Drivers that block, as rusqlite does, are used in [`blocking`](Self::blocking), as
+    /// above. In an in-process queue and in [tests](crate::testing) no database knows of the job; there only
+    /// the output is checked, and the job ends with what the handler returns.
+    ///
+    /// # Errors
+    /// [`is_lost`](JobError::is_lost) if the job is not this attempt's any more: roll back and return. Not to
+    /// be retried if the output is too long. Otherwise what the database reports. After any error roll the
+    /// transaction back.
+    ///
+    /// # Cancel safety
+    /// As the transaction's own statements: roll it back if the future was dropped.
+    pub async fn complete_in<T, R>(&self, transaction: &mut T, output: &R) -> Result<(), JobError>
+    where
+        T: OpenTransaction,
+        R: Serialize,
+    {
+        let result = stored_result(output).map_err(|fault| JobError::message(fault.message).no_retry())?;
+        if !self.0.in_database {
+            return Ok(());
+        }
+        // A success rolls no dice.
+        let mut dice = Dice::from_seed([0, 0]);
+        let settlement = settle(&self.claimed().facts, Outcome::Succeeded(result), &mut dice);
+        // Said before, so that it is not missed if this is dropped under way.
+        self.0.completed.store(true, Ordering::Relaxed);
+        match transaction.settle(&settlement).await? {
+            Settled::Applied(State::Succeeded) => Ok(()),
+            // Also if this very attempt was settled as something else: it has timed out, say.
+            Settled::Applied(_) | Settled::Lost => Err(JobError::lost()),
+        }
+    }
+
     /// Runs blocking work on a thread of its own kind. If the attempt is interrupted or times out, the
     /// thread goes on until its work ends; let the work look at [`is_cancelled`](Self::is_cancelled).
     ///
@@ -247,6 +360,11 @@ impl JobContext {
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             Err(_) => Err(JobError::interrupted()),
         }
+    }
+
+    /// Whether the handler has settled its job in a transaction of its own, which may be committed.
+    pub(crate) fn may_be_completed(&self) -> bool {
+        self.0.completed.load(Ordering::Relaxed)
     }
 
     pub(crate) fn claimed(&self) -> &Claimed {

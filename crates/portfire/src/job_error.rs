@@ -38,6 +38,7 @@ pub(crate) enum Treatment {
     Cancel,
     Snooze(Duration),
     Interrupted,
+    Lost,
 }
 
 impl JobError {
@@ -64,6 +65,19 @@ impl JobError {
     /// The attempt stopped because its cancellation token asked it to.
     pub(crate) fn interrupted() -> Self {
         Self { treatment: Treatment::Interrupted, ..Self::message("interrupted") }
+    }
+
+    /// The job is no longer this attempt's: what it does now must not count.
+    pub(crate) fn lost() -> Self {
+        let words = "the job is not this attempt's any more: its lease was lost, or it has ended otherwise; roll the \
+                     transaction back and return (if it still runs, the transaction is in another database)";
+        Self { treatment: Treatment::Lost, ..Self::message(words) }
+    }
+
+    /// Whether the job turned out to be no longer this attempt's ([`complete_in`](crate::JobContext::complete_in)):
+    /// whatever the handler has begun must be rolled back, and nothing that it returns counts.
+    pub fn is_lost(&self) -> bool {
+        self.treatment == Treatment::Lost
     }
 
     /// Retry after this long, whatever the policy's curve says. The attempt is charged.
@@ -106,7 +120,7 @@ impl JobError {
             Treatment::NoRetry => Outcome::FailedForGood(fault()),
             Treatment::Cancel => Outcome::Cancelled(fault()),
             Treatment::Snooze(after) => Outcome::Snoozed(after),
-            Treatment::Interrupted => Outcome::Interrupted,
+            Treatment::Interrupted | Treatment::Lost => Outcome::Interrupted,
         }
     }
 }

@@ -33,7 +33,7 @@ pub use layer::{Layer, Next};
 pub use recurring::{Recurring, ScheduleHandle};
 pub use server::{Queues, RunningServer, Server};
 pub use steering::{QueueHandle, QueueView, ServerHandle};
-pub use transaction::EnqueueTarget;
+pub use transaction::OpenTransaction;
 pub use values::AttemptScope;
 
 pub use portfire_core::storage::{
@@ -52,14 +52,14 @@ pub use portfire_macros::job;
 /// The embedded SQLite backend.
 #[cfg(feature = "sqlite")]
 pub mod sqlite {
-    pub use crate::transaction::{Prefixed, prefixed};
+    pub use crate::transaction::with_sqlite::{Prefixed, prefixed};
     pub use portfire_sqlite::*;
 }
 
 /// The PostgreSQL backend.
 #[cfg(feature = "postgres")]
 pub mod postgres {
-    pub use crate::transaction::{InTables, in_tables};
+    pub use crate::transaction::with_postgres::{InTables, in_tables};
     pub use portfire_postgres::*;
 }
 

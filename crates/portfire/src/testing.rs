@@ -34,6 +34,9 @@
 //! # Ok::<_, portfire::Error>(()) }).unwrap();
 //! ```
 //!
+//! A handler that ends its job in its own transaction ([`complete_in`](JobContext::complete_in)) runs unchanged:
+//! nothing is written to that transaction, and the job ends with what the handler returns.
+//!
 //! It deliberately has no concurrency and no faults: what happens when servers die is Portfire's to test.
 
 use std::collections::HashMap;
@@ -301,7 +304,8 @@ impl TestServer {
 
     fn context(&self, claimed: Claimed) -> JobContext {
         let scope = AttemptScope::new(Arc::clone(&self.parts.values));
-        JobContext::new(claimed, self.jobs.clone(), scope, CancellationToken::new(), ShutdownClock::default())
+        let (jobs, token) = (Some(self.jobs.clone()), CancellationToken::new());
+        JobContext::in_memory(claimed, jobs, scope, token, ShutdownClock::default())
     }
 
     async fn attempt(&self, claimed: Claimed) -> Result<Outcome> {

@@ -64,7 +64,8 @@ pub trait Storage: fmt::Debug + Send + Sync {
     /// One round trip of a server: writes notes, settles attempts and claims jobs, in this order and in
     /// one transaction.
     ///
-    /// *Notes* and *settlements* apply only where the lease's token still holds the job. A repeated
+    /// *Notes* and *settlements* apply only where the lease's token still holds the job; notes also where the
+    /// job has succeeded by it, because a handler may settle its own and say more afterwards. A repeated
     /// settlement (same token) answers as it did, until the job is claimed or begun afresh. A server whose
     /// lease has expired may settle what nobody has rescued. A settlement that ends a job frees its unique
     /// name and settles the fate of its children by [`Trigger::verdict`](crate::Trigger::verdict),

@@ -1,10 +1,12 @@
-//! Enqueue inside the application's own transaction: the job exists if and only if that commits.
+//! The application's own transaction: a job exists, and is settled, if and only if that commits.
 
-use portfire_core::storage::{Action, By, Inserted, TallyRequest, Width};
-use portfire_core::{Dependency, NewJob, State, Storage, Trigger};
-use portfire_postgres::insert_in;
+use std::time::Duration;
 
-use crate::bed::{Schema, connect, job};
+use portfire_core::storage::{Action, Beat, By, Claimed, Inserted, ServerInfo, Settled, TallyRequest, Width};
+use portfire_core::{Dependency, Dice, NewJob, Outcome, ServerId, State, Storage, Trigger, settle};
+use portfire_postgres::{PostgresStorage, insert_in, settle_in};
+
+use crate::bed::{Schema, beaten, connect, exchange, job, succeeded, want};
 
 fn family() -> [NewJob; 2] {
     let parent = NewJob { tags: vec!["t".into()], unique: Some("one".into()), ..job() };
@@ -57,6 +59,125 @@ async fn a_transaction_of_sqlx_decides() {
     pool.close().await;
 }
 
+/// A job that runs, and its child that waits.
+async fn running_with_child(storage: &PostgresStorage, server: ServerId) -> (Claimed, NewJob) {
+    let [parent, child] = family();
+    storage.insert(vec![parent, child.clone()]).await.unwrap();
+    let claimed = exchange(storage, server, Vec::new(), Some(want(1))).await.claimed.remove(0);
+    (claimed, child)
+}
+
+async fn state(storage: &PostgresStorage, job: portfire_core::JobId) -> State {
+    storage.get(vec![job]).await.unwrap()[0].as_ref().unwrap().summary.state
+}
+
+#[tokio::test]
+async fn a_job_is_settled_if_and_only_if_it_commits_and_once() {
+    let schema = Schema::new();
+    let (storage, tables) = (schema.open().await, schema.tables());
+    let server = beaten(&*storage).await;
+    let mut application = connect().await;
+    let (claimed, child) = running_with_child(&storage, server).await;
+    let success = succeeded(&claimed);
+    for commit in [false, true] {
+        let tx = application.transaction().await.unwrap();
+        assert_eq!(settle_in(&tx, &tables, &success).await.unwrap(), Settled::Applied(State::Succeeded));
+        if commit {
+            tx.commit().await.unwrap()
+        } else {
+            tx.rollback().await.unwrap()
+        }
+        let (own, childs) =
+            if commit { (State::Succeeded, State::Enqueued) } else { (State::Processing, State::Awaiting) };
+        assert_eq!(state(&storage, success.lease.job).await, own);
+        assert_eq!(state(&storage, child.id).await, childs);
+    }
+    let fault = Outcome::Failed(portfire_core::Fault::new("after the commit"));
+    let late = settle(&claimed.facts, fault, &mut Dice::from_seed([3, 4]));
+    let repeats = exchange(&*storage, server, vec![success.clone(), late], None).await;
+    assert_eq!(repeats.settled, [Settled::Applied(State::Succeeded); 2]);
+    let until = storage.now().await.unwrap().after(Duration::from_secs(60));
+    let days = TallyRequest::total(Width::Day, portfire_core::Timestamp::default(), until);
+    assert_eq!(storage.tallies(days).await.unwrap().iter().map(|day| day.succeeded).sum::<u64>(), 1);
+    assert_eq!(settle_in(&application, &tables, &succeeded(&claimed)).await.unwrap(), repeats.settled[0]);
+}
+
+#[tokio::test]
+async fn without_a_transaction_a_settlement_is_whole_by_itself() {
+    let schema = Schema::new();
+    let storage = schema.open().await;
+    let server = beaten(&*storage).await;
+    let (claimed, child) = running_with_child(&storage, server).await;
+    let settled = settle_in(&connect().await, &schema.tables(), &succeeded(&claimed)).await.unwrap();
+    assert_eq!(settled, Settled::Applied(State::Succeeded));
+    assert_eq!(state(&storage, child.id).await, State::Enqueued);
+}
+
+/// Neither the heartbeat nor a claim nor the rescue of the very job; the first to come would wait for ever.
+#[tokio::test]
+async fn nobody_waits_for_a_settlement_that_is_not_committed() {
+    let schema = Schema::new();
+    let (storage, tables) = (schema.open().await, schema.tables());
+    let (server, other) = (beaten(&*storage).await, beaten(&*storage).await);
+    let mut application = connect().await;
+    for commit in [false, true] {
+        let (claimed, _) = running_with_child(&storage, server).await;
+        let tx = application.transaction().await.unwrap();
+        settle_in(&tx, &tables, &succeeded(&claimed)).await.unwrap();
+        storage.insert(vec![job()]).await.unwrap();
+        let beat = Beat { server, lease: Duration::ZERO, info: ServerInfo::default() };
+        storage.beat(beat).await.unwrap();
+        assert_eq!(storage.expired(9).await.unwrap().len(), 1);
+        let crash = settle(&claimed.facts, Outcome::Crashed, &mut Dice::from_seed([3, 4]));
+        let passed = exchange(&*storage, other, vec![crash.clone()], Some(want(9))).await;
+        assert_eq!((&passed.settled[..], passed.claimed.len()), (&[Settled::Lost][..], 1));
+        storage.promote(9).await.unwrap();
+        storage.prune(9).await.unwrap();
+        let expected = if commit {
+            tx.commit().await.unwrap();
+            Settled::Applied(State::Succeeded)
+        } else {
+            tx.rollback().await.unwrap();
+            Settled::Applied(State::Enqueued)
+        };
+        assert_eq!(exchange(&*storage, other, vec![crash], None).await.settled, [expected]);
+        let beat = Beat { server, lease: Duration::from_secs(600), info: ServerInfo::default() };
+        storage.beat(beat).await.unwrap();
+        for job in [claimed.facts.lease.job, passed.claimed[0].facts.lease.job] {
+            storage.act(vec![job], Action::Delete, By::Program).await.unwrap();
+        }
+    }
+}
+
+/// The transaction has seen the world before the child came.
+#[tokio::test]
+async fn a_child_that_comes_during_the_transaction_is_released_by_it() {
+    let schema = Schema::new();
+    let (storage, tables) = (schema.open().await, schema.tables());
+    let server = beaten(&*storage).await;
+    let mut application = connect().await;
+    for isolation in ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"] {
+        let (claimed, first) = running_with_child(&storage, server).await;
+        let tx = application.transaction().await.unwrap();
+        tx.batch_execute(&format!("SET TRANSACTION ISOLATION LEVEL {isolation}; SELECT 1")).await.unwrap();
+        let late = NewJob { after: first.after.clone(), ..job() };
+        storage.insert(vec![late.clone()]).await.unwrap();
+        let settled = settle_in(&tx, &tables, &succeeded(&claimed)).await;
+        if isolation == "READ COMMITTED" {
+            settled.unwrap();
+            tx.commit().await.unwrap();
+            assert_eq!(state(&storage, late.id).await, State::Enqueued);
+        } else {
+            let refused = settled.unwrap_err();
+            assert!(refused.is_misuse() && refused.to_string().contains(isolation), "{refused}");
+            tx.rollback().await.unwrap();
+            assert_eq!(state(&storage, claimed.facts.lease.job).await, State::Processing);
+            exchange(&*storage, server, vec![succeeded(&claimed)], None).await;
+        }
+        storage.act(vec![late.id, first.id], Action::Delete, By::Program).await.unwrap();
+    }
+}
+
 /// What a trigger or a program in another language calls.
 #[tokio::test]
 async fn sql_can_enqueue() {
@@ -105,7 +226,7 @@ async fn a_trigger_can_enqueue() {
     );
     application.batch_execute(&trigger).await.unwrap();
     assert_eq!(storage.overview().await.unwrap().counts[0].jobs, 3);
-    let until = storage.now().await.unwrap().after(std::time::Duration::from_secs(60));
+    let until = storage.now().await.unwrap().after(Duration::from_secs(60));
     let days = TallyRequest::total(Width::Day, portfire_core::Timestamp::default(), until);
     let created: u64 = storage.tallies(days).await.unwrap().iter().map(|day| day.created).sum();
     assert_eq!(created, 3, "what SQL enqueues is counted");

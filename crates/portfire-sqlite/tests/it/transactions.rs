@@ -1,9 +1,16 @@
-//! Enqueue inside the application's own transaction: the job exists if and only if that commits.
+//! The application's own transaction: a job exists, and is settled, if and only if that commits.
 
-use portfire_core::Storage;
-use portfire_core::storage::{Inserted, TallyRequest, Width};
+use std::time::Duration;
+
+use portfire_core::storage::{
+    Beat, Claimed, Exchange, Exchanged, Inserted, ServerInfo, Settled, Tally, TallyRequest, Want, WantQueue,
+    Width,
+};
+use portfire_core::{
+    Dependency, Dice, NewJob, Outcome, ServerId, Settlement, State, Storage, Token, Trigger, settle,
+};
 use portfire_sqlite::rusqlite::{self, TransactionBehavior};
-use portfire_sqlite::{DEFAULT_PREFIX, SqliteStorage, insert_in};
+use portfire_sqlite::{DEFAULT_PREFIX, SqliteStorage, insert_in, settle_in};
 
 use crate::file::job;
 
@@ -31,15 +38,90 @@ async fn a_rusqlite_transaction_decides() {
 
 /// How many jobs were stored, as the tallies have it.
 async fn created(storage: &SqliteStorage) -> u64 {
-    let until = storage.now().await.unwrap().after(std::time::Duration::from_secs(60));
+    days(storage).await.iter().map(|day| day.created).sum()
+}
+
+async fn days(storage: &SqliteStorage) -> Vec<Tally> {
+    let until = storage.now().await.unwrap().after(Duration::from_secs(60));
     let days = TallyRequest::total(Width::Day, portfire_core::Timestamp::default(), until);
-    storage.tallies(days).await.unwrap().iter().map(|day| day.created).sum()
+    storage.tallies(days).await.unwrap()
+}
+
+const SERVER: ServerId = ServerId::from_bytes([1; 16]);
+
+/// A job that runs, and its child that waits.
+async fn running_with_child(storage: &SqliteStorage) -> (Claimed, NewJob) {
+    let beat = Beat { server: SERVER, lease: Duration::from_secs(600), info: ServerInfo::default() };
+    storage.beat(beat).await.unwrap();
+    let parent = NewJob { unique: Some("one".into()), ..job() };
+    let child = NewJob { after: vec![Dependency { parent: parent.id, on: Trigger::Success }], ..job() };
+    storage.insert(vec![parent, child.clone()]).await.unwrap();
+    let queues = vec![WantQueue { name: "default".into(), limit: 1 }];
+    let want = Want { token: Token::from_bytes([2; 16]), limit: 1, queues, kinds: ["work".into()].into() };
+    (exchange(storage, Vec::new(), Some(want)).await.claimed.remove(0), child)
+}
+
+async fn exchange(storage: &SqliteStorage, settlements: Vec<Settlement>, want: Option<Want>) -> Exchanged {
+    let exchange = Exchange { server: SERVER, notes: Vec::new(), settlements, want };
+    storage.exchange(exchange).await.unwrap()
+}
+
+fn succeeded(claimed: &Claimed) -> Settlement {
+    settle(&claimed.facts, Outcome::Succeeded(None), &mut Dice::from_seed([3, 4]))
+}
+
+async fn states(storage: &SqliteStorage, claimed: &Claimed, child: &NewJob) -> [State; 2] {
+    let both = storage.get(vec![claimed.facts.lease.job, child.id]).await.unwrap();
+    [0, 1].map(|one| both[one].as_ref().unwrap().summary.state)
+}
+
+#[tokio::test]
+async fn a_job_is_settled_if_and_only_if_it_commits_and_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("app.db");
+    let storage = SqliteStorage::open(&path).await.unwrap();
+    let (claimed, child) = running_with_child(&storage).await;
+    let mut application = rusqlite::Connection::open(&path).unwrap();
+    for commit in [false, true] {
+        let tx = application.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
+        let settled = settle_in(&tx, DEFAULT_PREFIX, &succeeded(&claimed)).unwrap();
+        assert_eq!(settled, Settled::Applied(State::Succeeded));
+        if commit {
+            tx.commit().unwrap();
+            assert_eq!(states(&storage, &claimed, &child).await, [State::Succeeded, State::Enqueued]);
+        } else {
+            tx.rollback().unwrap();
+            assert_eq!(states(&storage, &claimed, &child).await, [State::Processing, State::Awaiting]);
+        }
+    }
+    let fault = Outcome::Failed(portfire_core::Fault::new("after the commit"));
+    let late = settle(&claimed.facts, fault, &mut Dice::from_seed([3, 4]));
+    let repeats = exchange(&storage, vec![succeeded(&claimed), late], None).await;
+    assert_eq!(repeats.settled, [Settled::Applied(State::Succeeded); 2]);
+    assert_eq!(days(&storage).await.iter().map(|day| day.succeeded).sum::<u64>(), 1);
+}
+
+/// Half a settlement would lose the job.
+#[tokio::test]
+async fn without_a_transaction_a_settlement_is_whole_or_has_not_happened() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("app.db");
+    let storage = SqliteStorage::open(&path).await.unwrap();
+    let (claimed, child) = running_with_child(&storage).await;
+    let application = rusqlite::Connection::open(&path).unwrap();
+    application.execute_batch("ALTER TABLE portfire_tally RENAME TO away").unwrap();
+    let broken = settle_in(&application, DEFAULT_PREFIX, &succeeded(&claimed)).unwrap_err();
+    assert!(broken.is_broken() && application.is_autocommit(), "{broken}");
+    assert_eq!(states(&storage, &claimed, &child).await, [State::Processing, State::Awaiting]);
+    application.execute_batch("ALTER TABLE away RENAME TO portfire_tally").unwrap();
+    let settled = settle_in(&application, DEFAULT_PREFIX, &succeeded(&claimed)).unwrap();
+    assert!(settled == Settled::Applied(State::Succeeded) && application.is_autocommit());
+    assert_eq!(states(&storage, &claimed, &child).await, [State::Succeeded, State::Enqueued]);
 }
 
 #[cfg(feature = "sqlx")]
 #[tokio::test]
 async fn a_sqlx_transaction_decides_and_both_drivers_live_together() {
-    use portfire_core::{Dependency, NewJob, Trigger};
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("app.db");
     let storage = SqliteStorage::open(&path).await.unwrap();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use portfire_core::limits::{ATTEMPTS_SHOWN, CHILDREN_SHOWN, LOG_SHOWN};
 use portfire_core::storage::{Action, Filter, Note, PageRequest, Progress};
-use portfire_core::{Backoff, State, Trigger};
+use portfire_core::{Backoff, Fault, Outcome, State, Trigger};
 
 use crate::Bed;
 use crate::bed::{SUCCESS, failed};
@@ -50,6 +50,7 @@ pub async fn of_what_is_long_only_so_much_is_shown(bed: Arc<Bed>) {
     assert_eq!(details.children, children[..CHILDREN_SHOWN as usize]);
 }
 
+/// An attempt that is over says nothing more, unless the job has succeeded by it: a handler may settle its own.
 pub async fn notes_outlive_the_attempt_and_the_end(bed: Arc<Bed>) {
     let mut job = bed.job();
     job.policy.backoff = Backoff::Fixed(std::time::Duration::ZERO);
@@ -61,11 +62,19 @@ pub async fn notes_outlive_the_attempt_and_the_end(bed: Arc<Bed>) {
         let lease = claimed.facts.lease;
         bed.notes(server, vec![bed.line(lease, "said"), Note::Progress(lease, far(number))]).await;
         bed.settle(server, &claimed, outcome).await;
-        bed.notes(server, vec![bed.line(lease, "too late")]).await;
+        bed.notes(server, vec![bed.line(lease, "afterwards")]).await;
     }
     let details = bed.get(job).await;
-    assert_eq!((details.summary.state, texts(&details.log)), (State::Succeeded, vec!["said", "said"]));
+    assert_eq!(
+        (details.summary.state, texts(&details.log)),
+        (State::Succeeded, vec!["said", "said", "afterwards"])
+    );
     assert_eq!(details.progress, Some(far(2)));
+    let job = bed.insert_plain().await;
+    let claimed = bed.claim_one(server).await;
+    bed.settle(server, &claimed, Outcome::FailedForGood(Fault::new("boom"))).await;
+    bed.notes(server, vec![bed.line(claimed.facts.lease, "too late")]).await;
+    assert!(bed.get(job).await.log.is_empty());
 }
 
 pub async fn progress_is_replaced_whole(bed: Arc<Bed>) {

@@ -17,6 +17,10 @@ use crate::{JobContext, Layer, Next};
 /// A server that must stop sooner drops it sooner.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// What is said of an attempt that did not succeed after its handler had settled the job by itself.
+const AFTER_COMPLETION: &str = "the attempt had completed its job in a transaction of its own before: if that was \
+                                committed, the job has succeeded all the same";
+
 /// What is needed to run any attempt of a server.
 #[derive(Debug)]
 pub(crate) struct Attempts {
@@ -41,6 +45,9 @@ impl Attempts {
         ctx.release_values();
         let outcome = if ctx.is_cancelled() { forgive(outcome) } else { outcome };
         span.in_scope(|| report(&outcome));
+        if ctx.may_be_completed() && !matches!(outcome, Outcome::Succeeded(_)) {
+            span.in_scope(|| tracing::warn!("{AFTER_COMPLETION}"));
+        }
         outcome
     }
 

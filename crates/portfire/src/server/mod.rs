@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use attempt::Attempts;
 pub use queues::Queues;
-pub(crate) use registry::{Runner, runner_of};
+pub(crate) use registry::{Runner, runner_of, stored_result};
 pub use running::RunningServer;
 pub(crate) use signs::Complaint;
 

@@ -109,21 +109,21 @@ async fn run<J: Job>(ctx: JobContext, args: Json) -> Outcome {
     };
     let attempt = ctx.attempt();
     match job.run(ctx).await {
-        Ok(output) => stored_result(&output),
+        Ok(output) => stored_result(&output).map_or_else(Outcome::FailedForGood, Outcome::Succeeded),
         Err(error) => with_own_delay::<J>(attempt, error).into_outcome(),
     }
 }
 
 /// The result in its stored form; `()` and other nulls are not stored.
-fn stored_result<T: serde::Serialize>(output: &T) -> Outcome {
+pub(crate) fn stored_result<T: serde::Serialize>(output: &T) -> Result<Option<Json>, Fault> {
     match Json::of(output) {
-        Ok(json) if json.as_str() == "null" => Outcome::Succeeded(None),
-        Ok(json) if json.as_str().len() > RESULT_BYTES_MAX => Outcome::FailedForGood(Fault::new(&format!(
+        Ok(json) if json.as_str() == "null" => Ok(None),
+        Ok(json) if json.as_str().len() > RESULT_BYTES_MAX => Err(Fault::new(&format!(
             "the result is {} bytes of JSON; the limit is {RESULT_BYTES_MAX}. Store the data and return its id",
             json.as_str().len()
         ))),
-        Ok(json) => Outcome::Succeeded(Some(json)),
-        Err(error) => Outcome::FailedForGood(Fault::of(&error)),
+        Ok(json) => Ok(Some(json)),
+        Err(error) => Err(Fault::of(&error)),
     }
 }
 

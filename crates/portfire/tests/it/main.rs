@@ -27,6 +27,8 @@ mod server;
 mod steering;
 mod testing;
 #[cfg(feature = "sqlite")]
+mod transactions;
+#[cfg(feature = "sqlite")]
 mod treatment;
 mod ui;
 #[cfg(feature = "sqlite")]

@@ -1,9 +1,8 @@
-//! A PostgreSQL schema that goes with its test, in the database that `cargo xtask test` provides; and what
-//! only the façade on PostgreSQL does: the application's own transactions.
+//! A PostgreSQL schema that goes with its test, in the database that `cargo xtask test` provides.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use portfire::postgres::{Tables, in_tables, tokio_postgres};
+use portfire::postgres::{Tables, tokio_postgres};
 use portfire::prelude::*;
 
 /// A schema of its own.
@@ -25,7 +24,11 @@ impl Schema {
         format!("{url}{separator}schema={}", self.name)
     }
 
-    fn tables(&self) -> Tables {
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn tables(&self) -> Tables {
         Tables::default().schema(&self.name).unwrap()
     }
 }
@@ -44,59 +47,17 @@ impl Drop for Schema {
     }
 }
 
-fn database() -> String {
+pub(crate) fn database() -> String {
     std::env::var("PORTFIRE_TEST_POSTGRES_URL").expect(
         "the tests need a PostgreSQL: run `cargo xtask test`, or `cargo xtask db postgres up` and what it \
          prints, or set PORTFIRE_TEST_POSTGRES_URL",
     )
 }
 
-async fn connect() -> tokio_postgres::Client {
+pub(crate) async fn connect() -> tokio_postgres::Client {
     let (client, connection) = tokio_postgres::connect(&database(), tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
     client
-}
-
-#[job]
-async fn welcome(_user: u32) -> Result<(), JobError> {
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_job_exists_if_and_only_if_the_applications_transaction_commits() {
-    let schema = Schema::new();
-    let jobs = Jobs::connect(&schema.url()).await.unwrap();
-    let tables = schema.tables();
-    let mut application = connect().await;
-    for commit in [true, false] {
-        let mut tx = application.transaction().await.unwrap();
-        let job = welcome(1).enqueue_in(&mut in_tables(&tables, &mut tx)).await.unwrap();
-        if commit {
-            tx.commit().await.unwrap();
-        } else {
-            tx.rollback().await.unwrap();
-        }
-        assert_eq!(jobs.get(job.id()).await.unwrap().is_some(), commit);
-    }
-}
-
-#[cfg(feature = "sqlx-postgres")]
-#[tokio::test]
-async fn a_transaction_of_sqlx_decides_as_well() {
-    let schema = Schema::new();
-    let jobs = Jobs::connect(&schema.url()).await.unwrap();
-    let tables = schema.tables();
-    let pool = sqlx::PgPool::connect(&database()).await.unwrap();
-    for commit in [true, false] {
-        let mut tx = pool.begin().await.unwrap();
-        let job = welcome(1).enqueue_in(&mut in_tables(&tables, &mut tx)).await.unwrap();
-        if commit {
-            tx.commit().await.unwrap();
-        } else {
-            tx.rollback().await.unwrap();
-        }
-        assert_eq!(jobs.get(job.id()).await.unwrap().is_some(), commit);
-    }
 }
 
 #[tokio::test]

@@ -3,14 +3,16 @@
 //!
 //! 1. It says `ready` when it serves, and what it logs as it goes.
 //! 2. Every attempt tells the ledger, which another process keeps, and goes on when that has been noted.
-//! 3. SIGTERM ends it well, SIGKILL does not.
+//! 3. `pay` writes to a table of its own in the jobs' database, and ends its job in the same transaction.
+//! 4. SIGTERM ends it well, SIGKILL does not.
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "a program under test talks")]
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use portfire::JobContext;
 use portfire::prelude::*;
+use portfire::sqlite::rusqlite;
+use portfire::{JobContext, OpenTransaction};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
@@ -65,6 +67,89 @@ async fn hold(ctx: &JobContext, #[from] ledger: &Ledger, number: u32) -> Result<
     Ok(std::process::id())
 }
 
+/// Where the payments are: the database of the jobs.
+struct Shop(String);
+
+/// Writes a payment and ends its job, in one transaction; tells each step, and is held at one of them.
+#[job]
+async fn pay(
+    ctx: &JobContext,
+    #[from] ledger: &Ledger,
+    #[from] shop: &Shop,
+    number: u32,
+    held_at: String,
+) -> Result<u32, JobError> {
+    let payment = Payment { ctx, ledger, number, held_at: &held_at };
+    payment.step("begun").await?;
+    let paid = match shop.0.strip_prefix("sqlite://") {
+        Some(path) => payment.on_sqlite(path).await,
+        None => payment.on_postgres(&shop.0).await,
+    };
+    if paid.as_ref().is_err_and(JobError::is_lost) {
+        println!("pay {number} is lost");
+    }
+    paid?;
+    payment.step("committed").await?;
+    Ok(number)
+}
+
+struct Payment<'a> {
+    ctx: &'a JobContext,
+    ledger: &'a Ledger,
+    number: u32,
+    held_at: &'a str,
+}
+
+impl Payment<'_> {
+    async fn step(&self, step: &str) -> Result<(), JobError> {
+        let what = format!("pay {} {step}", self.number);
+        if step == self.held_at {
+            return self.ledger.hold(self.ctx, &format!("hold {what}")).await;
+        }
+        self.ledger.note(self.ctx, &what).await
+    }
+
+    fn insert(&self) -> String {
+        format!("INSERT INTO payment (number) VALUES ({})", self.number)
+    }
+
+    async fn complete(&self, transaction: &mut impl OpenTransaction) -> Result<(), JobError> {
+        self.step("written").await?;
+        self.ctx.complete_in(transaction, &self.number).await?;
+        self.step("completed").await
+    }
+
+    async fn on_sqlite(&self, path: &str) -> Result<(), JobError> {
+        let mut shop = rusqlite::Connection::open(path)?;
+        shop.busy_timeout(Duration::from_secs(30))?;
+        shop.execute_batch("BEGIN IMMEDIATE")?;
+        shop.execute(&self.insert(), [])?;
+        self.complete(&mut shop).await?;
+        Ok(shop.execute_batch("COMMIT")?)
+    }
+
+    /// The schema is in the URL, for the jobs' client; the payments are there too.
+    #[cfg(feature = "postgres")]
+    async fn on_postgres(&self, url: &str) -> Result<(), JobError> {
+        use portfire::postgres::{Tables, in_tables, tokio_postgres};
+        let (url, schema) = url.split_once("schema=").ok_or_else(|| JobError::message("no schema"))?;
+        let (mut shop, connection) =
+            tokio_postgres::connect(url.trim_end_matches(['?', '&']), tokio_postgres::NoTls).await?;
+        tokio::spawn(connection);
+        shop.batch_execute(&format!("SET search_path = {schema}")).await?;
+        let mut transaction = shop.transaction().await?;
+        transaction.batch_execute(&self.insert()).await?;
+        let tables = Tables::default().schema(schema)?;
+        self.complete(&mut in_tables(&tables, &mut transaction)).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    #[cfg(not(feature = "postgres"))]
+    async fn on_postgres(&self, url: &str) -> Result<(), JobError> {
+        Err(JobError::message(format!("this program cannot pay at {url}")))
+    }
+}
+
 #[job]
 async fn tick(ctx: &JobContext, #[from] ledger: &Ledger) -> Result<(), JobError> {
     let slot = ctx.slot().ok_or_else(|| JobError::message("a tick has a slot"))?;
@@ -83,6 +168,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .job::<step>()
         .job::<hold>()
         .job::<tick>()
+        .job::<pay>()
+        .provide(Shop(database.clone()))
         .provide(Ledger::open(ledger.parse()?).await?)
         .slots(8)
         .poll_interval(Duration::from_millis(100))

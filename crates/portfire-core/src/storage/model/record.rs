@@ -73,6 +73,12 @@ impl Record {
         self.held().is_some_and(|held| held.token == token)
     }
 
+    /// Whether this claim ended the job well.
+    pub(super) fn succeeded_by(&self, token: Token) -> bool {
+        let ran = matches!(self.place, Place::Ended(Ended { held: Some(_), .. }));
+        ran && self.last == Some((token, State::Succeeded))
+    }
+
     /// What the audit says of it before somebody acts.
     pub(super) fn was(&self) -> Was<'_> {
         Was { state: self.state(), queue: &self.new.queue, priority: self.new.priority, run_at: self.run_at }

@@ -148,7 +148,8 @@ impl World {
 
     fn note(&mut self, note: &Note) {
         let (Note::Progress(lease, _) | Note::Log(lease, _)) = note;
-        let Some(job) = self.jobs.get_mut(&lease.job).filter(|job| job.holds(lease.token)) else { return };
+        let said_by = |job: &&mut Record| job.holds(lease.token) || job.succeeded_by(lease.token);
+        let Some(job) = self.jobs.get_mut(&lease.job).filter(said_by) else { return };
         match note {
             Note::Progress(_, progress) => job.progress = Some(progress.clone()),
             Note::Log(_, line) => job.log.push(line.clone()),

@@ -128,7 +128,7 @@ impl LocalJob {
         let claimed = claimed(&self.job, self.attempt);
         let (facts, args) = (claimed.facts.clone(), claimed.args.clone());
         let token = cell.cancellation.child_token();
-        let ctx = JobContext::new(claimed, jobs, scope, token, shutdown);
+        let ctx = JobContext::in_memory(claimed, jobs, scope, token, shutdown);
         let outcome = run_attempt(self.runner, &ctx, args).await;
         if outcome == Outcome::Interrupted && !cell.is_cancel_asked() {
             return After::Undone;
@@ -214,7 +214,7 @@ impl Inline {
         let claimed = claimed(&job, 1);
         let args = claimed.args.clone();
         let (scope, token) = (AttemptScope::new(Arc::clone(&self.values)), CancellationToken::new());
-        let ctx = JobContext::new(claimed, None, scope, token, ShutdownClock::default());
+        let ctx = JobContext::in_memory(claimed, None, scope, token, ShutdownClock::default());
         match run_attempt(runner_of::<J>(), &ctx, args).await {
             Outcome::Succeeded(json) => read_output::<J>(json),
             other => Err(JobError::message(other.explain())),

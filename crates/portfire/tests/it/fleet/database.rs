@@ -46,6 +46,45 @@ impl Database {
     pub(super) fn url(&self) -> &str {
         &self.url
     }
+
+    /// Runs SQL of the application beside the jobs.
+    pub(super) async fn execute(&self, sql: &str) {
+        match self.url.strip_prefix("sqlite://") {
+            Some(path) => rusqlite::Connection::open(path).unwrap().execute_batch(sql).unwrap(),
+            #[cfg(feature = "postgres")]
+            None => self.client().await.batch_execute(sql).await.unwrap(),
+            #[cfg(not(feature = "postgres"))]
+            None => unreachable!("SQLite is the only one"),
+        }
+    }
+
+    /// The numbers that a query of the application finds: the first and the last of a row without gaps.
+    pub(super) async fn numbers(&self, sql: &str) -> std::ops::RangeInclusive<u32> {
+        let all: Vec<i32> = match self.url.strip_prefix("sqlite://") {
+            Some(path) => {
+                let connection = rusqlite::Connection::open(path).unwrap();
+                let mut query = connection.prepare(sql).unwrap();
+                query.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+            }
+            #[cfg(feature = "postgres")]
+            None => self.client().await.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect(),
+            #[cfg(not(feature = "postgres"))]
+            None => unreachable!("SQLite is the only one"),
+        };
+        let all: Vec<u32> = all.into_iter().map(|number| number.try_into().unwrap()).collect();
+        let range = all[0]..=*all.last().unwrap();
+        assert!(range.clone().eq(all.iter().copied()), "{all:?}");
+        range
+    }
+
+    /// A client whose tables are where those of the jobs are.
+    #[cfg(feature = "postgres")]
+    async fn client(&self) -> portfire::postgres::tokio_postgres::Client {
+        let (_, schema) = self.url.split_once("schema=").unwrap();
+        let client = crate::schema::connect().await;
+        client.batch_execute(&format!("SET search_path = {schema}")).await.unwrap();
+        client
+    }
 }
 
 /// Runs a case to its end.

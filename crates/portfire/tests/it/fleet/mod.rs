@@ -1,11 +1,13 @@
-//! Many servers, as processes, on one database, and what can happen to them: killed at any moment, stopped
-//! past their lease, all of them firing the same schedules, their database killed under them. A ledger that the jobs write judges; the
+//! Many servers, as processes, on one database, and what can happen to them: killed at any moment, also while a
+//! handler ends its job in its own transaction, stopped past their lease, all of them firing the same
+//! schedules, their database killed under them. A ledger that the jobs write judges; the
 //! tables of the queue only say what it takes for done.
 
 mod database;
 mod ledger;
 #[cfg(feature = "postgres")]
 mod outages;
+mod payments;
 mod servers;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +19,7 @@ use portfire_core::limits::CRASHES_MAX;
 
 use database::{Database, with_each_database};
 use ledger::{Account, Entry, Ledger};
+use payments::{paid_once, paid_too_late};
 use servers::{Fleet, ServerProcess};
 
 /// Longest wait for anything: only a broken build gets near it.
@@ -35,6 +38,11 @@ async fn hold(_ctx: &JobContext, number: u32) -> Result<u32, JobError> {
 }
 
 #[job]
+async fn pay(_ctx: &JobContext, number: u32, held_at: String) -> Result<u32, JobError> {
+    Err(JobError::message(format!("pay {number}, held at {held_at}, runs in another process")))
+}
+
+#[job]
 async fn tick(_ctx: &JobContext) -> Result<(), JobError> {
     Err(JobError::message("ticks run in another process"))
 }
@@ -43,6 +51,8 @@ with_each_database! {
     servers_killed_at_any_moment_lose_nothing_and_double_only_what_they_ran => killed,
     a_server_that_stood_still_past_its_lease_changes_nothing_any_more => stood_still,
     five_servers_give_each_slot_of_a_hundred_schedules_one_job => ticking,
+    a_handler_killed_at_any_step_pays_exactly_if_its_job_succeeds => paid_once,
+    a_handler_that_comes_too_late_pays_nothing => paid_too_late,
 }
 
 /// 4 servers with 8 slots work 20,000 jobs, while one of them is killed every 200 ms.

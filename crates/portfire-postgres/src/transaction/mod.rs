@@ -1,0 +1,136 @@
+//! The application's own transactions: jobs enter in them, and a handler may settle its own job in one, over
+//! the same statements as the storage itself. One file for each driver.
+//!
+//! The application's database needs the tables, that is: somebody opened it with
+//! [`PostgresStorage`](crate::PostgresStorage) before. Waiting servers find the jobs by polling: a
+//! notification would make the application's commit wait for everybody else's.
+//!
+//! A job that waits for others holds those where they are until the transaction ends, and so does one that
+//! ends with the jobs that wait for it. Heartbeats, claims and rescues pass such rows by; what else concerns
+//! those jobs waits. Keep it short, and settle last.
+
+#[cfg(feature = "sqlx")]
+mod with_sqlx;
+
+use std::sync::Arc;
+
+use portfire_core::storage::{Inserted, Settled};
+use portfire_core::{NewJob, Result, Settlement};
+use tokio_postgres::GenericClient;
+
+use crate::DEFAULT_PREFIX;
+use crate::error::postgres_error;
+use crate::insert::{Executor, insert};
+use crate::rows::{Row, Value};
+use crate::settle::settle_alone;
+use crate::statements::{Names, Op, Statements, check_name};
+
+#[cfg(feature = "sqlx")]
+pub use with_sqlx::{insert_in_sqlx, settle_in_sqlx};
+
+/// Which tables: those with the prefix `portfire_` that the connection's search path finds, unless others
+/// are chosen. Cheap to clone; make it once.
+///
+/// ```
+/// let tables = portfire_postgres::Tables::default().schema("jobs")?.prefix("Hangfire_")?;
+/// # Ok::<_, portfire_core::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Tables {
+    names: Names,
+    statements: Arc<Statements>,
+}
+
+impl Tables {
+    /// Tables in this schema.
+    ///
+    /// # Errors
+    /// Misuse unless it is a letter or `_`, then up to 39 letters, digits or `_`.
+    pub fn schema(self, schema: &str) -> Result<Self> {
+        check_name("schema", schema)?;
+        Ok(Self::named(Names { schema: Some(schema.into()), ..self.names }))
+    }
+
+    /// Tables whose names begin so. PostgreSQL reads names in lower case.
+    ///
+    /// # Errors
+    /// Misuse unless it is a letter or `_`, then up to 39 letters, digits or `_`.
+    pub fn prefix(self, prefix: &str) -> Result<Self> {
+        check_name("prefix", prefix)?;
+        Ok(Self::named(Names { prefix: prefix.into(), ..self.names }))
+    }
+
+    /// The schema they are in; `None` if the search path says so.
+    pub fn schema_name(&self) -> Option<&str> {
+        self.names.schema.as_deref()
+    }
+
+    fn named(names: Names) -> Self {
+        let statements = Arc::new(Statements::with_names(&names));
+        Self { names, statements }
+    }
+
+    pub(crate) const fn names(&self) -> &Names {
+        &self.names
+    }
+
+    pub(crate) const fn statements(&self) -> &Arc<Statements> {
+        &self.statements
+    }
+}
+
+impl Default for Tables {
+    fn default() -> Self {
+        Self::named(Names { schema: None, prefix: DEFAULT_PREFIX.into() })
+    }
+}
+
+/// Stores jobs as part of this tokio-postgres transaction (or whatever is open on this client). They exist
+/// if and only if it commits.
+///
+/// # Errors
+/// Misuse if a job is refused or a parent is unknown; transient if the database asks to try the whole
+/// transaction again; broken if the tables are missing. After an error roll the transaction back.
+///
+/// # Cancel safety
+/// If dropped, roll the transaction back.
+pub async fn insert_in<C: GenericClient + Sync>(
+    client: &C,
+    tables: &Tables,
+    jobs: &[NewJob],
+) -> Result<Vec<Inserted>> {
+    insert(&mut Foreign { client, statements: &tables.statements }, None, jobs).await
+}
+
+/// Settles a job as part of this tokio-postgres transaction (or of whatever is open on this client): by the
+/// same fence and with the same consequences as [`Storage::exchange`](portfire_core::Storage::exchange), if
+/// and only if it commits. One statement, whole by itself where no transaction is open.
+///
+/// # Errors
+/// Misuse if the transaction's isolation is higher than READ COMMITTED: it would not see a job that was
+/// attached to this one meanwhile, and leave it waiting for ever. Transient if the database asks to try the
+/// whole transaction again; broken if the tables are missing. After an error roll the transaction back.
+///
+/// # Cancel safety
+/// If dropped, roll the transaction back.
+pub async fn settle_in<C: GenericClient + Sync>(
+    client: &C,
+    tables: &Tables,
+    settlement: &Settlement,
+) -> Result<Settled> {
+    settle_alone(&mut Foreign { client, statements: &tables.statements }, settlement).await
+}
+
+struct Foreign<'c, C> {
+    client: &'c C,
+    statements: &'c Statements,
+}
+
+impl<C: GenericClient + Sync> Executor for Foreign<'_, C> {
+    async fn rows(&mut self, op: Op, values: &[Value<'_>]) -> Result<Vec<Row>> {
+        let doing = |e| postgres_error(&format!("run `{op:?}` in the application's transaction"), e);
+        let typed: Vec<_> = values.iter().map(|value| (value.as_sql(), value.of_type())).collect();
+        let rows = self.client.query_typed(self.statements.text(op), &typed).await.map_err(doing)?;
+        rows.iter().map(Row::read).collect()
+    }
+}

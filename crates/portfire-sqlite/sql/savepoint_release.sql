@@ -1,0 +1,2 @@
+-- What was done since stands or falls with the application's transaction.
+RELEASE portfire_settle

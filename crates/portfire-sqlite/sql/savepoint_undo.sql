@@ -1,0 +1,2 @@
+-- What was done since has not happened.
+ROLLBACK TO portfire_settle

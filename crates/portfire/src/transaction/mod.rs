@@ -1,0 +1,80 @@
+//! The application's own transactions: a job that is enqueued in one exists if and only if it commits, and a
+//! handler that settles its own job in one has succeeded if and only if it commits.
+//!
+//! Each driver's transaction type becomes an [`OpenTransaction`] here, over the same SQL that the backend
+//! itself uses. Servers learn of the jobs by polling, or when the file changes.
+
+#[cfg(feature = "postgres")]
+pub(crate) mod with_postgres;
+#[cfg(feature = "sqlite")]
+pub(crate) mod with_sqlite;
+
+use std::future::Future;
+
+use portfire_core::storage::{Inserted, Settled};
+use portfire_core::{NewJob, Result, Settlement};
+
+/// A transaction of the application that is open: jobs can enter in it
+/// ([`enqueue_in`](crate::Call::enqueue_in)), and a handler can end its own in it
+/// ([`complete_in`](crate::JobContext::complete_in)).
+///
+#[cfg_attr(feature = "sqlite", doc = "```")]
+#[cfg_attr(not(feature = "sqlite"), doc = "```ignore")]
+/// use portfire::prelude::*;
+/// use portfire::sqlite::rusqlite;
+///
+/// #[job]
+/// async fn welcome(user_id: i64) {
+///     let _ = user_id;
+/// }
+///
+/// async fn sign_up(database: &mut rusqlite::Connection) -> Result<(), Box<dyn std::error::Error>> {
+///     let mut transaction = database.transaction()?;
+///     transaction.execute("INSERT INTO users (id) VALUES (7)", [])?;
+///     welcome(7).enqueue_in(&mut transaction).await?;
+///     transaction.commit()?; // both, or neither
+///     Ok(())
+/// }
+/// ```
+pub trait OpenTransaction {
+    /// Stores jobs as [`Storage::insert`](crate::Storage::insert) does, as part of this transaction.
+    ///
+    /// # Errors
+    /// As there. After an error the application should roll its transaction back.
+    fn insert(&mut self, jobs: &[NewJob]) -> impl Future<Output = Result<Vec<Inserted>>>;
+
+    /// Settles a job as [`Storage::exchange`](crate::Storage::exchange) does, as part of this transaction.
+    ///
+    /// # Errors
+    /// As there. After an error the application should roll its transaction back.
+    fn settle(&mut self, settlement: &Settlement) -> impl Future<Output = Result<Settled>>;
+}
+
+/// What a driver calls a transaction, as an [`OpenTransaction`]: by itself for tables with the usual names,
+/// and in a wrapper that names them.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+macro_rules! open_transaction {
+    ($transaction:ty, $names:ident($name:ident) or $usual:expr => $insert:ident, $settle:ident $(, $wait:tt)?) => {
+        impl OpenTransaction for $transaction {
+            async fn insert(&mut self, jobs: &[NewJob]) -> Result<Vec<Inserted>> {
+                $insert(self, $usual, jobs)$(.$wait)?
+            }
+
+            async fn settle(&mut self, settlement: &Settlement) -> Result<Settled> {
+                $settle(self, $usual, settlement)$(.$wait)?
+            }
+        }
+
+        impl OpenTransaction for $names<'_, $transaction> {
+            async fn insert(&mut self, jobs: &[NewJob]) -> Result<Vec<Inserted>> {
+                $insert(self.transaction, self.$name, jobs)$(.$wait)?
+            }
+
+            async fn settle(&mut self, settlement: &Settlement) -> Result<Settled> {
+                $settle(self.transaction, self.$name, settlement)$(.$wait)?
+            }
+        }
+    };
+}
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+use open_transaction;

@@ -1,0 +1,81 @@
+//! The drivers on SQLite.
+
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use portfire::prelude::*;
+use portfire::sqlite::rusqlite::Connection;
+
+use super::{Application, Done, Work, cases};
+
+/// A file with the tables of the jobs and of the application.
+async fn file() -> (tempfile::TempDir, PathBuf, Jobs) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("app.db");
+    let jobs = Jobs::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+    Connection::open(&path).unwrap().execute_batch("CREATE TABLE number (number INTEGER)").unwrap();
+    (dir, path, jobs)
+}
+
+fn numbers(path: &PathBuf) -> Pin<Box<dyn Future<Output = Vec<i64>> + Send + '_>> {
+    Box::pin(async move {
+        let connection = Connection::open(path).unwrap();
+        let mut all = connection.prepare("SELECT number FROM number").unwrap();
+        all.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    })
+}
+
+/// A connection of rusqlite may be sent where its transactions may not: its `BEGIN` is spelled out.
+struct Rusqlite(PathBuf);
+
+impl Application for Rusqlite {
+    fn transact<'a>(&'a self, number: i64, work: Work<'a>, commit: bool) -> Done<'a> {
+        Box::pin(async move {
+            let mut connection = Connection::open(&self.0)?;
+            connection.execute_batch("BEGIN IMMEDIATE")?;
+            connection.execute("INSERT INTO number VALUES (?1)", [number])?;
+            work.perform(&mut connection).await?;
+            Ok(connection.execute_batch(if commit { "COMMIT" } else { "ROLLBACK" })?)
+        })
+    }
+
+    fn numbers<'a>(&'a self) -> Pin<Box<dyn Future<Output = Vec<i64>> + Send + 'a>> {
+        numbers(&self.0)
+    }
+}
+
+#[tokio::test]
+async fn rusqlite() {
+    let (_dir, path, jobs) = file().await;
+    cases(jobs, Arc::new(Rusqlite(path))).await;
+}
+
+#[cfg(feature = "sqlx-sqlite")]
+struct Sqlx(sqlx::SqlitePool, PathBuf);
+
+#[cfg(feature = "sqlx-sqlite")]
+impl Application for Sqlx {
+    fn transact<'a>(&'a self, number: i64, work: Work<'a>, commit: bool) -> Done<'a> {
+        Box::pin(async move {
+            let mut transaction = self.0.begin_with("BEGIN IMMEDIATE").await?;
+            let insert = sqlx::query("INSERT INTO number VALUES (?1)").bind(number);
+            insert.execute(&mut *transaction).await?;
+            work.perform(&mut transaction).await?;
+            Ok(if commit { transaction.commit().await? } else { transaction.rollback().await? })
+        })
+    }
+
+    fn numbers<'a>(&'a self) -> Pin<Box<dyn Future<Output = Vec<i64>> + Send + 'a>> {
+        numbers(&self.1)
+    }
+}
+
+#[cfg(feature = "sqlx-sqlite")]
+#[tokio::test]
+async fn sqlx() {
+    let (_dir, path, jobs) = file().await;
+    let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+    cases(jobs, Arc::new(Sqlx(pool.clone(), path))).await;
+    pool.close().await;
+}
