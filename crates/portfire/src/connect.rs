@@ -8,20 +8,18 @@ use portfire_core::{Error, Result, Storage};
 
 /// Opens the storage that `url` names.
 pub(crate) async fn open(url: &str) -> Result<Arc<dyn Storage>> {
-    match url.split_once("://") {
+    let (scheme, rest) = url.split_once("://").ok_or_else(|| without_scheme(url))?;
+    match (&*scheme.to_ascii_lowercase(), rest) {
         #[cfg(feature = "sqlite")]
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("sqlite") => with_sqlite::open(rest).await,
+        ("sqlite", rest) => with_sqlite::open(rest).await,
         #[cfg(feature = "postgres")]
-        Some((scheme, rest))
-            if ["postgres", "postgresql"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) =>
-        {
-            postgres(rest).await
-        }
-        Some((scheme, _)) => Err(Error::misuse(format!(
+        ("postgres" | "postgresql", rest) => postgres(rest).await,
+        #[cfg(feature = "mysql")]
+        ("mysql" | "mariadb", rest) => mysql(rest).await,
+        _ => Err(Error::misuse(format!(
             "no backend for the URL scheme `{scheme}`; this build knows {}",
-            KNOWN.join(" and ")
+            KNOWN.join(", ")
         ))),
-        None => Err(without_scheme(url)),
     }
 }
 
@@ -40,14 +38,23 @@ const KNOWN: &[&str] = &[
     "`sqlite://path/to/file.db`",
     #[cfg(feature = "postgres")]
     "`postgres://user@host/database`",
-    #[cfg(not(any(feature = "sqlite", feature = "postgres")))]
-    "none: turn on the feature `sqlite` or `postgres`",
+    #[cfg(feature = "mysql")]
+    "`mysql://user@host/database`",
+    #[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
+    "none: turn on the feature `sqlite`, `postgres` or `mysql`",
 ];
 
 #[cfg(feature = "postgres")]
 async fn postgres(rest: &str) -> Result<Arc<dyn Storage>> {
     let options = portfire_postgres::PostgresOptions::new(&format!("postgres://{rest}"))?;
     Ok(Arc::new(portfire_postgres::PostgresStorage::open(options).await?))
+}
+
+/// MariaDB and MySQL alike: which of them it is, the server says.
+#[cfg(feature = "mysql")]
+async fn mysql(rest: &str) -> Result<Arc<dyn Storage>> {
+    let options = portfire_mysql::MysqlOptions::new(&format!("mysql://{rest}"))?;
+    Ok(Arc::new(portfire_mysql::MysqlStorage::open(options).await?))
 }
 
 #[cfg(feature = "sqlite")]

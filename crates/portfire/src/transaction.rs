@@ -3,6 +3,9 @@
 //! Each driver's transaction type becomes an [`EnqueueTarget`] here, over the same SQL that the backend
 //! itself uses. Servers learn of the job by polling, or when the file changes.
 
+#[cfg(feature = "mysql")]
+pub(crate) mod mysql;
+
 use std::future::Future;
 
 use portfire_core::storage::Inserted;

@@ -4,7 +4,7 @@
 
 mod database;
 mod ledger;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 mod outages;
 mod servers;
 
