@@ -15,10 +15,10 @@ use portfire_core::{Error, Result, State};
 use crate::look::{Look, REST, SUMMARY, SUMMARY_COLUMNS, summary};
 use crate::rows::{Row, Value};
 
-/// The message of the last error of `j`, whole.
+/// The message of the last error of `j`, whole. Ordered by the whole key, or MySQL would sort.
 const LAST_FAULT: &str =
-    "(SELECT t.fault FROM portfire_attempt AS t WHERE t.job = j.id AND t.fault IS NOT NULL
-    ORDER BY t.seq DESC LIMIT 1)";
+    "(SELECT t.fault FROM portfire_attempt AS t FORCE INDEX (PRIMARY) WHERE t.job = j.id AND t.fault IS NOT NULL
+    ORDER BY t.job DESC, t.seq DESC LIMIT 1)";
 
 impl Look<'_> {
     pub(crate) async fn list(&mut self, filter: &Filter, page: &PageRequest) -> Result<Page> {
@@ -112,7 +112,7 @@ struct Query<'v> {
 
 impl<'v> Query<'v> {
     fn new(walk: Walk, filter: &'v Filter, group: Option<&'v str>, after: Option<&'v Cursor>) -> Self {
-        let path = Path::of(walk);
+        let mut path = Path::of(walk);
         let mut narrow = Part::default();
         narrow.and(path.only, []);
         if walk == Walk::Fault {
@@ -123,6 +123,8 @@ impl<'v> Query<'v> {
         }
         if let Some(queue) = filter.queue.as_deref().filter(|_| walk.knows_queue()) {
             narrow.and("w.queue = ?", [Value::Text(queue)]);
+            // What is the same in all rows is no part of the order, or MariaDB would sort.
+            path.key = &path.key[1..];
         }
         if walk.knows_times() {
             narrow.times(filter, path.time);
@@ -188,7 +190,8 @@ fn looked_up<'v>(walk: Walk, filter: &'v Filter, time: &str) -> Part<'v> {
         all.and("j.kind = ?", [Value::Text(kind)]);
     }
     if let Some(tag) = filter.tag.as_deref().filter(|_| walk != Walk::Tag) {
-        let known = "EXISTS (SELECT 1 FROM portfire_tag AS t WHERE t.tag = ? AND t.job = j.id)";
+        // A value, because EXISTS may be made a join, which may then lead and decide the order.
+        let known = "(SELECT 1 FROM portfire_tag AS t WHERE t.tag = ? AND t.job = j.id LIMIT 1) = 1";
         all.and(known, [Value::Text(tag)]);
     }
     if let Some(text) = &filter.text {

@@ -22,19 +22,18 @@ pub(crate) const SUMMARY: &str =
     "SELECT j.id, j.kind, j.queue, j.priority, j.attempts, j.created_at, j.run_at,
   x.attempt, coalesce(x.started_at, f.started_at), f.finished_at, f.state,
   s.retrying, a.waiting_for, x.cancel_requested, coalesce(x.server, f.server), j.tags,
-  (SELECT left(t.fault, 300) FROM portfire_attempt AS t WHERE t.job = j.id AND t.fault IS NOT NULL
-    ORDER BY t.seq DESC LIMIT 1)";
+  (SELECT left(t.fault, 300) FROM portfire_attempt AS t FORCE INDEX (PRIMARY) WHERE t.job = j.id AND t.fault IS NOT NULL
+    ORDER BY t.job DESC, t.seq DESC LIMIT 1)";
 /// How many columns these are.
 pub(crate) const SUMMARY_COLUMNS: usize = 17;
-pub(crate) const REST: &str = "LEFT JOIN portfire_running AS x ON x.id = j.id
-LEFT JOIN portfire_finished AS f ON f.id = j.id
-LEFT JOIN portfire_scheduled AS s ON s.run_at = j.run_at AND s.id = j.id
-LEFT JOIN portfire_awaiting AS a ON a.id = j.id";
+/// Along the keys even where the database believes that a table is empty.
+pub(crate) const REST: &str = "LEFT JOIN portfire_running AS x FORCE INDEX (PRIMARY) ON x.id = j.id
+LEFT JOIN portfire_finished AS f FORCE INDEX (PRIMARY) ON f.id = j.id
+LEFT JOIN portfire_scheduled AS s FORCE INDEX (PRIMARY) ON s.run_at = j.run_at AND s.id = j.id
+LEFT JOIN portfire_awaiting AS a FORCE INDEX (PRIMARY) ON a.id = j.id";
 
 /// Most jobs that are read at once: their ids are far from filling a packet.
 const SET_MAX: usize = 1_000;
-/// Most names that are found by one statement: the database ends a recursion after 1,000 steps.
-const NAMES_MAX: usize = 500;
 
 /// A snapshot, and the names of this database.
 pub(crate) struct Look<'l> {
@@ -142,40 +141,31 @@ impl<'l> Look<'l> {
         Ok(counts.into_iter().map(count).collect())
     }
 
-    /// The enqueued jobs of each queue, and the oldest of them.
+    /// The enqueued jobs of each queue, and the oldest of them: from queue to queue along the index. A recursion
+    /// in SQL would read it from its beginning for each of them.
     async fn enqueued(&mut self) -> Result<Vec<QueueCount>> {
-        let mut counts = Vec::new();
-        let mut last = Box::<str>::default();
-        loop {
-            let rows = self.rows(&queues(), &[Value::Text(&last)]).await?;
-            for row in &rows {
-                let (queue, jobs) = (row.text(0)?, row.int(1)?.unsigned_abs());
-                let more = jobs >= COUNT_MAX;
-                let oldest = if more { self.oldest(queue).await? } else { row.opt_time(2)? };
-                counts.push(QueueCount { queue: queue.into(), state: State::Enqueued, jobs, more, oldest });
-            }
-            match rows.last() {
-                Some(row) if rows.len() == NAMES_MAX => last = row.text(0)?.into(),
-                _ => return Ok(counts),
-            }
+        let (sql, mut counts, mut last) = (next_queue(), Vec::new(), Box::<str>::default());
+        while let Some(row) = self.rows(&sql, &[Value::Text(&last)]).await?.first() {
+            last = row.text(0)?.into();
+            let jobs = row.int(1)?.unsigned_abs();
+            let more = jobs >= COUNT_MAX;
+            let oldest = if more { self.oldest(&last).await? } else { row.opt_time(2)? };
+            counts.push(QueueCount { queue: last.clone(), state: State::Enqueued, jobs, more, oldest });
         }
+        Ok(counts)
     }
 
     /// The oldest of a long queue: that of each priority is at its head.
     async fn oldest(&mut self, queue: &str) -> Result<Option<Timestamp>> {
+        let next = "SELECT r.priority, r.run_at FROM portfire_ready AS r FORCE INDEX (PRIMARY)
+             WHERE r.queue = ? AND r.priority > ? ORDER BY r.priority, r.run_at LIMIT 1";
         let (mut oldest, mut last) = (None, i64::MIN);
-        loop {
-            let values = [Value::Text(queue), Value::Int(last), Value::Text(queue), Value::Text(queue)];
-            let rows = self.rows(&heads(), &values).await?;
-            for row in &rows {
-                let at = row.time(1)?;
-                oldest = Some(oldest.map_or(at, |oldest: Timestamp| oldest.min(at)));
-            }
-            match rows.last() {
-                Some(row) if rows.len() == NAMES_MAX => last = row.int(0)?,
-                _ => return Ok(oldest),
-            }
+        while let Some(row) = self.rows(next, &[Value::Text(queue), Value::Int(last)]).await?.first() {
+            last = row.int(0)?;
+            let at = row.time(1)?;
+            oldest = Some(oldest.map_or(at, |oldest: Timestamp| oldest.min(at)));
         }
+        Ok(oldest)
     }
 
     async fn ended(&mut self) -> Result<Vec<EndedCount>> {
@@ -199,39 +189,16 @@ impl<'l> Look<'l> {
     }
 }
 
-/// The enqueued jobs of queues after one, from queue to queue along the index; of a long one no more are
-/// counted than anybody counts.
-fn queues() -> String {
+/// The first queue after one, its enqueued jobs, and when the oldest was due; of a long queue no more are counted
+/// than anybody counts.
+fn next_queue() -> String {
     let last = COUNT_MAX - 1;
+    let line = "FROM portfire_ready AS r FORCE INDEX (PRIMARY) WHERE r.queue = head.queue";
     format!(
-        "WITH RECURSIVE line (n, queue) AS (
-           (SELECT 1, r.queue FROM portfire_ready AS r WHERE r.queue > ? ORDER BY r.queue LIMIT 1)
-           UNION ALL
-           SELECT line.n + 1, (SELECT r.queue FROM portfire_ready AS r WHERE r.queue > line.queue ORDER BY r.queue LIMIT 1)
-           FROM line WHERE line.queue IS NOT NULL AND line.n < {NAMES_MAX}),
-         long_line AS (
-           SELECT line.n, line.queue,
-             (SELECT 1 FROM portfire_ready AS r WHERE r.queue = line.queue LIMIT 1 OFFSET {last}) AS is_long
-           FROM line WHERE line.queue IS NOT NULL)
-         SELECT l.queue,
-           CASE WHEN l.is_long IS NULL THEN (SELECT count(*) FROM portfire_ready AS r WHERE r.queue = l.queue) ELSE {COUNT_MAX} END,
-           CASE WHEN l.is_long IS NULL THEN (SELECT min(r.run_at) FROM portfire_ready AS r WHERE r.queue = l.queue) END
-         FROM long_line AS l ORDER BY l.n"
-    )
-}
-
-/// The heads of the priorities of a queue after one, from priority to priority along the index.
-fn heads() -> String {
-    format!(
-        "WITH RECURSIVE head (n, priority) AS (
-           (SELECT 1, r.priority FROM portfire_ready AS r WHERE r.queue = ? AND r.priority > ? ORDER BY r.priority LIMIT 1)
-           UNION ALL
-           SELECT head.n + 1, (SELECT r.priority FROM portfire_ready AS r WHERE r.queue = ? AND r.priority > head.priority
-             ORDER BY r.priority LIMIT 1)
-           FROM head WHERE head.priority IS NOT NULL AND head.n < {NAMES_MAX})
-         SELECT head.priority, (SELECT r.run_at FROM portfire_ready AS r WHERE r.queue = ? AND r.priority = head.priority
-           ORDER BY r.run_at LIMIT 1)
-         FROM head WHERE head.priority IS NOT NULL ORDER BY head.n"
+        "SELECT head.queue,
+           CASE WHEN (SELECT 1 {line} LIMIT 1 OFFSET {last}) IS NULL THEN (SELECT count(*) {line}) ELSE {COUNT_MAX} END,
+           CASE WHEN (SELECT 1 {line} LIMIT 1 OFFSET {last}) IS NULL THEN (SELECT min(r.run_at) {line}) END
+         FROM (SELECT q.queue FROM portfire_ready AS q FORCE INDEX (PRIMARY) WHERE q.queue > ? ORDER BY q.queue LIMIT 1) AS head"
     )
 }
 

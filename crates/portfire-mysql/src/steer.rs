@@ -31,48 +31,32 @@ pub(crate) async fn direct_queues(
     let named: BTreeSet<&str> = queues.iter().map(|queue| &**queue).collect();
     let rows = lane.rows(Op::QueuesLock, &[Value::texts(named.iter().copied())]).await?;
     let paused = rows.iter().map(|row| row.text(0)).collect::<Result<HashSet<_>>>()?;
-    let changes = |queue: &str| paused.contains(queue) == (order == QueueOrder::Resume);
-    let mut changed: BTreeSet<_> = named.into_iter().filter(|queue| changes(queue)).collect();
-    let steps = queue_steps(now, &changed, order, by);
-    let (count, paused_now) = (changed.len() as u64, order == QueueOrder::Pause && !changed.is_empty());
+    let changes = |queue: &&str| paused.contains(queue) == (order == QueueOrder::Resume);
+    let mut changed: BTreeSet<_> = named.into_iter().filter(changes).collect();
+    if !changed.is_empty() {
+        let (op, values) = queue_step(now, &changed, order, by);
+        let done = lane.changed(op, &values).await?;
+        if usize::try_from(done) != Ok(changed.len()) {
+            return Err(Error::transient("somebody else paused one of the queues just then"));
+        }
+    }
     // A queue that is named twice changes once.
     let mut directed = |queue: &str| if changed.remove(queue) { Directed::Done } else { Directed::Unchanged };
     let answers: Vec<_> = queues.iter().map(|queue| directed(queue)).collect();
     let deeds =
         queues.iter().zip(&answers).filter_map(|(queue, answer)| Deed::on_queue(queue, order, *answer));
-    let deeds: Vec<_> = deeds.collect();
-    let done = run(lane, steps).await?;
-    if paused_now && done != count {
-        return Err(Error::transient("somebody else paused one of the queues just then"));
-    }
-    lane.finish(entries(now, by, &deeds)).await?;
+    lane.finish(entries(now, by, &deeds.collect::<Vec<_>>())).await?;
     Ok(answers)
 }
 
-/// Runs the step, if there is one; answers how many rows it has changed.
-async fn run(lane: &mut Lane, step: Option<Step<'_>>) -> Result<u64> {
-    match step {
-        Some((op, values)) => lane.changed(op, &values).await,
-        None => Ok(0),
-    }
-}
-
-fn queue_steps<'q>(
-    now: Option<i64>,
-    changed: &BTreeSet<&'q str>,
-    order: QueueOrder,
-    by: &'q By,
-) -> Option<Step<'q>> {
-    if changed.is_empty() {
-        return None;
-    }
+fn queue_step<'q>(now: Option<i64>, changed: &BTreeSet<&'q str>, order: QueueOrder, by: &'q By) -> Step<'q> {
     let (actor, reason) = (by.person().map(Person::name), by.person().and_then(Person::reason));
     let row =
         |queue: &&'q str| vec![Value::Text(queue), Value::Now(now), Value::text(actor), Value::text(reason)];
-    Some(match order {
+    match order {
         QueueOrder::Pause => (Op::QueuePause, vec![Value::Rows(changed.iter().map(row).collect())]),
         QueueOrder::Resume => (Op::QueueResume, vec![Value::texts(changed.iter().copied())]),
-    })
+    }
 }
 
 /// Tells servers what to do.
