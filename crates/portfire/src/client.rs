@@ -57,7 +57,7 @@ impl Jobs {
     /// `schema`, `prefix`, `connections`, `migrate=off`, `listen=off` (see `portfire::postgres::PostgresOptions`).
     ///
     /// `mysql://user:password@host/database` with the feature `mysql`, or `mariadb://`, which is the same; options
-    /// are `prefix`, `connections`, `migrate=off`, `listen=off` and `ssl-mode` (see `portfire::mysql::MysqlOptions`).
+    /// are `prefix`, `connections`, `migrate=off`, `listen=off`, `ssl-mode` (see `portfire::mysql::MysqlOptions`).
     ///
     /// # Errors
     /// Misuse if the URL or an option is not understood; broken if the database is not usable.
