@@ -88,7 +88,7 @@ pub(crate) async fn migrate(lane: &mut Lane, names: &Names, may_change: bool) ->
 }
 
 /// The name of the lock: names are at most 64 characters long, and one server has many databases.
-const LOCK: &str = "CONCAT('portfire_', MD5(CONCAT(DATABASE(), '.', ?)))";
+const LOCK: &str = "CONCAT('portfire_', LEFT(SHA2(CONCAT(DATABASE(), '.', ?), 256), 40))";
 
 async fn take_lock(lane: &mut Lane, names: &Names) -> Result<()> {
     let rows =
