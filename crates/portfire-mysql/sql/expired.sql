@@ -5,4 +5,4 @@ FROM (
     WHERE (SELECT 1 FROM portfire_server AS s WHERE s.id = x.server AND s.lease_until > ?) IS NULL
     ORDER BY x.id LIMIT ?
 ) AS r
-STRAIGHT_JOIN portfire_job AS j ON j.id = r.id ORDER BY r.id
+STRAIGHT_JOIN portfire_job AS j FORCE INDEX (PRIMARY) ON j.id = r.id ORDER BY r.id

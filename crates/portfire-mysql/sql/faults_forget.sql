@@ -1,4 +1,2 @@
--- Groups of failures that no job joined for long and of which none is kept. The look for one is a value rather
--- than NOT EXISTS, which MySQL would turn into a scan of all failures.
-DELETE g FROM portfire_fault_group AS g FORCE INDEX (latest) WHERE g.last_at < ?
-    AND (SELECT 1 FROM portfire_finished AS f WHERE f.fingerprint = g.fingerprint LIMIT 1) IS NULL
+-- Groups that were found to be old, unless a job has joined meanwhile.
+DELETE g FROM portfire_fault_group AS g FORCE INDEX (PRIMARY) WHERE g.fingerprint IN (?) AND g.last_at < ?

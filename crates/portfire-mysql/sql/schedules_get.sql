@@ -13,9 +13,9 @@ SELECT q.id, q.cron, q.zone, q.definition, q.revision, q.next_at, q.problem, q.l
         END
 FROM (
     SELECT s.*, COALESCE((
-        SELECT t.job FROM portfire_slot AS t JOIN portfire_job AS b ON b.id = t.job
+        SELECT t.job FROM portfire_slot AS t STRAIGHT_JOIN portfire_job AS b FORCE INDEX (PRIMARY) ON b.id = t.job
         WHERE t.schedule = s.id AND (SELECT 1 FROM portfire_finished AS f WHERE f.id = t.job) IS NULL
         ORDER BY t.schedule DESC, t.at DESC LIMIT 1), s.last_job) AS run
     FROM portfire_schedule AS s WHERE s.id IN (?)
 ) AS q
-LEFT JOIN portfire_job AS j ON j.id = q.run
+LEFT JOIN portfire_job AS j FORCE INDEX (PRIMARY) ON j.id = q.run

@@ -10,5 +10,5 @@ SELECT t.at, t.fired_at, t.fate, t.job,
                 FROM portfire_scheduled AS s WHERE s.run_at = j.run_at AND s.id = j.id),
             'enqueued')
         END
-FROM portfire_slot AS t LEFT JOIN portfire_job AS j ON j.id = t.job
+FROM portfire_slot AS t LEFT JOIN portfire_job AS j FORCE INDEX (PRIMARY) ON j.id = t.job
 WHERE t.schedule = ? AND t.at < ? ORDER BY t.at DESC LIMIT ?

@@ -142,7 +142,7 @@ impl<'v> Query<'v> {
         let mut all = self.up_to(bound);
         all.and(&self.look_up.sql, self.look_up.values.iter().cloned());
         all.sql = format!(
-            "{SUMMARY}, {} FROM {from} STRAIGHT_JOIN portfire_job AS j ON j.id = {id} {REST}
+            "{SUMMARY}, {} FROM {from} STRAIGHT_JOIN portfire_job AS j FORCE INDEX (PRIMARY) ON j.id = {id} {REST}
              WHERE {} ORDER BY {} LIMIT {limit}",
             self.path.columns(),
             all.sql,
@@ -307,9 +307,9 @@ impl Path {
         for (n, ((column, _), value)) in self.key.iter().zip(key).enumerate() {
             values.push(value.clone());
             if n + 1 == self.key.len() {
-                sql.push_str(&format!("{column} {compares}{or} ?"));
+                sql.extend([column, " ", compares, or, " ?"]);
             } else {
-                sql.push_str(&format!("({column} {compares} ? OR {column} = ? AND "));
+                sql.extend(["(", column, " ", compares, " ? OR ", column, " = ? AND "]);
                 closing.push(')');
                 values.push(value.clone());
             }

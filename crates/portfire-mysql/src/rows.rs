@@ -86,7 +86,10 @@ impl<'a> Value<'a> {
             Self::Int(number) | Self::Now(Some(number)) => sql.push_str(&number.to_string()),
             Self::Now(None) => sql.push_str(CLOCK),
             Self::Minute(Some(now)) => sql.push_str(&minute(*now).to_string()),
-            Self::Minute(None) => *sql += &format!("{CLOCK} DIV {MINUTE} * {MINUTE}"),
+            Self::Minute(None) => {
+                let minute = MINUTE.to_string();
+                sql.extend([CLOCK, " DIV ", &minute, " * ", &minute]);
+            }
             Self::Shard => sql.push_str("CONNECTION_ID()"),
             Self::Due(now, start) => put_due(*now, *start, sql),
             Self::Text(text) => put_text(text, sql),
@@ -122,8 +125,10 @@ fn put_due(now: Option<i64>, start: Start, sql: &mut String) {
     let now_text = now.map_or_else(|| CLOCK.to_owned(), |now| now.to_string());
     match start {
         Start::Now => sql.push_str(&now_text),
-        Start::After(delay) => *sql += &format!("{now_text} + {}", micros(delay)),
-        Start::At(instant) => *sql += &format!("GREATEST({}, {now_text})", instant.as_micros()),
+        Start::After(delay) => sql.extend([&*now_text, " + ", &micros(delay).to_string()]),
+        Start::At(instant) => {
+            sql.extend(["GREATEST(", &instant.as_micros().to_string(), ", ", &now_text, ")"]);
+        }
     }
 }
 

@@ -53,6 +53,7 @@ operations! {
     Expired = "expired",
     FaultJoin = "fault_join",
     FaultsForget = "faults_forget",
+    FaultsOld = "faults_old",
     FinishedDelete = "finished_delete",
     FinishedHold = "finished_hold",
     FinishedInsert = "finished_insert",

@@ -64,7 +64,7 @@ impl Tallies {
 }
 
 /// The statements that add these rows.
-fn add<'s>(rows: Vec<Vec<Value<'s>>>) -> Vec<Step<'s>> {
+fn add(rows: Vec<Vec<Value<'_>>>) -> Vec<Step<'_>> {
     rows.chunks(ROWS_MAX).map(|rows| (Op::TallyAdd, vec![Value::Rows(rows.to_vec())])).collect()
 }
 
@@ -115,9 +115,17 @@ pub(crate) async fn tidy(lane: &mut Lane, now: Option<i64>) -> Result<()> {
         let wider = |_, at| into.map(|into| (into.seconds().into(), into.begin(at)));
         replace(lane, Op::TalliesOld, &values, wider).await?;
     }
+    forget(lane, instant(now.before(FAULT_GROUPS_KEPT)), most()).await
+}
+
+/// Forgets groups of failures that are long over.
+async fn forget(lane: &mut Lane, before: Value<'_>, most: Value<'_>) -> Result<()> {
     lane.begin();
-    let steps = vec![(Op::FaultsForget, vec![instant(now.before(FAULT_GROUPS_KEPT))])];
-    lane.finish(steps).await.map(drop)
+    let old = lane.rows(Op::FaultsOld, &[before.clone(), most]).await?;
+    let groups = old.iter().map(|row| row.text(0)).collect::<Result<Vec<_>>>()?;
+    let sets = groups.chunks(ROWS_MAX).map(|set| Value::texts(set.iter().copied()));
+    let steps = sets.map(|set| (Op::FaultsForget, vec![set, before.clone()]));
+    lane.finish(steps.collect()).await.map(drop)
 }
 
 /// Adds the tallies that a statement finds to those of the spans that `to` says, in order, so that two servers do

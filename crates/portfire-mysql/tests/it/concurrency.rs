@@ -4,12 +4,14 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use portfire_core::storage::{Acted, Action, By, Inserted, Settled, Want, WantQueue};
+use portfire_core::storage::{Acted, Action, By, Directed, Inserted, ServerOrder, Settled, Want, WantQueue};
 use portfire_core::{Dependency, NewJob, ServerId, Start, State, Storage, Trigger};
 use portfire_mysql::mysql_async::TxOpts;
+use portfire_mysql::mysql_async::prelude::Queryable;
 use portfire_mysql::{MysqlStorage, insert_in};
 
 use crate::bed::{Database, Engine, beaten, exchange, job, on_both, succeeded, tables, want};
+use crate::proxy::through_proxy;
 
 /// How often a race is run: each has been seen to fail within 20 rounds when its guard is taken away.
 const ROUNDS: usize = 60;
@@ -25,6 +27,7 @@ on_both! {
     a_job_that_is_moved_while_it_becomes_due_is_in_one_queue
     a_job_that_is_moved_while_its_parent_ends_is_not_forgotten
     a_job_that_is_moved_while_it_is_claimed_is_one_or_the_other
+    a_deadlock_is_tried_again
 }
 
 fn child_of(parents: &[&NewJob]) -> NewJob {
@@ -262,4 +265,38 @@ async fn a_job_that_is_moved_while_it_is_claimed_is_one_or_the_other(engine: Eng
             run_the_one(&*worker, server, &job, round).await;
         }
     }
+}
+
+/// Somebody outside holds rows in another order than we do. The database ends the lighter transaction, which is
+/// ours; the call is made again and waits its turn.
+async fn a_deadlock_is_tried_again(engine: Engine) {
+    let database = Database::lent(engine).await;
+    let (storage, seen) = through_proxy(&database).await;
+    let mut servers = [beaten(&storage).await, beaten(&storage).await];
+    servers.sort();
+    let hold = |server: ServerId| {
+        let id = server.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        (format!("SELECT ordered FROM portfire_server WHERE id = x'{id}' FOR UPDATE"), id)
+    };
+    let [(first, _), (second, id)] = servers.map(hold);
+    let (mut application, mut looks) = (database.connect().await, database.connect().await);
+    let heavy = (0..200).map(|n| format!("('{n}', 1)")).collect::<Vec<_>>().join(", ");
+    let begin = format!(
+        "START TRANSACTION; INSERT INTO portfire_paused_queue (name, since) VALUES {heavy}; {second}"
+    );
+    application.query_drop(begin).await.unwrap();
+    seen.take();
+    let told = storage.direct_servers(servers.to_vec(), ServerOrder::Quiet, By::Program);
+    let against = async {
+        let waits = format!(
+            "SELECT count(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT' AND trx_query LIKE '%{id}%'"
+        );
+        while looks.query_first::<u64, _>(&*waits).await.unwrap() == Some(0) {}
+        application.query_drop(first).await.unwrap();
+        application.query_drop("COMMIT").await.unwrap();
+    };
+    let (told, ()) = tokio::join!(told, against);
+    assert_eq!(told.unwrap(), [Directed::Done; 2]);
+    let tries = seen.take().iter().flatten().filter(|sql| sql.contains("FOR UPDATE")).count();
+    assert!(tries > 1, "the database ended the other transaction");
 }

@@ -1,27 +1,17 @@
 //! What a batch costs in round trips, statements and commits, and what a lost answer costs: nothing.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use portfire_core::storage::{Inserted, Settled};
 use portfire_core::{Dependency, NewJob, State, Storage, Trigger};
-use portfire_mysql::{MysqlOptions, MysqlStorage};
 
 use crate::bed::{Database, Engine, beaten, exchange, job, on_both, succeeded, want};
-use crate::proxy::{self, Seen};
+use crate::proxy::through_proxy;
 
 on_both! {
     a_full_drain_takes_few_round_trips_and_commits
     a_set_of_plain_jobs_is_one_round_trip
     a_commit_whose_answer_is_lost_is_neither_lost_nor_doubled
-}
-
-async fn through_proxy(database: &Database) -> (MysqlStorage, Arc<Seen>) {
-    let seen = Arc::new(Seen::default());
-    let url = proxy::start(database, Arc::clone(&seen)).await;
-    let storage = MysqlStorage::open(MysqlOptions::new(&url).unwrap()).await.unwrap();
-    seen.take();
-    (storage, seen)
 }
 
 /// Issue 5: at batch 100, a full drain takes at most 0.05 round trips and 0.05 commits per job. It has no

@@ -1,20 +1,17 @@
 //! The plans of everything that is run: along an index, never through a whole table that grows, and nothing sorted
 //! that has an order already. A proxy keeps what the storage asks, and the database explains it.
 
-use std::sync::Arc;
-
 use portfire_core::storage::{
-    Action, AuditRequest, By, Cursor, FaultGroupRequest, FaultOrder, Filter, Note, PageRequest, Person,
-    Progress, QueueOrder, Target, Via,
+    Action, AuditRequest, By, Cursor, Exchange, FaultCursor, FaultGroupRequest, FaultOrder, Filter, Note,
+    PageRequest, Person, Progress, QueueOrder, TallyRequest, Target, Via, Width,
 };
-use portfire_core::storage::{Exchange, TallyRequest, Width};
-use portfire_core::{Fault, JobId, State, Storage, Timestamp};
+use portfire_core::{Dependency, Fault, JobId, NewJob, State, Storage, Timestamp, Trigger};
+use portfire_mysql::MysqlStorage;
 use portfire_mysql::mysql_async::prelude::Queryable;
 use portfire_mysql::mysql_async::{Conn, Row};
-use portfire_mysql::{MysqlOptions, MysqlStorage};
 
 use crate::bed::{Database, Engine, beaten, exchange, job, on_both, succeeded, want};
-use crate::proxy::{self, Seen};
+use crate::proxy::through_proxy;
 
 on_both! {
     nothing_scans_or_sorts_a_table_that_grows
@@ -156,7 +153,7 @@ async fn ask_everything(storage: &MysqlStorage) {
     for order in [FaultOrder::Latest, FaultOrder::Most] {
         let groups = FaultGroupRequest { order, ..FaultGroupRequest::default() };
         let after = storage.fault_groups(groups.clone()).await.unwrap();
-        let after = after.last().map(portfire_core::storage::FaultCursor::of);
+        let after = after.last().map(FaultCursor::of);
         storage.fault_groups(FaultGroupRequest { after, ..groups }).await.unwrap();
     }
     let until = storage.now().await.unwrap();
@@ -166,9 +163,9 @@ async fn ask_everything(storage: &MysqlStorage) {
 
 async fn steer_and_write(storage: &MysqlStorage) {
     let server = beaten(storage).await;
-    let after = |parent: JobId| portfire_core::Dependency { parent, on: portfire_core::Trigger::End };
-    let parent = portfire_core::NewJob { unique: Some("one".into()), priority: -9, ..job() };
-    let child = portfire_core::NewJob { after: vec![after(parent.id)], ..job() };
+    let after = |parent: JobId| Dependency { parent, on: Trigger::End };
+    let parent = NewJob { unique: Some("one".into()), priority: -9, ..job() };
+    let child = NewJob { after: vec![after(parent.id)], ..job() };
     let ids = [parent.id, child.id];
     storage.insert(vec![parent, child]).await.unwrap();
     let claimed = exchange(storage, server, Vec::new(), Some(want(100))).await.claimed;
@@ -214,10 +211,7 @@ async fn asked(database: &Database, full: bool) -> Vec<String> {
     if full {
         database.connect().await.query_drop(FILL).await.unwrap();
     }
-    let seen = Arc::new(Seen::default());
-    let url = proxy::start(database, Arc::clone(&seen)).await;
-    let storage = MysqlStorage::open(MysqlOptions::new(&url).unwrap()).await.unwrap();
-    seen.take();
+    let (storage, seen) = through_proxy(database).await;
     ask_everything(&storage).await;
     let mut asked: Vec<_> = seen.take().into_iter().flatten().collect();
     let verbs = ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"];

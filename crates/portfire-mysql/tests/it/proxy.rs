@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use portfire_mysql::mysql_async::Opts;
+use portfire_mysql::{MysqlOptions, MysqlStorage};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -34,8 +35,17 @@ impl Seen {
     }
 }
 
+/// A storage whose every word goes through a proxy, by one connection for work.
+pub(crate) async fn through_proxy(database: &Database) -> (MysqlStorage, Arc<Seen>) {
+    let seen = Arc::new(Seen::default());
+    let url = start(database, Arc::clone(&seen)).await;
+    let storage = MysqlStorage::open(MysqlOptions::new(&url).unwrap()).await.unwrap();
+    seen.take();
+    (storage, seen)
+}
+
 /// Starts a proxy; answers the URL of the database through it.
-pub(crate) async fn start(database: &Database, seen: Arc<Seen>) -> String {
+async fn start(database: &Database, seen: Arc<Seen>) -> String {
     let url = database.url();
     let opts = Opts::from_url(&url).unwrap();
     let (host, port) = (opts.ip_or_hostname().to_owned(), opts.tcp_port());
