@@ -1,9 +1,12 @@
 //! The application's own tables: users, and how far imports are.
 //!
 //! A pool of its own beside Portfire's connections, in the same database: a file of SQLite or a server of
-//! PostgreSQL, as the URL says.
+//! PostgreSQL, MariaDB or MySQL, as the URL says.
 
+mod mysql;
 mod pool;
+mod postgres;
+mod sqlite;
 mod statements;
 
 use portfire::Timestamp;
@@ -113,7 +116,8 @@ impl Database {
     /// # Errors
     /// What the database reports.
     pub async fn user(&self, id: i64) -> Result<Option<User>, sqlx::Error> {
-        each!(Pool, &self.0, pool => sqlx::query_as(statements::USER).bind(id).fetch_optional(pool).await)
+        let sql = self.0.dialect().user;
+        each!(Pool, &self.0, pool => sqlx::query_as(sql).bind(id).fetch_optional(pool).await)
     }
 
     /// How many users there are, and those with ids above `after`.
@@ -121,9 +125,10 @@ impl Database {
     /// # Errors
     /// What the database reports.
     pub async fn users(&self, after: i64, limit: u32) -> Result<(i64, Vec<User>), sqlx::Error> {
+        let dialect = self.0.dialect();
         each!(Pool, &self.0, pool => {
-            let total = sqlx::query_scalar(statements::USERS_COUNT).fetch_one(pool).await?;
-            let users = sqlx::query_as(statements::USERS).bind(after).bind(i64::from(limit));
+            let total = sqlx::query_scalar(dialect.users_count).fetch_one(pool).await?;
+            let users = sqlx::query_as(dialect.users).bind(after).bind(i64::from(limit));
             Ok((total, users.fetch_all(pool).await?))
         })
     }
@@ -146,11 +151,12 @@ impl Database {
         // The first 48 bits of a job's id are its time in milliseconds.
         let hex = format!("{:012x}", cutoff.as_millis());
         let oldest = format!("{}-{}", &hex[..8], &hex[8..]);
+        let dialect = self.0.dialect();
         each!(Tx, self.begin().await?, tx => {
             let mut tx = tx;
-            let users = sqlx::query(statements::EXPIRE_USERS).bind(cutoff.as_micros());
+            let users = sqlx::query(dialect.expire_users).bind(cutoff.as_micros());
             let removed = users.execute(&mut *tx).await?.rows_affected();
-            for sql in [statements::EXPIRE_IMPORTS, statements::EXPIRE_IMPORT_ERRORS] {
+            for sql in [dialect.expire_imports, dialect.expire_import_errors] {
                 sqlx::query(sql).bind(&oldest).execute(&mut *tx).await?;
             }
             tx.commit().await?;
@@ -163,8 +169,9 @@ impl Database {
     /// # Errors
     /// What the database reports.
     pub async fn notified_until(&self) -> Result<Timestamp, sqlx::Error> {
+        let sql = self.0.dialect().notified_until;
         let until: Option<i64> = each!(Pool, &self.0, pool => {
-            sqlx::query_scalar(statements::NOTIFIED_UNTIL).fetch_optional(pool).await?
+            sqlx::query_scalar(sql).fetch_optional(pool).await?
         });
         Ok(until.map_or_else(Timestamp::default, Timestamp::from_micros))
     }
@@ -174,8 +181,8 @@ impl Database {
     /// # Errors
     /// What the database reports.
     pub async fn set_notified_until(&self, until: Timestamp) -> Result<(), sqlx::Error> {
-        let until = until.as_micros();
-        each!(Pool, &self.0, pool => sqlx::query(statements::NOTIFIED).bind(until).execute(pool).await.map(drop))
+        let (sql, until) = (self.0.dialect().notified, until.as_micros());
+        each!(Pool, &self.0, pool => sqlx::query(sql).bind(until).execute(pool).await.map(drop))
     }
 
     /// How far an import is; `None` if there is no such import.
@@ -183,7 +190,8 @@ impl Database {
     /// # Errors
     /// What the database reports.
     pub async fn import(&self, job: &str) -> Result<Option<ImportProgress>, sqlx::Error> {
-        each!(Pool, &self.0, pool => sqlx::query_as(statements::IMPORT).bind(job).fetch_optional(pool).await)
+        let sql = self.0.dialect().import;
+        each!(Pool, &self.0, pool => sqlx::query_as(sql).bind(job).fetch_optional(pool).await)
     }
 
     /// The latest import that has not ended.
@@ -191,7 +199,7 @@ impl Database {
     /// # Errors
     /// What the database reports.
     pub async fn unfinished_import(&self) -> Result<Option<String>, sqlx::Error> {
-        let sql = statements::UNFINISHED_IMPORT;
+        let sql = self.0.dialect().unfinished_import;
         each!(Pool, &self.0, pool => sqlx::query_scalar(sql).fetch_optional(pool).await)
     }
 
@@ -205,8 +213,9 @@ impl Database {
         after_line: i64,
         limit: u32,
     ) -> Result<Vec<ImportError>, sqlx::Error> {
+        let sql = self.0.dialect().import_errors;
         each!(Pool, &self.0, pool => {
-            let lines = sqlx::query_as(statements::IMPORT_ERRORS).bind(job).bind(after_line);
+            let lines = sqlx::query_as(sql).bind(job).bind(after_line);
             lines.bind(i64::from(limit)).fetch_all(pool).await
         })
     }
@@ -221,7 +230,7 @@ impl Database {
         let (users, rejected) = (json(&batch.users)?, json(&batch.rejected)?);
         each!(Tx, self.begin().await?, tx => {
             let mut tx = tx;
-            if sqlx::query(statements::ADVANCE_IMPORT)
+            if sqlx::query(dialect.advance_import)
                 .bind(signed(batch.end.position))
                 .bind(signed(batch.end.line))
                 .bind(count(batch.users.len()))
@@ -272,6 +281,9 @@ impl Tx {
     /// # Errors
     /// What the database reports.
     pub async fn insert_user(&mut self, user: &NewUser) -> Result<Option<User>, sqlx::Error> {
+        if let Self::Mysql(tx, _) = self {
+            return mysql::insert_user(tx, user).await;
+        }
         let sql = self.dialect().insert_user;
         each!(Self, self, tx => {
             let values = sqlx::query_as(sql).bind(&user.name).bind(&user.email).bind(&user.key);
@@ -284,8 +296,9 @@ impl Tx {
     /// # Errors
     /// What the database reports.
     pub async fn insert_import(&mut self, job: &str, original_name: &str) -> Result<(), sqlx::Error> {
+        let sql = self.dialect().insert_import;
         each!(Self, self, tx => {
-            let values = sqlx::query(statements::INSERT_IMPORT).bind(job).bind(original_name);
+            let values = sqlx::query(sql).bind(job).bind(original_name);
             values.execute(&mut **tx).await.map(drop)
         })
     }

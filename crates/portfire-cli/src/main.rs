@@ -45,7 +45,7 @@ enum Command {
 /// Which database.
 #[derive(Clone, Debug, Args)]
 struct Database {
-    /// The database: `sqlite://path/to/file.db` or `postgres://user@host/database`.
+    /// The database: `sqlite://path/to/file.db`, `postgres://user@host/database` or `mysql://user@host/database`.
     #[arg(long, env = "PORTFIRE_DATABASE", value_name = "URL", hide_env_values = true)]
     database: String,
 }

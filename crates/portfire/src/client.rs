@@ -57,6 +57,9 @@ impl Jobs {
     /// `postgres://user:password@host/database` with the feature `postgres`; options as libpq has them, and
     /// `schema`, `prefix`, `connections`, `migrate=off`, `listen=off` (see `portfire::postgres::PostgresOptions`).
     ///
+    /// `mysql://user:password@host/database` with the feature `mysql`, or `mariadb://`, which is the same; options
+    /// are `prefix`, `connections`, `migrate=off`, `listen=off`, `ssl-mode` (see `portfire::mysql::MysqlOptions`).
+    ///
     /// # Errors
     /// Misuse if the URL or an option is not understood; broken if the database is not usable.
     pub async fn connect(url: &str) -> Result<Self> {

@@ -17,20 +17,18 @@ pub(crate) enum User {
 
 /// Opens the storage that `url` names.
 pub(crate) async fn open(url: &str, user: User) -> Result<Arc<dyn Storage>> {
-    match url.split_once("://") {
+    let (scheme, rest) = url.split_once("://").ok_or_else(|| without_scheme(url))?;
+    match (&*scheme.to_ascii_lowercase(), rest) {
         #[cfg(feature = "sqlite")]
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("sqlite") => with_sqlite::open(rest, user).await,
+        ("sqlite", rest) => with_sqlite::open(rest, user).await,
         #[cfg(feature = "postgres")]
-        Some((scheme, rest))
-            if ["postgres", "postgresql"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) =>
-        {
-            postgres(rest, user).await
-        }
-        Some((scheme, _)) => Err(Error::misuse(format!(
+        ("postgres" | "postgresql", rest) => postgres(rest, user).await,
+        #[cfg(feature = "mysql")]
+        ("mysql" | "mariadb", rest) => mysql(rest, user).await,
+        _ => Err(Error::misuse(format!(
             "no backend for the URL scheme `{scheme}`; this build knows {}",
-            KNOWN.join(" and ")
+            KNOWN.join(", ")
         ))),
-        None => Err(without_scheme(url)),
     }
 }
 
@@ -49,8 +47,10 @@ const KNOWN: &[&str] = &[
     "`sqlite://path/to/file.db`",
     #[cfg(feature = "postgres")]
     "`postgres://user@host/database`",
-    #[cfg(not(any(feature = "sqlite", feature = "postgres")))]
-    "none: turn on the feature `sqlite` or `postgres`",
+    #[cfg(feature = "mysql")]
+    "`mysql://user@host/database`",
+    #[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
+    "none: turn on the feature `sqlite`, `postgres` or `mysql`",
 ];
 
 #[cfg(feature = "postgres")]
@@ -58,6 +58,14 @@ async fn postgres(rest: &str, user: User) -> Result<Arc<dyn Storage>> {
     let options = portfire_postgres::PostgresOptions::new(&format!("postgres://{rest}"))?;
     let options = if user == User::Dashboard { options.for_dashboard() } else { options };
     Ok(Arc::new(portfire_postgres::PostgresStorage::open(options).await?))
+}
+
+/// MariaDB and MySQL alike: which of them it is, the server says.
+#[cfg(feature = "mysql")]
+async fn mysql(rest: &str, user: User) -> Result<Arc<dyn Storage>> {
+    let options = portfire_mysql::MysqlOptions::new(&format!("mysql://{rest}"))?;
+    let options = if user == User::Dashboard { options.for_dashboard() } else { options };
+    Ok(Arc::new(portfire_mysql::MysqlStorage::open(options).await?))
 }
 
 #[cfg(feature = "sqlite")]

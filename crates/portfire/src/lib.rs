@@ -63,6 +63,13 @@ pub mod postgres {
     pub use portfire_postgres::*;
 }
 
+/// The backend of MariaDB and MySQL.
+#[cfg(feature = "mysql")]
+pub mod mysql {
+    pub use crate::transaction::with_mysql::{InTables, in_tables};
+    pub use portfire_mysql::*;
+}
+
 /// What most programs need: `use portfire::prelude::*;`
 pub mod prelude {
     pub use crate::{

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
-use crate::schema::Schema;
+use crate::schema::{Engine, Schema};
 
 /// The longest wait for anything: far above what it takes, so that only a real fault ends it.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -37,12 +37,17 @@ impl Bed {
         Self { directory: tempfile::tempdir().unwrap(), database: None }
     }
 
-    pub(crate) fn on_postgres() -> Self {
-        Self { database: Some(Schema::new()), ..Self::new() }
+    pub(crate) fn on(engine: Engine) -> Self {
+        Self { database: Some(Schema::new(engine)), ..Self::new() }
     }
 
     pub(crate) const fn is_on_a_server(&self) -> bool {
         self.database.is_some()
+    }
+
+    pub(crate) fn database_url(&self) -> String {
+        let file = || format!("sqlite://{}", self.path().join("demo.db").display());
+        self.database.as_ref().map_or_else(file, Schema::url)
     }
 
     pub(crate) async fn start(&self) -> Demo {
@@ -211,8 +216,14 @@ macro_rules! with_each_database {
         mod on_sqlite {
             $(#[tokio::test] async fn $case() { super::$case(crate::bed::Bed::new()).await; })+
         }
-        mod on_postgres {
-            $(#[tokio::test] async fn $case() { super::$case(crate::bed::Bed::on_postgres()).await; })+
+        crate::bed::with_each_database!(@ on_postgres Postgres $($case)+);
+        crate::bed::with_each_database!(@ on_mariadb Mariadb $($case)+);
+        crate::bed::with_each_database!(@ on_mysql Mysql $($case)+);
+    };
+    (@ $server:ident $engine:ident $($case:ident)+) => {
+        mod $server {
+            use crate::{bed::Bed, schema::Engine};
+            $(#[tokio::test] async fn $case() { super::$case(Bed::on(Engine::$engine)).await; })+
         }
     };
 }

@@ -5,6 +5,7 @@
 mod bed;
 mod crash;
 mod dashboard;
+mod database;
 mod fleet;
 mod hostile;
 mod hosting;

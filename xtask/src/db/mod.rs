@@ -18,9 +18,6 @@ use engine::Programs;
 use instance::{Instance, Life};
 use mortal::Mortal;
 
-/// The engines whose backend is here, and is tested by `cargo xtask test`.
-const TESTED: [Engine; 1] = [Engine::Postgres];
-
 /// The databases of one run of the tests. They end with it.
 pub(crate) struct Databases {
     started: Vec<(Engine, Instance)>,
@@ -31,11 +28,11 @@ pub(crate) struct Databases {
 impl Databases {
     /// Starts what the environment does not name already, and those that may be killed.
     pub(crate) fn start(root: &Path) -> Result<Self, String> {
-        let missing = TESTED.into_iter().filter(|engine| given(*engine).is_none());
+        let missing = Engine::ALL.into_iter().filter(|engine| given(*engine).is_none());
         let started = missing
             .map(|engine| Ok((engine, start(engine, root, Life::Command, durable()?)?)))
             .collect::<Result<_, String>>()?;
-        let mortals = TESTED.map(|engine| Mortal::start(engine, programs(engine, root)?));
+        let mortals = Engine::ALL.map(|engine| Mortal::start(engine, programs(engine, root)?));
         Ok(Self { started, mortals: mortals.into_iter().collect::<Result<_, _>>()? })
     }
 

@@ -92,7 +92,8 @@ impl Server<'_> {
             command.arg(format!("--{option}={}", self.folder.join(file).display()));
         }
         if self.engine == Engine::Mysql {
-            command.args(["--mysqlx=OFF", "--secure-file-priv=NULL"]);
+            // Nobody replicates from it: without the binary log a commit is one flush instead of two.
+            command.args(["--mysqlx=OFF", "--secure-file-priv=NULL", "--disable-log-bin"]);
         }
         command
     }

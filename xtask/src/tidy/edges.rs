@@ -4,7 +4,7 @@
 use super::Tree;
 
 /// The edges, each with what it does there.
-const EDGES: [&str; 26] = [
+const EDGES: [&str; 28] = [
     // reads the system's clocks, for the client and the server
     "crates/portfire/src/clock.rs",
     // starts a host's one long task
@@ -39,6 +39,10 @@ const EDGES: [&str; 26] = [
     "crates/portfire-postgres/src/pool.rs",
     // finds the database of the tests in the environment
     "crates/portfire-postgres/tests/it/main.rs",
+    // pauses before a call is repeated
+    "crates/portfire-mysql/src/pool.rs",
+    // finds the databases of the tests in the environment
+    "crates/portfire-mysql/tests/it/main.rs",
     // waits for a database server to start
     "xtask/src/db/instance.rs",
     // finds the databases and the browser that are given in the environment

@@ -4,6 +4,8 @@
 //! Each driver's transaction type becomes an [`OpenTransaction`] here, over the same SQL that the backend
 //! itself uses. Servers learn of the jobs by polling, or when the file changes.
 
+#[cfg(feature = "mysql")]
+pub(crate) mod with_mysql;
 #[cfg(feature = "postgres")]
 pub(crate) mod with_postgres;
 #[cfg(feature = "sqlite")]
@@ -52,7 +54,7 @@ pub trait OpenTransaction {
 
 /// What a driver calls a transaction, as an [`OpenTransaction`]: by itself for tables with the usual names,
 /// and in a wrapper that names them.
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 macro_rules! open_transaction {
     ($transaction:ty, $names:ident($name:ident) or $usual:expr => $insert:ident, $settle:ident $(, $wait:tt)?) => {
         impl OpenTransaction for $transaction {
@@ -76,5 +78,5 @@ macro_rules! open_transaction {
         }
     };
 }
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 use open_transaction;

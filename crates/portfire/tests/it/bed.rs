@@ -49,6 +49,13 @@ impl Bed {
         (Self { jobs }, Box::new(schema))
     }
 
+    #[cfg(feature = "mysql")]
+    async fn mysql(engine: crate::mysql::Engine) -> (Self, Place) {
+        let database = crate::mysql::Database::new(engine).await;
+        let jobs = Jobs::connect(&database.url()).await.unwrap();
+        (Self { jobs }, Box::new(database))
+    }
+
     /// A server with short times, ready for kinds.
     pub(crate) fn server(&self) -> Server {
         Server::new(&self.jobs).poll_interval(50.milliseconds()).shutdown_timeout(5.seconds())
@@ -90,6 +97,10 @@ pub(crate) fn on_every_backend<F: Future<Output = ()>>(case: impl Fn(Bed) -> F) 
         on(&case, Bed::sqlite().await).await;
         #[cfg(feature = "postgres")]
         on(&case, Bed::postgres().await).await;
+        #[cfg(feature = "mysql")]
+        for engine in crate::mysql::Engine::ALL {
+            on(&case, Bed::mysql(engine).await).await;
+        }
     });
 }
 

@@ -1,5 +1,5 @@
-//! The façade on real storages: every case runs on the model, on SQLite and on PostgreSQL. Hosting needs no
-//! storage, so its cases also run without features.
+//! The façade on real storages: every case runs on the model, on SQLite, PostgreSQL, MariaDB and MySQL. Hosting
+//! needs no storage, so its cases also run without features.
 #![allow(missing_docs, clippy::unwrap_used, clippy::pedantic)]
 #![allow(clippy::disallowed_methods, reason = "tests wait in real time, in one place")]
 
@@ -16,6 +16,8 @@ mod forms;
 #[cfg(feature = "sqlite")]
 mod hello;
 mod hosting;
+#[cfg(feature = "mysql")]
+mod mysql;
 mod program;
 #[cfg(feature = "sqlite")]
 mod recurring;

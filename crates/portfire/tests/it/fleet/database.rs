@@ -1,13 +1,14 @@
-//! The databases that several processes can share: a file of SQLite, a schema of PostgreSQL.
+//! The databases that several processes can share: a file of SQLite, a schema of PostgreSQL, a database of
+//! MariaDB or MySQL.
 
 use std::any::Any;
 use std::future::Future;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 use std::path::Path;
 use std::path::PathBuf;
 
-#[cfg(feature = "postgres")]
-const MORTAL: &str = "run `cargo xtask test`, or `cargo xtask db postgres mortal` and what it prints";
+#[cfg(feature = "mysql")]
+pub(super) use crate::mysql::Engine;
 
 /// A database of a test's own, by its URL; it goes with the test.
 pub(super) struct Database {
@@ -30,15 +31,28 @@ impl Database {
         Self { url: schema.url(), pid_file: None, _place: Box::new(schema) }
     }
 
-    /// The default schema of a server that may be killed: its only tenant.
-    #[cfg(feature = "postgres")]
-    pub(super) fn mortal_postgres() -> Self {
-        let [url, pid_file] = ["PORTFIRE_TEST_POSTGRES_MORTAL_URL", "PORTFIRE_TEST_POSTGRES_MORTAL_PID"]
-            .map(|name| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: {MORTAL}")));
+    #[cfg(feature = "mysql")]
+    pub(super) fn mysql(engine: Engine) -> Self {
+        let database = runtime().block_on(crate::mysql::Database::new(engine));
+        Self { url: database.url(), pid_file: None, _place: Box::new(database) }
+    }
+
+    /// The default place on a server that may be killed: its only tenant.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    pub(super) fn mortal(engine: &str) -> Self {
+        let [url, pid_file] = ["URL", "PID"].map(|what| {
+            let variable = format!("PORTFIRE_TEST_{}_MORTAL_{what}", engine.to_uppercase());
+            std::env::var(&variable).unwrap_or_else(|_| {
+                panic!(
+                    "{variable} is not set: run `cargo xtask test`, or `cargo xtask db {engine} mortal` and what \
+                     it prints"
+                )
+            })
+        });
         Self { url, pid_file: Some(pid_file.into()), _place: Box::new(()) }
     }
 
-    #[cfg(feature = "postgres")]
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
     pub(super) fn pid_file(&self) -> &Path {
         self.pid_file.as_deref().expect("only some may be killed")
     }
@@ -89,8 +103,11 @@ impl Database {
 
 /// Runs a case to its end.
 pub(super) fn run<F: Future<Output = ()>>(case: impl FnOnce(Database) -> F, database: Database) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    runtime.block_on(case(database));
+    runtime().block_on(case(database));
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
 }
 
 /// A test of each case on each database, named after both.
@@ -103,11 +120,35 @@ macro_rules! with_each_database {
         mod on_postgres {
             $(#[test] fn $name() { super::database::run(super::$case, super::Database::postgres()); })+
 
-            #[test]
-            fn a_database_killed_five_times_under_load_loses_nothing() {
-                super::database::run(super::outages::outages, super::Database::mortal_postgres());
-            }
+            super::database::when_it_is_killed!("postgres");
+        }
+        #[cfg(feature = "mysql")]
+        mod on_mariadb {
+            use super::database::Engine::Mariadb;
+            $(#[test] fn $name() { super::database::run(super::$case, super::Database::mysql(Mariadb)); })+
+
+            super::database::when_it_is_killed!("mariadb");
+        }
+        #[cfg(feature = "mysql")]
+        mod on_mysql {
+            use super::database::Engine::Mysql;
+            $(#[test] fn $name() { super::database::run(super::$case, super::Database::mysql(Mysql)); })+
+
+            super::database::when_it_is_killed!("mysql");
         }
     };
 }
 pub(super) use with_each_database;
+
+/// What only a server can go through.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+macro_rules! when_it_is_killed {
+    ($engine:literal) => {
+        #[test]
+        fn a_database_killed_five_times_under_load_loses_nothing() {
+            super::database::run(super::outages::outages, super::Database::mortal($engine));
+        }
+    };
+}
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(super) use when_it_is_killed;

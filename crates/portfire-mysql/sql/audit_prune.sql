@@ -1,0 +1,2 @@
+-- Entries that nobody looks back to any more.
+DELETE FROM portfire_audit WHERE at <= ? - ? ORDER BY at LIMIT ?

@@ -1,0 +1,2 @@
+-- How many parents are undecided.
+INSERT INTO portfire_awaiting (id, waiting_for) VALUES ?

@@ -1,0 +1,2 @@
+-- Where a set began, in case that it turns out to repeat something.
+SAVEPOINT portfire_mark

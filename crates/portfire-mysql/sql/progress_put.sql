@@ -1,0 +1,2 @@
+-- Only the latest counts.
+REPLACE INTO portfire_progress (job, done, total, message) VALUES ?

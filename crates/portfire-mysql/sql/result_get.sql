@@ -1,0 +1,2 @@
+-- What a job produced.
+SELECT result FROM portfire_result WHERE job = ?

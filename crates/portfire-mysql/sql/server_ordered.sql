@@ -1,0 +1,2 @@
+-- What a server is to do.
+SELECT ordered FROM portfire_server WHERE id = ?

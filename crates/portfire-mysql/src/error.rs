@@ -1,0 +1,116 @@
+//! What MySQL or MariaDB reported, in the four kinds that callers know.
+
+use std::error::Error as StdError;
+
+use mysql_async::{DriverError, IoError};
+use portfire_core::Error;
+
+/// A row with this key is there already.
+const DUPLICATE: u16 = 1062;
+
+/// An error of the driver as one of ours.
+pub(crate) fn mysql_error(doing: &str, error: mysql_async::Error) -> Error {
+    let code = match &error {
+        mysql_async::Error::Server(server) => Some(server.code),
+        _ => None,
+    };
+    of_code(format!("the database could not {doing}"), code, is_lost(&error)).caused_by(error)
+}
+
+/// An error with this number; `lost` if there is none because the connection is gone.
+pub(crate) fn of_code(message: String, code: Option<u16>, lost: bool) -> Error {
+    match code {
+        None if lost => Error::transient(message),
+        Some(code) if is_transient(code) => Error::transient(message),
+        Some(code) if is_refused_value(code) => Error::misuse(message),
+        Some(1153) => {
+            Error::misuse(format!("{message}: it is longer than the server's `max_allowed_packet`"))
+        }
+        Some(code) if is_missing(code) => Error::broken(format!(
+            "{message}: the tables are not there or belong to another version; open the database once with \
+             a user that may migrate it, and check the database's name and `prefix`"
+        )),
+        _ => Error::broken(message),
+    }
+}
+
+/// May succeed when repeated: lock waits and deadlocks (1205, 1213) and their like in clusters, a server that
+/// starts, stops or has changed places, one that has too many connections, and 1062, which two runs of one call
+/// can only cause by meeting.
+fn is_transient(code: u16) -> bool {
+    const LOCKS: &[u16] = &[1205, 1213, 1020, 1180, 1614, 3101, 3572, DUPLICATE];
+    const AWAY: &[u16] = &[1040, 1047, 1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1203, 1226, 4031];
+    const READ_ONLY: &[u16] = &[1290, 1792, 1836];
+    const INTERRUPTED: &[u16] = &[1317, 1927, 1969, 3024];
+    [LOCKS, AWAY, READ_ONLY, INTERRUPTED].iter().any(|codes| codes.contains(&code))
+}
+
+/// Text that the column's character set does not have, or a value beyond its bounds.
+fn is_refused_value(code: u16) -> bool {
+    [1264, 1300, 1366, 1406].contains(&code)
+}
+
+fn is_missing(code: u16) -> bool {
+    [1049, 1054, 1146].contains(&code)
+}
+
+/// Whether this says that a row was there already.
+pub(crate) fn is_duplicate(error: &Error) -> bool {
+    let mut cause: Option<&(dyn StdError + 'static)> = error.source();
+    while let Some(inner) = cause {
+        if let Some(mysql_async::Error::Server(server)) = inner.downcast_ref() {
+            return server.code == DUPLICATE;
+        }
+        #[cfg(feature = "sqlx")]
+        if let Some(sqlx::Error::Database(said)) = inner.downcast_ref() {
+            return number_of(&**said) == Some(DUPLICATE);
+        }
+        cause = inner.source();
+    }
+    false
+}
+
+/// The number of an error that came through sqlx.
+#[cfg(feature = "sqlx")]
+pub(crate) fn number_of(error: &(dyn sqlx::error::DatabaseError + 'static)) -> Option<u16> {
+    error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>().map(sqlx::mysql::MySqlDatabaseError::number)
+}
+
+/// Whether the connection broke or was not made, other than by a refusal.
+fn is_lost(error: &mysql_async::Error) -> bool {
+    match error {
+        mysql_async::Error::Driver(DriverError::ConnectionClosed) => true,
+        // A certificate that is not trusted will not be so the next time.
+        mysql_async::Error::Io(IoError::Io(io)) => {
+            io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_none()
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_duplicate, mysql_error, of_code};
+    use mysql_async::{Error, ServerError};
+
+    #[test]
+    fn every_code_has_its_kind() {
+        let kind = |code: u16| of_code("x".into(), Some(code), false);
+        for code in [1205, 1213, 1062, 1040, 1053, 1290, 1836, 1317, 1927] {
+            assert!(kind(code).is_transient(), "{code}");
+        }
+        assert!(kind(1366).is_misuse() && kind(1153).is_misuse());
+        for code in [1146, 1054, 1142, 1045, 1044, 1114, 1064] {
+            assert!(kind(code).is_broken(), "{code}");
+        }
+        assert!(of_code("x".into(), None, true).is_transient());
+        assert!(of_code("x".into(), None, false).is_broken());
+    }
+
+    #[test]
+    fn a_duplicate_is_told_from_other_errors() {
+        let server = |code| Error::Server(ServerError { code, message: String::new(), state: String::new() });
+        assert!(is_duplicate(&mysql_error("x", server(1062))));
+        assert!(!is_duplicate(&mysql_error("x", server(1213))));
+    }
+}

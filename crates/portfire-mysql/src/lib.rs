@@ -1,0 +1,45 @@
+//! Portfire on MySQL 8.0 and MariaDB 10.6 and later: durable jobs for many servers on many hosts.
+//!
+//! What it guarantees: what the database does. A job that was stored has been committed; with the database's
+//! default settings it survives a power cut, and with a synchronous replica the loss of the host. Due times
+//! and leases are judged by the database's clock alone. Lost connections, failover and read-only moments are
+//! waited out within the deadline of each call.
+//!
+//! What it costs: a server pays one transaction in at most three packets per batch, whatever the batch. Nothing
+//! is kept in the session, so poolers in transaction mode work.
+//!
+//! The tables share a prefix and may live in the application's own database; then [`insert_in`] stores jobs
+//! inside the application's own transaction.
+
+mod act;
+mod claim;
+mod ending;
+mod error;
+mod family;
+mod insert;
+mod list;
+mod look;
+mod migrate;
+mod options;
+mod pool;
+mod rows;
+mod schedules;
+mod settle;
+mod statements;
+mod statistics;
+mod steer;
+mod storage;
+mod tally;
+mod tls;
+mod transaction;
+mod wake;
+
+pub use mysql_async;
+pub use options::MysqlOptions;
+pub use storage::MysqlStorage;
+#[cfg(feature = "sqlx")]
+pub use transaction::insert_in_sqlx;
+pub use transaction::{Tables, insert_in};
+
+/// The prefix of table names unless another is chosen.
+pub const DEFAULT_PREFIX: &str = "portfire_";

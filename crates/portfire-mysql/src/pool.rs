@@ -1,0 +1,456 @@
+//! Connections: who has them, how long a call may take, and what is tried again.
+//!
+//! 1. A call takes a [`Lane`] from the pool, which connects when it has to.
+//! 2. Statements travel in packets, as many together as need no answer in between, and as plain text: nothing is
+//!    left in the session, so any pooler works. A transaction begins and ends in the packets of its work.
+//! 3. A lane that is not handed back in order (an error, a deadline, a caller that went away) is closed:
+//!    whatever it had begun ends with it.
+//! 4. What may succeed when repeated is repeated, with growing pauses, until the deadline of the call: above all
+//!    deadlocks and lock waits, which this database has by its nature.
+//!
+//! Heartbeats have a pool of their own on a thread of their own, so that no amount of work, and no busy
+//! runtime, can keep one.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use deadpool::managed::{Manager, Metrics, Object, Pool, PoolError, RecycleResult};
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, DriverError, Opts, OptsBuilder};
+use portfire_core::{Error, Result};
+use tokio::runtime::{Handle, Runtime};
+
+use crate::error::mysql_error;
+use crate::insert::Executor;
+use crate::rows::{Row, Value};
+use crate::statements::{Op, Statements};
+use crate::tls::{self, Encryption};
+
+/// The first pause before a call is repeated: longer than most transactions that are in each other's way.
+const PAUSE_FIRST: Duration = Duration::from_millis(10);
+/// The longest pause: a server that is back is used within a second.
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+/// How long one attempt to connect may take.
+const CONNECT: Duration = Duration::from_secs(5);
+/// Where a packet is closed, in bytes: a quarter of what servers take unless told otherwise (16 MiB), because one
+/// more statement may come in, and a statement of ours is no longer than this but for a single long job.
+pub(crate) const PACKET_BYTES: usize = 4 << 20;
+
+/// How a transaction begins that writes.
+const BEGIN: &[&str] = &["SET TRANSACTION ISOLATION LEVEL READ COMMITTED", "START TRANSACTION"];
+/// How one begins that only reads, all of it as of one moment.
+const BEGIN_SNAPSHOT: &[&str] = &[
+    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+    "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+];
+const COMMIT: &str = "COMMIT";
+
+/// A statement with its values.
+pub(crate) type Step<'a> = (Op, Vec<Value<'a>>);
+
+/// What a statement came to.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    pub(crate) rows: Vec<Row>,
+    /// How many rows were stored, changed or deleted.
+    pub(crate) changed: u64,
+}
+
+/// Statements that travel together.
+#[derive(Debug, Default)]
+pub(crate) struct Packet {
+    pub(crate) sql: String,
+    /// What each statement is for; `None` for the bounds of a transaction, whose answers nobody asks for.
+    of: Vec<Option<Op>>,
+}
+
+impl Packet {
+    /// These statements in as few packets as can be, in their order.
+    pub(crate) fn cut(
+        ahead: &[&str],
+        statements: &Statements,
+        steps: &[Step<'_>],
+        then: Option<&str>,
+    ) -> Vec<Self> {
+        let (mut packets, mut open) = (Vec::new(), Self::default());
+        if !steps.is_empty() || then.is_some() {
+            ahead.iter().for_each(|bound| open.bound(bound));
+        }
+        for (op, values) in steps {
+            if open.sql.len() >= PACKET_BYTES {
+                packets.push(std::mem::take(&mut open));
+            }
+            open.push(Some(*op), statements.text(*op), values);
+        }
+        then.iter().for_each(|bound| open.bound(bound));
+        packets.push(open);
+        packets.retain(|packet| !packet.of.is_empty());
+        packets
+    }
+
+    fn bound(&mut self, sql: &str) {
+        self.push(None, sql, &[]);
+    }
+
+    /// Each `?` of the text is the place of a value.
+    fn push(&mut self, of: Option<Op>, sql: &str, values: &[Value<'_>]) {
+        if !self.of.is_empty() {
+            self.sql.push_str(";\n");
+        }
+        self.of.push(of);
+        put(sql, values, &mut self.sql);
+    }
+}
+
+fn put(sql: &str, values: &[Value<'_>], text: &mut String) {
+    debug_assert_eq!(sql.matches('?').count(), values.len(), "{sql}");
+    let mut values = values.iter();
+    for (n, part) in sql.split('?').enumerate() {
+        if n > 0 {
+            values.next().unwrap_or(&Value::Null).put(text);
+        }
+        text.push_str(part);
+    }
+}
+
+/// Sends statements on a connection of anybody's; answers what each came to.
+pub(crate) async fn send<C: Queryable>(
+    connection: &mut C,
+    statements: &Statements,
+    steps: &[Step<'_>],
+) -> Result<Vec<Answer>> {
+    send_cut(connection, Packet::cut(&[], statements, steps, None)).await
+}
+
+async fn send_cut<C: Queryable>(connection: &mut C, packets: Vec<Packet>) -> Result<Vec<Answer>> {
+    let mut answers = Vec::new();
+    for packet in packets {
+        let all = ask(connection, &packet.sql, packet.of.len()).await;
+        let all = all.map_err(|(position, error)| match packet.of.get(position).copied().flatten() {
+            Some(op) => mysql_error(&format!("run `{op:?}`"), error),
+            None => mysql_error("begin or commit a transaction", error),
+        })?;
+        let wanted = packet.of.iter().zip(all).filter(|(of, _)| of.is_some());
+        answers.extend(wanted.map(|(_, answer)| answer));
+    }
+    Ok(answers)
+}
+
+/// Sends one packet of so many statements. An error says which statement had it.
+async fn ask<C: Queryable>(
+    connection: &mut C,
+    sql: &str,
+    count: usize,
+) -> Result<Vec<Answer>, (usize, mysql_async::Error)> {
+    let mut result = connection.query_iter(sql).await.map_err(|error| (0, error))?;
+    let mut answers = Vec::with_capacity(count);
+    for position in 0..count {
+        let changed = result.affected_rows();
+        // The head of the next statement's answer is read with the last row of this one's.
+        let rows: Vec<mysql_async::Row> = result.collect().await.map_err(|error| (position + 1, error))?;
+        let rows = rows.into_iter().map(Row::read).collect::<Result<_>>();
+        let rows = rows.map_err(|error| (position, mysql_async::Error::Other(Box::new(error))))?;
+        answers.push(Answer { rows, changed });
+    }
+    result.drop_result().await.map_err(|error| (count, error))?;
+    Ok(answers)
+}
+
+/// Connections of one kind, and how long their calls may take.
+#[derive(Clone, Debug)]
+pub(crate) struct Lanes {
+    pool: Pool<Connector>,
+    statements: Arc<Statements>,
+    deadline: Duration,
+}
+
+impl Lanes {
+    /// At most `size` connections, made where they are first needed or, if given, on that runtime.
+    pub(crate) fn new(
+        connector: Connector,
+        size: usize,
+        statements: Arc<Statements>,
+        deadline: Duration,
+    ) -> Result<Self> {
+        let pool = Pool::builder(connector)
+            .max_size(size)
+            .build()
+            .map_err(|e| Error::misuse("the pool of connections cannot be so").caused_by(e))?;
+        Ok(Self { pool, statements, deadline })
+    }
+
+    /// A connection to work with.
+    pub(crate) async fn lane(&self) -> Result<Lane> {
+        match self.pool.get().await {
+            Ok(object) => {
+                let statements = Arc::clone(&self.statements);
+                Ok(Lane { object: Some(object), statements, ahead: &[], is_open: false, commits_next: false })
+            }
+            Err(PoolError::Backend(error)) => Err(mysql_error("be connected to", error)),
+            Err(PoolError::Closed) => Err(Error::closed("the MySQL storage is closed")),
+            Err(other) => Err(Error::transient("the database could not be connected to").caused_by(other)),
+        }
+    }
+
+    /// Runs one statement in a transaction of its own.
+    pub(crate) async fn rows(&self, op: Op, values: &[Value<'_>]) -> Result<Vec<Row>> {
+        let mut answers = self.run(&[(op, values.to_vec())]).await?;
+        Ok(answers.pop().unwrap_or_default().rows)
+    }
+
+    /// Runs statements in a transaction of their own, in one packet.
+    pub(crate) async fn run(&self, steps: &[Step<'_>]) -> Result<Vec<Answer>> {
+        self.retry(|| async {
+            let mut lane = self.lane().await?;
+            lane.begin();
+            let answers = lane.finish(steps.to_vec()).await?;
+            lane.hand_back();
+            Ok(answers)
+        })
+        .await
+    }
+
+    /// Attempts something until it succeeds, fails for good, or the deadline of a call has come.
+    pub(crate) async fn retry<T, F>(&self, attempt: impl Fn() -> F + Send + Sync) -> Result<T>
+    where
+        F: Future<Output = Result<T>> + Send,
+    {
+        let mut last = None;
+        let attempts = async {
+            let mut pause = PAUSE_FIRST;
+            loop {
+                match attempt().await {
+                    Err(error) if error.is_transient() => last = Some(error),
+                    done => return done,
+                }
+                pause_for(pause).await;
+                pause = (pause * 2).min(PAUSE_MAX);
+            }
+        };
+        if let Ok(done) = tokio::time::timeout(self.deadline, attempts).await {
+            return done;
+        }
+        let late = Error::transient(format!("the database did not do it within {:?}", self.deadline));
+        Err(match last {
+            Some(error) => late.caused_by(error),
+            None => late,
+        })
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a database that is away gives no signal when it is back")]
+pub(crate) async fn pause_for(pause: Duration) {
+    tokio::time::sleep(pause).await;
+}
+
+/// A connection while it is used.
+pub(crate) struct Lane {
+    object: Option<Object<Connector>>,
+    statements: Arc<Statements>,
+    /// What goes ahead of the next statement, in its packet.
+    ahead: &'static [&'static str],
+    /// Whether a transaction is open, and whether it ends with the next packet.
+    is_open: bool,
+    commits_next: bool,
+}
+
+impl Lane {
+    fn connection(&mut self) -> &mut Conn {
+        self.object.as_mut().expect("a lane has its connection until it is handed back")
+    }
+
+    /// Begins a transaction that writes, with the next statement.
+    pub(crate) fn begin(&mut self) {
+        (self.ahead, self.is_open) = (BEGIN, true);
+    }
+
+    /// Begins a transaction that reads as of one moment, with the next statement.
+    pub(crate) fn begin_snapshot(&mut self) {
+        (self.ahead, self.is_open) = (BEGIN_SNAPSHOT, true);
+    }
+
+    /// Lets the transaction end with the next packet, if that succeeds.
+    pub(crate) const fn commit_next(&mut self) {
+        self.commits_next = true;
+    }
+
+    /// Ends the transaction, if it has not ended.
+    pub(crate) async fn commit(&mut self) -> Result<()> {
+        if self.is_open {
+            self.finish(Vec::new()).await?;
+        }
+        Ok(())
+    }
+
+    /// The last statements of a transaction, and its end.
+    pub(crate) async fn finish(&mut self, steps: Vec<Step<'_>>) -> Result<Vec<Answer>> {
+        self.send(&steps, Some(COMMIT)).await
+    }
+
+    async fn send(&mut self, steps: &[Step<'_>], then: Option<&str>) -> Result<Vec<Answer>> {
+        let then = then.or(std::mem::take(&mut self.commits_next).then_some(COMMIT));
+        let packets = Packet::cut(self.ahead, &self.statements, steps, then);
+        if packets.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.ahead = &[];
+        let answers = send_cut(self.connection(), packets).await?;
+        self.is_open &= then.is_none();
+        Ok(answers)
+    }
+
+    /// Runs a statement.
+    pub(crate) async fn rows(&mut self, op: Op, values: &[Value<'_>]) -> Result<Vec<Row>> {
+        let answers = self.send(&[(op, values.to_vec())], None).await?;
+        Ok(answers.into_iter().next().unwrap_or_default().rows)
+    }
+
+    /// Runs a statement; answers how many rows it has stored, found to change, or deleted.
+    pub(crate) async fn changed(&mut self, op: Op, values: &[Value<'_>]) -> Result<u64> {
+        let answers = self.send(&[(op, values.to_vec())], None).await?;
+        Ok(answers.into_iter().next().unwrap_or_default().changed)
+    }
+
+    /// A query put together from fixed parts, for lists.
+    pub(crate) async fn listed(&mut self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>> {
+        let mut packet = Packet::default();
+        std::mem::take(&mut self.ahead).iter().for_each(|bound| packet.bound(bound));
+        packet.push(None, sql, values);
+        let all = ask(self.connection(), &packet.sql, packet.of.len()).await;
+        let mut all = all.map_err(|(_, error)| mysql_error("read a list", error))?;
+        Ok(all.pop().unwrap_or_default().rows)
+    }
+
+    /// Runs longer SQL of ours that answers nothing.
+    pub(crate) async fn batch_as(&mut self, doing: &str, sql: &str) -> Result<()> {
+        self.connection().query_drop(sql).await.map_err(|error| mysql_error(doing, error))
+    }
+
+    /// Gives the connection back. Only in order: nothing is open or on its way.
+    pub(crate) fn hand_back(mut self) {
+        self.object = None;
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        if let Some(object) = self.object.take() {
+            drop(Object::take(object));
+        }
+    }
+}
+
+impl Executor for Lane {
+    async fn run(&mut self, steps: Vec<Step<'_>>) -> Result<Vec<Answer>> {
+        self.send(&steps, None).await
+    }
+}
+
+/// Makes connections, on a runtime of our own if there is one.
+#[derive(Clone)]
+pub(crate) struct Connector {
+    plain: Opts,
+    secure: Option<Opts>,
+    /// Whether a server that cannot encrypt will do.
+    yields: bool,
+    /// Whether it was seen that the server cannot.
+    is_plain: Arc<AtomicBool>,
+    runtime: Option<Handle>,
+}
+
+impl Connector {
+    pub(crate) fn new(opts: &Opts, encryption: &Encryption) -> Result<Self> {
+        let secure = tls::options(encryption)?;
+        let secure = secure.map(|ssl| OptsBuilder::from_opts(opts.clone()).ssl_opts(ssl).into());
+        let yields = *encryption == Encryption::Preferred;
+        Ok(Self { plain: opts.clone(), secure, yields, is_plain: Arc::default(), runtime: None })
+    }
+
+    /// The same, on this runtime.
+    pub(crate) fn on(&self, runtime: Handle) -> Self {
+        Self { runtime: Some(runtime), ..self.clone() }
+    }
+
+    /// A connection of its own.
+    pub(crate) async fn connect(&self) -> Result<Conn, mysql_async::Error> {
+        let connecting = tokio::time::timeout(CONNECT, self.connect_in_time());
+        let late = |_| std::io::Error::from(std::io::ErrorKind::TimedOut);
+        connecting.await.map_err(late)?
+    }
+
+    async fn connect_in_time(&self) -> Result<Conn, mysql_async::Error> {
+        let secure = self.secure.as_ref().filter(|_| !self.is_plain.load(Ordering::Relaxed));
+        let Some(secure) = secure else { return Conn::new(self.plain.clone()).await };
+        match Conn::new(secure.clone()).await {
+            Err(mysql_async::Error::Driver(DriverError::NoClientSslFlagFromServer)) if self.yields => {
+                self.is_plain.store(true, Ordering::Relaxed);
+                Conn::new(self.plain.clone()).await
+            }
+            connected => connected,
+        }
+    }
+}
+
+/// Without the options, which hold the password.
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector").field("yields", &self.yields).finish_non_exhaustive()
+    }
+}
+
+impl Manager for Connector {
+    type Type = Conn;
+    type Error = mysql_async::Error;
+
+    async fn create(&self) -> Result<Conn, mysql_async::Error> {
+        let Some(runtime) = &self.runtime else { return self.connect().await };
+        let connector = self.clone();
+        match runtime.spawn(async move { connector.connect().await }).await {
+            Ok(connected) => connected,
+            // The storage is being dropped; so will be this call, or its deadline comes.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    async fn recycle(&self, _: &mut Conn, _: &Metrics) -> RecycleResult<mysql_async::Error> {
+        // Whether it still works is seen by its next statement; a call is repeated anyway.
+        Ok(())
+    }
+}
+
+/// A runtime with a thread of its own, for heartbeats and for looking what others made ready.
+pub(crate) struct Background(Option<Runtime>);
+
+impl Background {
+    pub(crate) fn start() -> Result<Self> {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("portfire-mysql")
+            .enable_all()
+            .build()
+            .map(|runtime| Self(Some(runtime)))
+            .map_err(|e| Error::broken("the thread of the MySQL storage could not be started").caused_by(e))
+    }
+
+    pub(crate) fn handle(&self) -> Handle {
+        self.0.as_ref().expect("the runtime is there until it is dropped").handle().clone()
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        // Without waiting: the storage may be dropped in async code.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl fmt::Debug for Background {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Background")
+    }
+}

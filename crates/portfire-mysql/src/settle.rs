@@ -1,0 +1,304 @@
+//! The server's door: notes, settlements, the fate of children, and claims, in one transaction of at most three
+//! packets, whatever the batch.
+//!
+//! 1. The rows of all attempts that are spoken of are held, in the order of their ids, and what has to be known
+//!    of their jobs is read; with it, whether this server may claim.
+//! 2. Notes, settlements and the fate of children are written, and the head of the first queue is held.
+//! 3. What was held is taken, and all is committed.
+//!
+//! Further queues and generations of children cost a packet each. The decisions are made already
+//! ([`Settlement`], [`Trigger`](portfire_core::Trigger)); here they are guarded and written.
+//!
+//! What is held is read anew, by a statement of its own: one that holds rows sees them as they are now, and
+//! everything else as it was when the statement began.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use portfire_core::storage::{Exchange, Exchanged, LogLine, Note, Progress, Settled};
+use portfire_core::{JobId, Lease, Result, ServerId, Settlement, State, Timestamp, Token};
+
+use crate::claim;
+use crate::ending::Endings;
+use crate::family::tell_children;
+use crate::insert::Executor;
+use crate::pool::{Answer, Lane, Step};
+use crate::rows::{Row, Value};
+use crate::statements::Op;
+use crate::tally::Tallies;
+
+/// What an exchange came to, and whether it made a job ready that it did not claim itself.
+#[derive(Debug, Default)]
+pub(crate) struct Done {
+    pub(crate) answer: Exchanged,
+    pub(crate) made_ready: bool,
+}
+
+/// One exchange. One that settles with one lease twice is done in pieces, so that each is judged by what the one
+/// before it left.
+pub(crate) async fn exchange(lane: &mut Lane, now: Option<i64>, request: &Exchange) -> Result<Done> {
+    lane.begin();
+    let (mut done, mut notes, mut left) = (Done::default(), &*request.notes, &*request.settlements);
+    while let Some(cut) = first_repeat(left) {
+        let (piece, rest) = left.split_at(cut);
+        let said = said(lane, now, notes, piece, Vec::new(), &mut done).await?;
+        lane.run(said.all_steps(now)).await?;
+        (notes, left) = (&[], rest);
+    }
+    let said = said(lane, now, notes, left, claim::questions(now, request), &mut done).await?;
+    let permit = claim::Permit::read(&said.answers, &said.gone)?;
+    claim::claim(lane, now, request, (said.all_steps(now), permit), &mut done.answer).await?;
+    Ok(done)
+}
+
+/// Where a lease comes that was there before.
+fn first_repeat(settlements: &[Settlement]) -> Option<usize> {
+    let mut seen = HashSet::new();
+    settlements.iter().position(|settlement| !seen.insert(settlement.lease))
+}
+
+/// What notes and settlements come to, before it is written.
+#[derive(Default)]
+struct Said<'s> {
+    steps: Vec<Step<'s>>,
+    tallies: Tallies,
+    /// The jobs that are settled by it.
+    gone: HashSet<JobId>,
+    /// The answers to what was asked along with what had to be known.
+    answers: Vec<Answer>,
+}
+
+impl Said<'_> {
+    /// All that is left to be written.
+    fn all_steps(&self, now: Option<i64>) -> Vec<Step<'_>> {
+        let mut steps = self.steps.clone();
+        steps.extend(self.tallies.steps(now));
+        steps
+    }
+}
+
+/// Judges notes and settlements of different leases.
+async fn said<'s, E: Executor>(
+    db: &mut E,
+    now: Option<i64>,
+    notes: &'s [Note],
+    settlements: &'s [Settlement],
+    mut ask: Vec<Step<'s>>,
+    done: &mut Done,
+) -> Result<Said<'s>> {
+    let mut said = Said::default();
+    if notes.is_empty() && settlements.is_empty() {
+        said.answers = db.run(ask).await?;
+        return Ok(said);
+    }
+    let mut steps = questions(now, notes, settlements);
+    steps.append(&mut ask);
+    let mut answers = db.run(steps).await?.into_iter();
+    let mut known = Known::read(notes, settlements, &mut answers)?;
+    said.answers = answers.collect();
+    said.steps = note_steps(notes, &mut known);
+    let (mut endings, mut lost) = (Endings::new(known.now), Vec::new());
+    for settlement in settlements {
+        let Some((held, ending)) = known.passed(settlement) else {
+            lost.push((done.answer.settled.len(), settlement.lease));
+            done.answer.settled.push(Settled::Lost);
+            continue;
+        };
+        let seq = known.attempts.get(&settlement.lease.job).copied().unwrap_or_default() + 1;
+        let state = endings.settle(settlement, held, ending, seq, &mut said.tallies)?;
+        said.gone.insert(settlement.lease.job);
+        done.answer.settled.push(Settled::Applied(state));
+    }
+    answer_repeats(db, &lost, &mut done.answer.settled).await?;
+    done.made_ready |= endings.made_ready();
+    let ended = endings.write(&mut said.steps);
+    let family = tell_children(db, known.now, ended, Some(known.children), &mut said.tallies).await?;
+    done.made_ready |= family.made_ready;
+    said.steps.extend(family.steps);
+    Ok(said)
+}
+
+/// What has to be known; the order is that of [`Known::read`].
+fn questions<'s>(now: Option<i64>, notes: &'s [Note], settlements: &'s [Settlement]) -> Vec<Step<'s>> {
+    let jobs = || settlements.iter().map(|settlement| settlement.lease.job);
+    let held: BTreeSet<_> = jobs().chain(notes.iter().map(|note| lease_of(note).job)).collect();
+    let asks = Asks::of(notes, settlements);
+    let all = [
+        (true, (Op::RunningHeld, vec![Value::jobs(held)])),
+        (asks.settles, (Op::Ending, vec![Value::Now(now), Value::jobs(jobs())])),
+        (asks.settles, (Op::ChildrenOf, vec![Value::jobs(jobs())])),
+        (!asks.recorded.is_empty(), (Op::AttemptLast, vec![Value::jobs(asks.recorded.iter().copied())])),
+        (!asks.logged.is_empty(), (Op::LogLast, vec![Value::jobs(asks.logged.iter().copied())])),
+        (asks.rescues, (Op::ServersAlive, vec![Value::Now(now)])),
+    ];
+    all.into_iter().filter(|(asked, _)| *asked).map(|(_, step)| step).collect()
+}
+
+const fn lease_of(note: &Note) -> Lease {
+    match note {
+        Note::Progress(lease, _) | Note::Log(lease, _) => *lease,
+    }
+}
+
+/// Of whom what has to be known.
+struct Asks {
+    settles: bool,
+    recorded: BTreeSet<JobId>,
+    logged: BTreeSet<JobId>,
+    rescues: bool,
+}
+
+impl Asks {
+    fn of(notes: &[Note], settlements: &[Settlement]) -> Self {
+        let recorded = settlements.iter().filter(|one| one.record.is_some()).map(|one| one.lease.job);
+        let logged = notes.iter().filter(|note| matches!(note, Note::Log(..)));
+        Self {
+            settles: !settlements.is_empty(),
+            recorded: recorded.collect(),
+            logged: logged.map(|note| lease_of(note).job).collect(),
+            rescues: settlements.iter().any(|settlement| settlement.only_if_expired),
+        }
+    }
+}
+
+/// A running attempt, held by this transaction.
+pub(crate) struct Held {
+    pub(crate) token: Token,
+    pub(crate) server: ServerId,
+    pub(crate) started_at: Timestamp,
+    pub(crate) cancel_requested: bool,
+}
+
+impl Held {
+    /// A row of `running_held`.
+    fn read(row: &Row) -> Result<(JobId, Self)> {
+        let (token, server, started_at) = (row.token(1)?, row.server(2)?, row.time(3)?);
+        Ok((row.id(0)?, Self { token, server, started_at, cancel_requested: row.is(4)? }))
+    }
+}
+
+/// What was read before anything is decided.
+struct Known {
+    now: i64,
+    held: HashMap<JobId, Held>,
+    /// The rows of `ending`.
+    endings: HashMap<JobId, Row>,
+    /// The rows of `children_of`.
+    children: Vec<Row>,
+    /// The last numbers in the histories, and of the lines that were said.
+    attempts: HashMap<JobId, i64>,
+    lines: HashMap<JobId, i64>,
+    alive: HashSet<ServerId>,
+}
+
+impl Known {
+    fn read(
+        notes: &[Note],
+        settlements: &[Settlement],
+        answers: &mut impl Iterator<Item = Answer>,
+    ) -> Result<Self> {
+        let asks = Asks::of(notes, settlements);
+        let mut rows = |asked: bool| if asked { answers.next().unwrap_or_default().rows } else { Vec::new() };
+        let held = rows(true).iter().map(Held::read).collect::<Result<_>>()?;
+        let endings = rows(asks.settles);
+        Ok(Self {
+            held,
+            now: endings.first().map_or(Ok(0), |row| row.int(1))?,
+            endings: endings.into_iter().map(|row| Ok((row.id(0)?, row))).collect::<Result<_>>()?,
+            children: rows(asks.settles),
+            attempts: numbers(&rows(!asks.recorded.is_empty()))?,
+            lines: numbers(&rows(!asks.logged.is_empty()))?,
+            alive: rows(asks.rescues).iter().map(|row| row.server(0)).collect::<Result<_>>()?,
+        })
+    }
+
+    /// The attempt and its row of `ending`, if the claim still holds the job and may be settled so.
+    fn passed(&self, settlement: &Settlement) -> Option<(&Held, &Row)> {
+        let held = self.holder(settlement.lease)?;
+        let may = !settlement.only_if_expired || !self.alive.contains(&held.server);
+        Some((held, self.endings.get(&settlement.lease.job)?)).filter(|_| may)
+    }
+
+    fn holder(&self, lease: Lease) -> Option<&Held> {
+        self.held.get(&lease.job).filter(|held| held.token == lease.token)
+    }
+}
+
+fn numbers(rows: &[Row]) -> Result<HashMap<JobId, i64>> {
+    rows.iter().map(|row| Ok((row.id(0)?, row.int(1)?))).collect()
+}
+
+/// The steps that write notes: of those whose claim still holds the job.
+fn note_steps<'s>(notes: &'s [Note], known: &mut Known) -> Vec<Step<'s>> {
+    let (mut progress, mut lines) = (BTreeMap::new(), Vec::new());
+    for note in notes.iter().filter(|note| known.holder(lease_of(note)).is_some()) {
+        match note {
+            // Only the last counts.
+            Note::Progress(lease, latest) => drop(progress.insert(*lease, latest)),
+            Note::Log(lease, line) => lines.push((lease.job, line)),
+        }
+    }
+    let mut steps: Vec<_> =
+        progress.into_iter().map(|(lease, latest)| progress_step(lease.job, latest)).collect();
+    if !lines.is_empty() {
+        let rows =
+            lines.into_iter().map(|(job, line)| log_row(job, line, known.lines.entry(job).or_default()));
+        steps.push((Op::LogInsert, vec![Value::Rows(rows.collect())]));
+    }
+    steps
+}
+
+fn progress_step(job: JobId, latest: &Progress) -> Step<'_> {
+    let clamp = |n: u64| Value::Int(i64::try_from(n).unwrap_or(i64::MAX));
+    let (done, total) = (clamp(latest.done), latest.total.map_or(Value::Null, clamp));
+    let row = vec![Value::job(job), done, total, Value::text(latest.message.as_deref())];
+    (Op::ProgressPut, vec![Value::Rows(vec![row])])
+}
+
+/// A row of `log_insert`, behind the last line of its job.
+fn log_row<'s>(job: JobId, line: &'s LogLine, last: &mut i64) -> Vec<Value<'s>> {
+    *last += 1;
+    let (attempt, at) = (Value::Int(line.attempt.into()), Value::Int(line.at.as_micros()));
+    vec![Value::job(job), Value::Int(*last), attempt, at, Value::Text(&line.text)]
+}
+
+/// Answers repeats as they were answered; everything else has lost its lease.
+async fn answer_repeats<E: Executor>(
+    db: &mut E,
+    lost: &[(usize, Lease)],
+    settled: &mut [Settled],
+) -> Result<()> {
+    if lost.is_empty() {
+        return Ok(());
+    }
+    let jobs = Value::jobs(lost.iter().map(|(_, lease)| lease.job));
+    let answers = db.run(vec![(Op::SettledBefore, vec![jobs])]).await?;
+    let rows = answers.iter().flat_map(|answer| &answer.rows);
+    let rows: HashMap<_, _> = rows.map(|row| Ok((row.id(0)?, row))).collect::<Result<_>>()?;
+    for (position, lease) in lost {
+        let Some(row) = rows.get(&lease.job) else { continue };
+        if let Some(state) = settled_before(row, lease.token)? {
+            settled[*position] = Settled::Applied(state);
+        }
+    }
+    Ok(())
+}
+
+/// What this token settled, if nothing that came later has taken it back.
+fn settled_before(row: &Row, token: Token) -> Result<Option<State>> {
+    let by = |column: usize| -> Result<bool> { Ok(!row.is_null(column) && row.token(column)? == token) };
+    if by(1)? {
+        return row.text(2)?.parse().map(Some);
+    }
+    // It was to run again. What it was told then, not what this call asks: after a rescue with this token,
+    // a late success must not hear that it was written.
+    let ended_by_a_later_claim = !row.is_null(1);
+    if by(3)? && !row.is(4)? && !ended_by_a_later_claim {
+        return row.text(5)?.parse().map(Some);
+    }
+    Ok(None)
+}
+
+/// A row of `cancel_flags`.
+pub(crate) fn read_flag(row: &Row) -> Result<Lease> {
+    Ok(Lease { job: row.id(0)?, token: row.token(1)? })
+}

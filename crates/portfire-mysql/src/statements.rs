@@ -1,0 +1,228 @@
+//! The statements, by operation: `sql/<operation>.sql` with the prefix of this database put in.
+//!
+//! SQL is only ever made from these files and checked names, never from input: a value takes the place of a `?` as
+//! a literal in which nothing can be read as SQL (see `rows.rs`).
+
+use portfire_core::{Error, Result};
+
+use crate::DEFAULT_PREFIX;
+
+macro_rules! operations {
+    ($($name:ident = $file:literal,)*) => {
+        /// One operation on the database.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Op {
+            $(#[doc = $file] $name,)*
+        }
+
+        /// The text of every operation, in the order of [`Op`].
+        const TEXTS: &[&str] = &[$(include_str!(concat!("../sql/", $file, ".sql")),)*];
+    };
+}
+
+operations! {
+    AttemptDelete = "attempt_delete",
+    AttemptInsert = "attempt_insert",
+    AttemptLast = "attempt_last",
+    AuditAbout = "audit_about",
+    AuditInsert = "audit_insert",
+    AuditList = "audit_list",
+    AuditPrune = "audit_prune",
+    AwaitingCount = "awaiting_count",
+    AwaitingDelete = "awaiting_delete",
+    AwaitingHold = "awaiting_hold",
+    AwaitingInsert = "awaiting_insert",
+    AwaitingLock = "awaiting_lock",
+    BackToMark = "back_to_mark",
+    Beat = "beat",
+    BellHeard = "bell_heard",
+    BellRing = "bell_ring",
+    CancelFlags = "cancel_flags",
+    CancelRequest = "cancel_request",
+    CancelledPlace = "cancelled_place",
+    ChildrenHeld = "children_held",
+    ChildrenOf = "children_of",
+    Claim = "claim",
+    ClaimRepeat = "claim_repeat",
+    Claimed = "claimed",
+    DependencyDecide = "dependency_decide",
+    DependencyDelete = "dependency_delete",
+    DependencyInsert = "dependency_insert",
+    DueHold = "due_hold",
+    Ending = "ending",
+    Expired = "expired",
+    FaultJoin = "fault_join",
+    FaultsForget = "faults_forget",
+    FaultsOld = "faults_old",
+    FinishedDelete = "finished_delete",
+    FinishedHold = "finished_hold",
+    FinishedInsert = "finished_insert",
+    JobAgain = "job_again",
+    JobCounts = "job_counts",
+    JobDelete = "job_delete",
+    JobDue = "job_due",
+    JobInsert = "job_insert",
+    JobRelocate = "job_relocate",
+    JobReset = "job_reset",
+    Known = "known",
+    Leave = "leave",
+    LogDelete = "log_delete",
+    LogInsert = "log_insert",
+    LogLast = "log_last",
+    Mark = "mark",
+    NextDue = "next_due",
+    Now = "now",
+    ParentsFind = "parents_find",
+    ParentsFindNow = "parents_find_now",
+    ParentsOf = "parents_of",
+    PausedAmong = "paused_among",
+    Place = "place",
+    ProgressDelete = "progress_delete",
+    ProgressPut = "progress_put",
+    Promote = "promote",
+    PruneBells = "prune_bells",
+    PruneHold = "prune_hold",
+    PruneServers = "prune_servers",
+    QueuePause = "queue_pause",
+    QueueResume = "queue_resume",
+    QueuesLock = "queues_lock",
+    ReadyDelete = "ready_delete",
+    ReadyEnter = "ready_enter",
+    ReadyHold = "ready_hold",
+    ReadyInsert = "ready_insert",
+    ReadyPlace = "ready_place",
+    ResultDelete = "result_delete",
+    ResultGet = "result_get",
+    ResultHold = "result_hold",
+    ResultInsert = "result_insert",
+    RunningDelete = "running_delete",
+    RunningHeld = "running_held",
+    RunningHold = "running_hold",
+    RunningInsert = "running_insert",
+    ScheduleDelete = "schedule_delete",
+    ScheduleDirect = "schedule_direct",
+    ScheduleFired = "schedule_fired",
+    ScheduleInsert = "schedule_insert",
+    ScheduleReplace = "schedule_replace",
+    ScheduledDelete = "scheduled_delete",
+    ScheduledEnter = "scheduled_enter",
+    ScheduledHold = "scheduled_hold",
+    ScheduledInsert = "scheduled_insert",
+    ScheduledPlace = "scheduled_place",
+    SchedulesDue = "schedules_due",
+    SchedulesGet = "schedules_get",
+    SchedulesHold = "schedules_hold",
+    SchedulesList = "schedules_list",
+    ServerAlive = "server_alive",
+    ServerOrder = "server_order",
+    ServerOrdered = "server_ordered",
+    ServersAlive = "servers_alive",
+    ServersDead = "servers_dead",
+    ServersLock = "servers_lock",
+    SettledBefore = "settled_before",
+    SlotInsert = "slot_insert",
+    SlotsDelete = "slots_delete",
+    SlotsKnown = "slots_known",
+    SlotsList = "slots_list",
+    SlotsTrim = "slots_trim",
+    TagDelete = "tag_delete",
+    TagInsert = "tag_insert",
+    TalliesOld = "tallies_old",
+    TalliesSharded = "tallies_sharded",
+    TallyAdd = "tally_add",
+    TallyDelete = "tally_delete",
+    UniqueFree = "unique_free",
+    UniqueHolder = "unique_holder",
+    UniqueTake = "unique_take",
+}
+
+/// Where the tables are: the prefix of their names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Names {
+    pub(crate) prefix: Box<str>,
+}
+
+impl Names {
+    /// Puts the names of a database into SQL written with the default ones.
+    pub(crate) fn put(&self, sql: &str) -> Box<str> {
+        sql.replace(DEFAULT_PREFIX, &self.prefix).into()
+    }
+
+    /// What this set of tables is called where one word is needed.
+    pub(crate) fn word(&self) -> &str {
+        &self.prefix
+    }
+}
+
+/// All statements of one database.
+#[derive(Debug)]
+pub(crate) struct Statements(Vec<Box<str>>);
+
+impl Statements {
+    /// The statements with these names, which must have been checked.
+    pub(crate) fn with_names(names: &Names) -> Self {
+        Self(TEXTS.iter().map(|text| names.put(strip_header(text).trim_end())).collect())
+    }
+
+    pub(crate) fn text(&self, op: Op) -> &str {
+        &self.0[op as usize]
+    }
+}
+
+/// Without the comment lines at the head, which need not travel.
+fn strip_header(text: &str) -> &str {
+    let mut rest = text;
+    while let Some((_, after)) = rest.split_once('\n').filter(|_| rest.starts_with("--")) {
+        rest = after;
+    }
+    rest
+}
+
+/// Longest prefix: the database allows names of 64 characters, and our longest table ends in 12.
+const NAME_MAX: usize = 40;
+
+/// Refuses a prefix that is not a plain name.
+pub(crate) fn check_prefix(prefix: &str) -> Result<()> {
+    let mut chars = prefix.chars();
+    let first = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+    let rest = chars.all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if first && rest && prefix.len() <= NAME_MAX {
+        return Ok(());
+    }
+    Err(Error::misuse(format!(
+        "`{}` cannot be a table prefix; use a letter or `_`, then up to 39 letters, digits or `_`",
+        prefix.escape_default()
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Names, TEXTS, check_prefix, strip_header};
+
+    #[test]
+    fn a_prefix_is_a_plain_name() {
+        for good in ["a", "_", "Hangfire_", "portfire_", &"p".repeat(40)] {
+            check_prefix(good).unwrap();
+        }
+        for bad in ["", "1a", "a-b", "a b", "a`", "a;--", "é", &"p".repeat(41)] {
+            assert!(check_prefix(bad).unwrap_err().is_misuse(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_are_put_into_every_place() {
+        let names = Names { prefix: "Hangfire_".into() };
+        let sql = "-- One.\n-- Two.\nSELECT portfire_job.id FROM portfire_job";
+        assert_eq!(&*names.put(strip_header(sql)), "SELECT Hangfire_job.id FROM Hangfire_job");
+    }
+
+    /// Several travel together, divided by semicolons, and every `?` is a value.
+    #[test]
+    fn a_file_is_one_statement_without_quoted_marks() {
+        for text in TEXTS {
+            let sql = strip_header(text);
+            assert!(!sql.contains(';') && !sql.contains("--"), "{sql}");
+            assert!(sql.split('\'').skip(1).step_by(2).all(|quoted| !quoted.contains('?')), "{sql}");
+        }
+    }
+}

@@ -1,0 +1,387 @@
+//! The storage contract on MySQL and MariaDB: one short method per operation, in the trait's order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portfire_core::storage::{
+    Acted, Action, Answer, AuditEntry, AuditRequest, Beat, BeatAnswer, By, Directed, DueSchedules, Exchange,
+    Exchanged, Expired, FaultGroup, FaultGroupRequest, Filter, Fired, Inserted, JobDetails, Overview, Page,
+    PageRequest, Promoted, Put, QueueOrder, ServerOrder, SlotView, StorageView, Tally, TallyRequest, Target,
+};
+use portfire_core::{
+    Error, Firing, JobId, NewJob, Order, Result, Schedule, ScheduleView, ServerId, Storage, Timestamp,
+};
+
+use crate::MysqlOptions;
+use crate::insert::{insert, is_one_packet};
+use crate::look::Look;
+use crate::pool::{Background, Connector, Lanes};
+use crate::rows::{Value, info_text, micros};
+use crate::settle::{exchange, read_flag};
+use crate::statements::Op;
+use crate::wake::{Bell, Watcher};
+use crate::{act, migrate, schedules, statistics, steer};
+
+/// How long a heartbeat may take: a third of the shortest sensible lease, so that another gets its chance.
+const BEAT_DEADLINE: Duration = Duration::from_secs(5);
+/// Connections for heartbeats: servers of one process beat at different moments, and briefly.
+const BEAT_CONNECTIONS: usize = 2;
+
+/// Jobs in a MySQL or MariaDB database.
+///
+/// ```no_run
+/// use portfire_core::Storage;
+/// use portfire_mysql::{MysqlOptions, MysqlStorage};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let options = MysqlOptions::new("mysql://app@db.example/app?ssl-mode=VERIFY_IDENTITY")?;
+/// let storage = MysqlStorage::open(options).await?;
+/// assert!(storage.overview().await?.counts.is_empty());
+/// # Ok::<_, portfire_core::Error>(()) }).unwrap();
+/// ```
+#[derive(Debug)]
+pub struct MysqlStorage {
+    options: MysqlOptions,
+    work: Lanes,
+    pulse: Lanes,
+    bell: Bell,
+    /// Last, so that what runs on it is let go first.
+    _background: Background,
+}
+
+impl MysqlStorage {
+    /// Connects, and brings the tables up to date.
+    ///
+    /// # Errors
+    /// Transient if the database could not be reached in time; broken if it is older than MySQL 8.0.17 or
+    /// MariaDB 10.6, its tables are newer than this program, or they are missing and may not be made; misuse if
+    /// the options cannot be meant.
+    pub async fn open(options: MysqlOptions) -> Result<Self> {
+        let background = Background::start()?;
+        let connector = Connector::new(&options.opts, &options.encryption)?;
+        let statements = options.tables.statements();
+        let elsewhere = connector.on(background.handle());
+        let lanes = |connector: &Connector, size, deadline| {
+            Lanes::new(connector.clone(), size, Arc::clone(statements), deadline)
+        };
+        let work = lanes(&connector, options.connections, options.deadline)?;
+        let pulse = lanes(&elsewhere, BEAT_CONNECTIONS, options.deadline.min(BEAT_DEADLINE))?;
+        work.retry(|| async {
+            let mut lane = work.lane().await?;
+            migrate::migrate(&mut lane, options.tables.names(), options.migrate).await?;
+            lane.hand_back();
+            Ok(())
+        })
+        .await?;
+        let watch = options.listen.then(|| lanes(&elsewhere, 1, BEAT_DEADLINE)).transpose()?;
+        let bell = Bell::new(watch.map(|lanes| Watcher { lanes, runtime: background.handle() }));
+        Ok(Self { options, work, pulse, bell, _background: background })
+    }
+
+    /// The instant that counts instead of the database's, if a clock was handed in.
+    fn handed_in(&self) -> Option<i64> {
+        self.options.clock.as_ref().map(|clock| clock.now().as_micros())
+    }
+
+    fn now_value(&self) -> Value<'static> {
+        Value::Now(self.handed_in())
+    }
+
+    async fn insert_once(&self, jobs: &[NewJob]) -> Result<Vec<Inserted>> {
+        let mut lane = self.work.lane().await?;
+        lane.begin();
+        if is_one_packet(jobs) {
+            lane.commit_next();
+        }
+        let answers = insert(&mut lane, self.handed_in(), jobs).await?;
+        lane.commit().await?;
+        lane.hand_back();
+        if answers.contains(&Inserted::New) {
+            self.bell.ring();
+        }
+        Ok(answers)
+    }
+
+    async fn exchange_once(&self, request: &Exchange) -> Result<Exchanged> {
+        let mut lane = self.work.lane().await?;
+        let done = exchange(&mut lane, self.handed_in(), request).await?;
+        lane.hand_back();
+        if done.made_ready {
+            self.bell.ring();
+        }
+        Ok(done.answer)
+    }
+
+    async fn promote_once(&self, limit: u32) -> Result<Promoted> {
+        let mut lane = self.work.lane().await?;
+        let promoted = act::promote(&mut lane, self.handed_in(), limit).await?;
+        lane.hand_back();
+        if promoted.count > 0 {
+            self.bell.ring();
+        }
+        Ok(promoted)
+    }
+
+    async fn prune_once(&self, limit: u32) -> Result<u32> {
+        let mut lane = self.work.lane().await?;
+        let pruned = act::prune(&mut lane, self.handed_in(), limit).await?;
+        lane.hand_back();
+        Ok(pruned)
+    }
+
+    async fn act_once(&self, jobs: &[JobId], action: &Action, by: &By) -> Result<Vec<Acted>> {
+        let mut lane = self.work.lane().await?;
+        let (acted, ring) = act::act(&mut lane, self.handed_in(), jobs, action, by).await?;
+        lane.hand_back();
+        if ring {
+            self.bell.ring();
+        }
+        Ok(acted)
+    }
+
+    async fn put_once(&self, all: &[Schedule]) -> Result<Vec<Put>> {
+        let mut lane = self.work.lane().await?;
+        let put = schedules::put(&mut lane, self.handed_in(), all).await?;
+        lane.hand_back();
+        // A waiting server has to learn of the next slot.
+        self.bell.ring();
+        Ok(put)
+    }
+
+    async fn fire_once(&self, firings: &[Firing], by: &By) -> Result<Vec<Fired>> {
+        let mut lane = self.work.lane().await?;
+        let fired = schedules::fire(&mut lane, self.handed_in(), firings, by).await?;
+        lane.hand_back();
+        self.bell.ring();
+        Ok(fired)
+    }
+
+    async fn direct_queues_once(
+        &self,
+        all: &[Box<str>],
+        order: QueueOrder,
+        by: &By,
+    ) -> Result<Vec<Directed>> {
+        let mut lane = self.work.lane().await?;
+        let directed = steer::direct_queues(&mut lane, self.handed_in(), all, order, by).await?;
+        lane.hand_back();
+        if order == QueueOrder::Resume {
+            self.bell.ring();
+        }
+        Ok(directed)
+    }
+
+    async fn direct_servers_once(
+        &self,
+        all: &[ServerId],
+        order: ServerOrder,
+        by: &By,
+    ) -> Result<Vec<Directed>> {
+        let mut lane = self.work.lane().await?;
+        let directed = steer::direct_servers(&mut lane, self.handed_in(), all, order, by).await?;
+        lane.hand_back();
+        Ok(directed)
+    }
+
+    async fn direct_once(&self, all: &[Box<str>], order: Order, by: &By) -> Result<Vec<Directed>> {
+        let mut lane = self.work.lane().await?;
+        let directed = schedules::direct(&mut lane, self.handed_in(), all, order, by).await?;
+        lane.hand_back();
+        if order == Order::Resume {
+            self.bell.ring();
+        }
+        Ok(directed)
+    }
+
+    async fn get_once(&self, jobs: &[JobId]) -> Result<Vec<Option<JobDetails>>> {
+        let mut lane = self.work.lane().await?;
+        let mut look = Look::begin(&mut lane, self.options.tables.names());
+        let all = look.get(jobs).await?;
+        look.end().await?;
+        lane.hand_back();
+        Ok(all)
+    }
+
+    async fn list_once(&self, filter: &Filter, page: &PageRequest) -> Result<Page> {
+        let mut lane = self.work.lane().await?;
+        let mut look = Look::begin(&mut lane, self.options.tables.names());
+        let page = look.list(filter, page).await?;
+        look.end().await?;
+        lane.hand_back();
+        Ok(page)
+    }
+
+    async fn overview_once(&self) -> Result<Overview> {
+        let mut lane = self.work.lane().await?;
+        let mut look = Look::begin(&mut lane, self.options.tables.names());
+        let overview = look.overview().await?;
+        look.end().await?;
+        lane.hand_back();
+        Ok(overview)
+    }
+}
+
+impl Storage for MysqlStorage {
+    fn insert(&self, jobs: Vec<NewJob>) -> Answer<'_, Vec<Inserted>> {
+        Box::pin(async move { self.work.retry(|| self.insert_once(&jobs)).await })
+    }
+
+    fn exchange(&self, request: Exchange) -> Answer<'_, Exchanged> {
+        Box::pin(async move { self.work.retry(|| self.exchange_once(&request)).await })
+    }
+
+    fn wait(&self, at_most: Duration) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.bell.wait(at_most).await;
+            Ok(())
+        })
+    }
+
+    fn promote(&self, limit: u32) -> Answer<'_, Promoted> {
+        Box::pin(self.work.retry(move || self.promote_once(limit)))
+    }
+
+    fn expired(&self, limit: u32) -> Answer<'_, Vec<Expired>> {
+        Box::pin(async move {
+            let values = [self.now_value(), Value::Int(limit.into())];
+            let rows = self.work.rows(Op::Expired, &values).await?;
+            rows.iter().map(act::read_expired).collect()
+        })
+    }
+
+    fn prune(&self, limit: u32) -> Answer<'_, u32> {
+        Box::pin(self.work.retry(move || self.prune_once(limit)))
+    }
+
+    fn beat(&self, beat: Beat) -> Answer<'_, BeatAnswer> {
+        Box::pin(async move {
+            let (now, server) = (|| self.now_value(), || Value::server(beat.server));
+            let (lease, info) = (|| Value::Int(micros(beat.lease)), info_text(&beat.info));
+            let info = || Value::Text(&info);
+            let renew = vec![server(), now(), now(), lease(), info(), now(), lease(), info()];
+            let asked = [(Op::ServerOrdered, vec![server()]), (Op::CancelFlags, vec![server()])];
+            let steps: Vec<_> = [(Op::Beat, renew)].into_iter().chain(asked).collect();
+            let answers = self.pulse.run(&steps).await?;
+            let [_, ordered, flags] = &*answers else { return Ok(BeatAnswer::default()) };
+            let order = ordered.rows.first().map(|row| row.text(0)?.parse()).transpose()?;
+            let cancel = flags.rows.iter().map(read_flag).collect::<Result<_>>()?;
+            Ok(BeatAnswer { cancel, order: order.unwrap_or_default() })
+        })
+    }
+
+    fn leave(&self, server: ServerId) -> Answer<'_, ()> {
+        Box::pin(async move { self.pulse.rows(Op::Leave, &[Value::server(server)]).await.map(drop) })
+    }
+
+    fn act(&self, jobs: Vec<JobId>, action: Action, by: By) -> Answer<'_, Vec<Acted>> {
+        Box::pin(async move {
+            action.check()?;
+            self.work.retry(|| self.act_once(&jobs, &action, &by)).await
+        })
+    }
+
+    fn put_schedules(&self, schedules: Vec<Schedule>) -> Answer<'_, Vec<Put>> {
+        Box::pin(async move { self.work.retry(|| self.put_once(&schedules)).await })
+    }
+
+    fn due_schedules(&self, limit: u32) -> Answer<'_, DueSchedules> {
+        Box::pin(async move {
+            let values = [self.now_value(), Value::Int(limit.into())];
+            let steps = [(Op::SchedulesDue, values.to_vec()), (Op::Now, vec![self.now_value()])];
+            let answers = self.work.run(&steps).await?;
+            let [due, now] = &*answers else { return Err(Error::broken("two questions, two answers")) };
+            schedules::read_due(&due.rows, &now.rows)
+        })
+    }
+
+    fn fire(&self, firings: Vec<Firing>, by: By) -> Answer<'_, Vec<Fired>> {
+        Box::pin(async move { self.work.retry(|| self.fire_once(&firings, &by)).await })
+    }
+
+    fn direct_schedules(&self, schedules: Vec<Box<str>>, order: Order, by: By) -> Answer<'_, Vec<Directed>> {
+        Box::pin(async move { self.work.retry(|| self.direct_once(&schedules, order, &by)).await })
+    }
+
+    fn direct_queues(&self, queues: Vec<Box<str>>, order: QueueOrder, by: By) -> Answer<'_, Vec<Directed>> {
+        Box::pin(async move {
+            QueueOrder::check(&queues)?;
+            self.work.retry(|| self.direct_queues_once(&queues, order, &by)).await
+        })
+    }
+
+    fn direct_servers(
+        &self,
+        servers: Vec<ServerId>,
+        order: ServerOrder,
+        by: By,
+    ) -> Answer<'_, Vec<Directed>> {
+        Box::pin(async move { self.work.retry(|| self.direct_servers_once(&servers, order, &by)).await })
+    }
+
+    fn audit(&self, about: Option<Target>, page: AuditRequest) -> Answer<'_, Vec<AuditEntry>> {
+        Box::pin(async move {
+            let name = about.as_ref().map(Target::name).unwrap_or_default();
+            let (op, values) = steer::audit_values(about.as_ref(), &name, page);
+            self.work.rows(op, &values).await?.iter().map(steer::read_entry).collect()
+        })
+    }
+
+    fn get_schedules(&self, schedules: Vec<Box<str>>) -> Answer<'_, Vec<Option<ScheduleView>>> {
+        Box::pin(async move {
+            let ids = Value::texts(schedules.iter().map(|id| &**id));
+            let known = schedules::by_id(&self.work.rows(Op::SchedulesGet, &[ids]).await?)?;
+            Ok(schedules.iter().map(|id| known.get(id).cloned()).collect())
+        })
+    }
+
+    fn list_schedules(&self, after: Option<Box<str>>, limit: u32) -> Answer<'_, Vec<ScheduleView>> {
+        Box::pin(async move {
+            let values = schedules::page_values(after.as_deref(), limit);
+            self.work.rows(Op::SchedulesList, &values).await?.iter().map(schedules::view).collect()
+        })
+    }
+
+    fn slots(&self, schedule: Box<str>, before: Option<Timestamp>, limit: u32) -> Answer<'_, Vec<SlotView>> {
+        Box::pin(async move {
+            let values = schedules::slots_values(&schedule, before, limit);
+            self.work.rows(Op::SlotsList, &values).await?.iter().map(schedules::read_slot).collect()
+        })
+    }
+
+    fn get(&self, jobs: Vec<JobId>) -> Answer<'_, Vec<Option<JobDetails>>> {
+        Box::pin(async move { self.work.retry(|| self.get_once(&jobs)).await })
+    }
+
+    fn list(&self, filter: Filter, page: PageRequest) -> Answer<'_, Page> {
+        Box::pin(async move { self.work.retry(|| self.list_once(&filter, &page)).await })
+    }
+
+    fn overview(&self) -> Answer<'_, Overview> {
+        Box::pin(self.work.retry(|| self.overview_once()))
+    }
+
+    fn tallies(&self, request: TallyRequest) -> Answer<'_, Vec<Tally>> {
+        Box::pin(async move {
+            let names = self.options.tables.names();
+            self.work.retry(|| statistics::tallies(&self.work, names, &request)).await
+        })
+    }
+
+    fn fault_groups(&self, request: FaultGroupRequest) -> Answer<'_, Vec<FaultGroup>> {
+        Box::pin(async move {
+            let names = self.options.tables.names();
+            self.work.retry(|| statistics::fault_groups(&self.work, names, &request)).await
+        })
+    }
+
+    fn describe(&self) -> Answer<'_, StorageView> {
+        Box::pin(self.work.retry(|| statistics::describe(&self.work, self.options.tables.names())))
+    }
+
+    fn now(&self) -> Answer<'_, Timestamp> {
+        Box::pin(async move {
+            let rows = self.work.rows(Op::Now, &[self.now_value()]).await?;
+            rows.first().map_or(Ok(Timestamp::default()), |row| row.time(0))
+        })
+    }
+}

@@ -1,0 +1,77 @@
+//! What a batch costs in round trips, statements and commits, and what a lost answer costs: nothing.
+
+use std::sync::atomic::Ordering;
+
+use portfire_core::storage::{Inserted, Settled};
+use portfire_core::{Dependency, NewJob, State, Storage, Trigger};
+
+use crate::bed::{Database, Engine, beaten, exchange, job, on_both, succeeded, want};
+use crate::proxy::through_proxy;
+
+on_both! {
+    a_full_drain_takes_few_round_trips_and_commits
+    a_set_of_plain_jobs_is_one_round_trip
+    a_commit_whose_answer_is_lost_is_neither_lost_nor_doubled
+}
+
+/// Issue 5: at batch 100, a full drain takes at most 0.05 round trips and 0.05 commits per job. It has no
+/// statement that writes to several tables, so a batch is 18 statements, and they travel in three packets.
+async fn a_full_drain_takes_few_round_trips_and_commits(engine: Engine) {
+    let database = Database::lent(engine).await;
+    let (storage, seen) = through_proxy(&database).await;
+    let server = beaten(&storage).await;
+    let jobs = 5_000;
+    storage.insert((0..jobs).map(|_| job()).collect()).await.unwrap();
+    seen.take();
+    let (mut settlements, mut done) = (Vec::new(), 0);
+    while done < jobs {
+        let exchanged = exchange(&storage, server, settlements, Some(want(100))).await;
+        done += exchanged.settled.len();
+        settlements = exchanged.claimed.iter().map(succeeded).collect();
+    }
+    let packets = seen.take();
+    let statements: Vec<_> = packets.iter().flatten().collect();
+    let commits = statements.iter().filter(|sql| **sql == "COMMIT").count();
+    assert!(
+        !packets.is_empty() && packets.len() * 20 <= jobs,
+        "{} round trips for {jobs} jobs",
+        packets.len()
+    );
+    assert!(commits > 0 && commits * 20 <= jobs, "{commits} commits for {jobs} jobs");
+    assert!(statements.len() * 5 <= jobs, "{} statements for {jobs} jobs", statements.len());
+}
+
+async fn a_set_of_plain_jobs_is_one_round_trip(engine: Engine) {
+    let database = Database::lent(engine).await;
+    let (storage, seen) = through_proxy(&database).await;
+    storage.insert((0..1_000).map(|_| job()).collect()).await.unwrap();
+    let packets = seen.take();
+    assert_eq!(packets.len(), 1, "{packets:?}");
+}
+
+/// The database has committed, and the client cannot know: repeating resolves it by the ids.
+async fn a_commit_whose_answer_is_lost_is_neither_lost_nor_doubled(engine: Engine) {
+    let database = Database::lent(engine).await;
+    let (storage, seen) = through_proxy(&database).await;
+    let server = beaten(&storage).await;
+    let parent = NewJob { unique: Some("one".into()), ..job() };
+    let child = NewJob { after: vec![Dependency { parent: parent.id, on: Trigger::Success }], ..job() };
+
+    seen.cut.store(true, Ordering::Relaxed);
+    let stored = storage.insert(vec![parent.clone(), child.clone()]).await.unwrap();
+    assert_eq!(stored, [Inserted::SameId, Inserted::SameId]);
+    assert!(!seen.cut.load(Ordering::Relaxed), "the answer was cut");
+
+    let claimed = exchange(&storage, server, Vec::new(), Some(want(9))).await.claimed;
+    assert_eq!(claimed.len(), 1);
+    seen.cut.store(true, Ordering::Relaxed);
+    let next = want(9);
+    let exchanged = exchange(&storage, server, vec![succeeded(&claimed[0])], Some(next)).await;
+    assert!(!seen.cut.load(Ordering::Relaxed), "the answer was cut");
+    assert_eq!(exchanged.settled, [Settled::Applied(State::Succeeded)]);
+    assert_eq!(
+        exchanged.claimed.iter().map(|claimed| claimed.facts.lease.job).collect::<Vec<_>>(),
+        [child.id]
+    );
+    assert_eq!(exchanged.claimed[0].facts.attempt, 1);
+}

@@ -1,0 +1,248 @@
+//! The database: its tables, their names, its roles, several who open it, and what survives.
+
+use std::time::Duration;
+
+use portfire_core::storage::Inserted;
+use portfire_core::{NewJob, Storage};
+use portfire_mysql::mysql_async::Conn;
+use portfire_mysql::mysql_async::prelude::Queryable;
+use portfire_mysql::{MysqlOptions, MysqlStorage};
+
+use crate::bed::{Database, Engine, beaten, job, on_both, tables};
+
+on_both! {
+    the_migrations_end_in_the_golden_schema
+    a_migration_that_was_cut_short_goes_on
+    what_was_stored_is_there_after_reopening
+    a_newer_schema_is_refused_and_left_alone
+    prefixes_keep_tables_apart
+    eight_may_open_at_once
+    a_role_without_rights_to_change_tables_runs_what_another_has_migrated
+    a_database_that_is_away_is_waited_for_until_the_deadline
+    lost_connections_are_made_anew_within_the_call
+    a_server_that_only_reads_is_waited_for
+    another_storage_wakes_a_waiter
+    connections_are_encrypted_as_asked
+}
+
+/// Columns and indexes, as the catalog tells them. The collations that both engines have for the same purpose have
+/// different names.
+async fn described(database: &Database) -> String {
+    let name = &database.name;
+    let columns = format!(
+        "SELECT concat(table_name, '.', column_name, ' ', data_type,
+             coalesce(concat('(', if(data_type LIKE '%text', NULL, character_maximum_length), ')'), ''),
+             if(column_type LIKE '%unsigned%', ' UNSIGNED', ''), if(is_nullable = 'NO', ' NOT NULL', ''),
+             if(extra LIKE '%auto_increment%', ' AUTO_INCREMENT', ''),
+             coalesce(concat(' COLLATE ', CASE WHEN collation_name IN ('utf8mb4_0900_bin', 'utf8mb4_nopad_bin')
+                 THEN 'by bytes' ELSE collation_name END), ''))
+         FROM information_schema.columns WHERE table_schema = '{name}' ORDER BY table_name, ordinal_position"
+    );
+    let indexes = format!(
+        "SELECT concat(if(max(non_unique) = 0, 'UNIQUE ', ''), table_name, '.', index_name, ' (',
+             group_concat(column_name ORDER BY seq_in_index SEPARATOR ', '), ')')
+         FROM information_schema.statistics WHERE table_schema = '{name}'
+         GROUP BY table_name, index_name ORDER BY table_name, index_name"
+    );
+    let mut conn = database.connect().await;
+    let mut lines: Vec<String> = conn.query(columns).await.unwrap();
+    lines.push(String::new());
+    lines.extend(conn.query::<String, _>(indexes).await.unwrap());
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+/// The golden file: a change of the schema is seen in review as its diff. Both engines have the same.
+async fn the_migrations_end_in_the_golden_schema(engine: Engine) {
+    let database = Database::fresh(engine).await;
+    database.open().await;
+    let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/schema.sql");
+    let found = described(&database).await;
+    if std::fs::read_to_string(golden).unwrap_or_default() != found {
+        std::fs::write(golden, &found).unwrap();
+        panic!("schema.sql was not what the migrations make; it is now, so review its diff");
+    }
+}
+
+/// These databases commit each change of a table by itself, so a migration can end anywhere.
+async fn a_migration_that_was_cut_short_goes_on(engine: Engine) {
+    let database = Database::fresh(engine).await;
+    let job = job();
+    database.open().await.insert(vec![job.clone()]).await.unwrap();
+    let whole = described(&database).await;
+    let cut = "DROP TABLE portfire_meta; DROP TABLE portfire_tally; DROP TABLE portfire_slot";
+    database.connect().await.query_drop(cut).await.unwrap();
+    let again = database.open().await;
+    assert!(again.get(vec![job.id]).await.unwrap()[0].is_some());
+    assert_eq!(described(&database).await, whole);
+}
+
+async fn what_was_stored_is_there_after_reopening(engine: Engine) {
+    let database = Database::lent(engine).await;
+    let job = job();
+    database.open().await.insert(vec![job.clone()]).await.unwrap();
+    let again = database.open().await;
+    assert!(again.get(vec![job.id]).await.unwrap()[0].is_some());
+}
+
+async fn a_newer_schema_is_refused_and_left_alone(engine: Engine) {
+    let database = Database::fresh(engine).await;
+    database.open().await;
+    let newer = "UPDATE portfire_meta SET version = 999";
+    database.connect().await.query_drop(newer).await.unwrap();
+    let refused = MysqlStorage::open(database.options()).await.unwrap_err();
+    assert!(refused.is_broken() && refused.to_string().contains("upgrade the program"), "{refused}");
+}
+
+async fn prefixes_keep_tables_apart(engine: Engine) {
+    let database = Database::fresh(engine).await;
+    let open = |prefix| MysqlStorage::open(database.options().tables(tables().prefix(prefix).unwrap()));
+    let (hangfire, ours) = (open("Hangfire_").await.unwrap(), open("portfire_").await.unwrap());
+    let parent = job();
+    hangfire.insert(vec![parent.clone()]).await.unwrap();
+    assert!(hangfire.get(vec![parent.id]).await.unwrap()[0].is_some());
+    assert!(ours.get(vec![parent.id]).await.unwrap()[0].is_none());
+    assert_eq!(hangfire.overview().await.unwrap().counts[0].jobs, 1);
+    assert!(ours.overview().await.unwrap().counts.is_empty());
+    let view = hangfire.describe().await.unwrap();
+    assert!(view.place.ends_with("Hangfire_*") && view.size_bytes.is_some(), "{view:?}");
+}
+
+async fn eight_may_open_at_once(engine: Engine) {
+    let database = std::sync::Arc::new(Database::fresh(engine).await);
+    let opened: Vec<_> = (0..8)
+        .map(|_| {
+            let database = std::sync::Arc::clone(&database);
+            tokio::spawn(async move { database.open().await.insert(vec![job()]).await.unwrap() })
+        })
+        .collect();
+    for task in opened {
+        assert_eq!(task.await.unwrap(), [Inserted::New]);
+    }
+    assert_eq!(database.open().await.overview().await.unwrap().counts[0].jobs, 8);
+}
+
+/// The user that runs may neither make nor change tables, and need not.
+async fn a_role_without_rights_to_change_tables_runs_what_another_has_migrated(engine: Engine) {
+    let database = Database::fresh(engine).await;
+    let (name, user) = (&database.name, format!("runs_{}", std::process::id()));
+    let mut root = database.connect().await;
+    let grant = |rights: &str| format!("GRANT {rights} ON {name}.* TO '{user}'@'%'");
+    let make = format!("CREATE USER IF NOT EXISTS '{user}'@'%' IDENTIFIED BY 'secret'; {}", grant("SELECT"));
+    root.query_drop(make).await.unwrap();
+    let options = || {
+        let (_, place) = database.url().split_once('@').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+        MysqlOptions::new(&format!("mysql://{user}:secret@{place}")).unwrap()
+    };
+    let refused = MysqlStorage::open(options().migrate(false)).await.unwrap_err();
+    assert!(refused.is_broken() && refused.to_string().contains("may migrate"), "{refused}");
+    let refused = MysqlStorage::open(options()).await.unwrap_err();
+    assert!(refused.is_broken(), "{refused}");
+    database.open().await;
+    root.query_drop(grant("INSERT, UPDATE, DELETE")).await.unwrap();
+    for migrate in [true, false] {
+        let storage = MysqlStorage::open(options().migrate(migrate)).await.unwrap();
+        assert_eq!(storage.insert(vec![job()]).await.unwrap(), [Inserted::New]);
+        beaten(&storage).await;
+        storage.prune(10).await.unwrap();
+        storage.overview().await.unwrap();
+    }
+    root.query_drop(format!("DROP USER '{user}'@'%'")).await.unwrap();
+}
+
+async fn a_database_that_is_away_is_waited_for_until_the_deadline(_: Engine) {
+    let options = MysqlOptions::new("mysql://root@127.0.0.1:1/none").unwrap();
+    let error = MysqlStorage::open(options.deadline(Duration::from_millis(100))).await.unwrap_err();
+    assert!(error.is_transient(), "{error}");
+}
+
+/// Ends every other connection to the database; answers how many there were.
+async fn end_all(conn: &mut Conn, database: &Database) -> usize {
+    let others = format!(
+        "SELECT id FROM information_schema.processlist WHERE db = '{}' AND id <> connection_id()",
+        database.name
+    );
+    let others: Vec<u64> = conn.query(others).await.unwrap();
+    for other in &others {
+        // One that ended by itself just now is no less gone.
+        let _ = conn.query_drop(format!("KILL {other}")).await;
+    }
+    others.len()
+}
+
+/// A failover, a restart, an administrator: every connection goes at once, those of heartbeats too.
+async fn lost_connections_are_made_anew_within_the_call(engine: Engine) {
+    let database = Database::lent(engine).await;
+    let storage = database.open().await;
+    let mut root = database.connect().await;
+    for round in 0..3 {
+        storage.insert(vec![job()]).await.unwrap();
+        let server = beaten(&*storage).await;
+        let ended = end_all(&mut root, &database).await;
+        assert!(ended >= 2, "round {round}: one for work and one for heartbeats");
+        assert_eq!(storage.insert(vec![job()]).await.unwrap(), [Inserted::New]);
+        storage.leave(server).await.unwrap();
+    }
+    assert_eq!(storage.overview().await.unwrap().counts[0].jobs, 6);
+}
+
+/// After a failover the old primary answers, and refuses to write: that is waited out. A transaction of the
+/// application that only reads gets the same refusal.
+async fn a_server_that_only_reads_is_waited_for(engine: Engine) {
+    let database = Database::lent(engine).await;
+    database.open().await;
+    let mut application = database.connect().await;
+    application.query_drop("START TRANSACTION READ ONLY").await.unwrap();
+    let refused = portfire_mysql::insert_in(&mut application, &tables(), &[job()]).await.unwrap_err();
+    assert!(refused.is_transient(), "{refused}");
+}
+
+async fn another_storage_wakes_a_waiter(engine: Engine) {
+    let database = Database::lent(engine).await;
+    let (waits, stores) = (database.open().await, database.open().await);
+    let job = job();
+    let woken = async {
+        while waits.get(vec![job.id]).await.unwrap()[0].is_none() {
+            waits.wait(Duration::from_secs(1)).await.unwrap();
+        }
+    };
+    let (stored, ()) = tokio::join!(stores.insert(vec![job.clone()]), woken);
+    assert_eq!(stored.unwrap(), [Inserted::New]);
+}
+
+/// MySQL makes itself a certificate; MariaDB has none unless it is given one.
+async fn connections_are_encrypted_as_asked(engine: Engine) {
+    let database = Database::lent(engine).await;
+    let open = |mode: &str| {
+        let options = MysqlOptions::new(&format!("{}?ssl-mode={mode}", database.url())).unwrap();
+        MysqlStorage::open(options.deadline(Duration::from_secs(5)))
+    };
+    for mode in ["DISABLED", "PREFERRED"] {
+        open(mode).await.unwrap().insert(vec![job()]).await.unwrap();
+    }
+    match engine {
+        Engine::Mysql => {
+            let storage = open("REQUIRED").await.unwrap();
+            assert_eq!(storage.insert(vec![job()]).await.unwrap(), [Inserted::New]);
+            let encrypted = format!(
+                "SELECT count(*) FROM performance_schema.threads
+                 WHERE processlist_db = '{}' AND connection_type = 'SSL/TLS'",
+                database.name
+            );
+            let encrypted = database.connect().await.query_first::<u64, _>(encrypted).await.unwrap();
+            assert!(encrypted.unwrap() > 0);
+            let untrusted = open("VERIFY_IDENTITY").await.unwrap_err();
+            assert!(!untrusted.is_misuse(), "{untrusted}");
+        }
+        Engine::Mariadb => {
+            let refused = open("REQUIRED").await.unwrap_err();
+            assert!(refused.to_string().contains("encrypt") || !refused.is_misuse(), "{refused}");
+        }
+    }
+}
+
+#[test]
+fn a_job_may_hold_any_text() {
+    let args = portfire_core::Json::trusted("\"\0'\\\"");
+    assert!(NewJob { args, ..job() }.check().is_ok());
+}
