@@ -5,7 +5,7 @@ use diesel::deserialize::{self, FromSqlRow};
 use diesel::pg::{Pg, PgValue};
 use diesel::query_builder::{BoxedSqlQuery, SqlQuery};
 use diesel::result::DatabaseErrorKind as Kind;
-use diesel::row::{Field, Row as _};
+use diesel::row::Field;
 use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Untyped, Uuid};
 use portfire_core::storage::{Inserted, Settled};
 use portfire_core::{Error, NewJob, Result, Settlement};
@@ -95,15 +95,16 @@ fn cell(value: PgValue<'_>) -> deserialize::Result<Cell> {
 
 pub(super) fn failed(op: Op, error: diesel::result::Error) -> Error {
     let message = format!("PostgreSQL could not run `{op:?}` in the application's transaction");
-    let kind = match &error {
-        diesel::result::Error::DatabaseError(kind, _) => match kind {
+    let is_transient = matches!(
+        error,
+        diesel::result::Error::DatabaseError(
             Kind::SerializationFailure
-            | Kind::ReadOnlyTransaction
-            | Kind::ClosedConnection
-            | Kind::UniqueViolation => Error::transient(message),
-            _ => Error::broken(message),
-        },
-        _ => Error::broken(message),
-    };
+                | Kind::ReadOnlyTransaction
+                | Kind::ClosedConnection
+                | Kind::UniqueViolation,
+            _
+        )
+    );
+    let kind = if is_transient { Error::transient(message) } else { Error::broken(message) };
     kind.caused_by(error)
 }

@@ -3,7 +3,7 @@
 use diesel::connection::LoadConnection;
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::query_builder::{BoxedSqlQuery, SqlQuery};
-use diesel::row::{Field, Row as _};
+use diesel::row::Field;
 use diesel::sql_types::{BigInt, Binary, Nullable, Text, Untyped};
 use diesel::sqlite::{Sqlite, SqliteType, SqliteValue};
 use portfire_core::storage::{Inserted, Settled};

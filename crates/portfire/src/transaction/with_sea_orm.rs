@@ -5,16 +5,20 @@ use portfire_core::{Error, NewJob, Result, Settlement};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
 
 use super::OpenTransaction;
+#[cfg(feature = "sea-orm-postgres")]
+use super::with_postgres::{DEFAULT, InTables};
+#[cfg(feature = "sea-orm-sqlite")]
+use super::with_sqlite::Prefixed;
 
 impl OpenTransaction for DatabaseTransaction {
     async fn insert(&mut self, jobs: &[NewJob]) -> Result<Vec<Inserted>> {
         match self.get_database_backend() {
             #[cfg(feature = "sea-orm-sqlite")]
             DbBackend::Sqlite => {
-                with_sqlite::insert_in_sea_orm(self, with_sqlite::DEFAULT_PREFIX, jobs).await
+                portfire_sqlite::insert_in_sea_orm(self, portfire_sqlite::DEFAULT_PREFIX, jobs).await
             }
             #[cfg(feature = "sea-orm-postgres")]
-            DbBackend::Postgres => with_postgres::insert_in_sea_orm(self, &DEFAULT, jobs).await,
+            DbBackend::Postgres => portfire_postgres::insert_in_sea_orm(self, &DEFAULT, jobs).await,
             other => Err(unknown(other)),
         }
     }
@@ -23,10 +27,10 @@ impl OpenTransaction for DatabaseTransaction {
         match self.get_database_backend() {
             #[cfg(feature = "sea-orm-sqlite")]
             DbBackend::Sqlite => {
-                with_sqlite::settle_in_sea_orm(self, with_sqlite::DEFAULT_PREFIX, settlement).await
+                portfire_sqlite::settle_in_sea_orm(self, portfire_sqlite::DEFAULT_PREFIX, settlement).await
             }
             #[cfg(feature = "sea-orm-postgres")]
-            DbBackend::Postgres => with_postgres::settle_in_sea_orm(self, &DEFAULT, settlement).await,
+            DbBackend::Postgres => portfire_postgres::settle_in_sea_orm(self, &DEFAULT, settlement).await,
             other => Err(unknown(other)),
         }
     }
@@ -40,29 +44,23 @@ fn unknown(backend: DbBackend) -> Error {
 }
 
 #[cfg(feature = "sea-orm-sqlite")]
-use portfire_sqlite as with_sqlite;
-
-#[cfg(feature = "sea-orm-postgres")]
-use {super::with_postgres::DEFAULT, portfire_postgres as with_postgres};
-
-#[cfg(feature = "sea-orm-sqlite")]
-impl OpenTransaction for super::with_sqlite::Prefixed<'_, DatabaseTransaction> {
+impl OpenTransaction for Prefixed<'_, DatabaseTransaction> {
     async fn insert(&mut self, jobs: &[NewJob]) -> Result<Vec<Inserted>> {
-        with_sqlite::insert_in_sea_orm(self.transaction, self.prefix, jobs).await
+        portfire_sqlite::insert_in_sea_orm(self.transaction, self.prefix, jobs).await
     }
 
     async fn settle(&mut self, settlement: &Settlement) -> Result<Settled> {
-        with_sqlite::settle_in_sea_orm(self.transaction, self.prefix, settlement).await
+        portfire_sqlite::settle_in_sea_orm(self.transaction, self.prefix, settlement).await
     }
 }
 
 #[cfg(feature = "sea-orm-postgres")]
-impl OpenTransaction for super::with_postgres::InTables<'_, DatabaseTransaction> {
+impl OpenTransaction for InTables<'_, DatabaseTransaction> {
     async fn insert(&mut self, jobs: &[NewJob]) -> Result<Vec<Inserted>> {
-        with_postgres::insert_in_sea_orm(self.transaction, self.tables, jobs).await
+        portfire_postgres::insert_in_sea_orm(self.transaction, self.tables, jobs).await
     }
 
     async fn settle(&mut self, settlement: &Settlement) -> Result<Settled> {
-        with_postgres::settle_in_sea_orm(self.transaction, self.tables, settlement).await
+        portfire_postgres::settle_in_sea_orm(self.transaction, self.tables, settlement).await
     }
 }

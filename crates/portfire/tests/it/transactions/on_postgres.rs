@@ -1,12 +1,11 @@
 //! The drivers on PostgreSQL.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use portfire::postgres::{Tables, in_tables};
 use portfire::prelude::*;
 
-use super::{Application, Done, Work, cases};
+use super::{Application, Done, Numbers, Work, cases};
 use crate::schema::{Schema, connect};
 
 /// A schema with the tables of the jobs and of the application.
@@ -34,7 +33,7 @@ impl Place {
         format!("INSERT INTO {}.number VALUES ({number})", self.schema)
     }
 
-    fn numbers(&self) -> Pin<Box<dyn Future<Output = Vec<i64>> + Send + '_>> {
+    fn numbers(&self) -> Numbers<'_> {
         Box::pin(async {
             let all = format!("SELECT number FROM {}.number", self.schema);
             let rows = connect().await.query(&all, &[]).await.unwrap();
@@ -52,11 +51,16 @@ impl Application for TokioPostgres {
             let mut transaction = client.transaction().await?;
             transaction.batch_execute(&self.0.insert(number)).await?;
             work.perform(&mut in_tables(&self.0.tables, &mut transaction)).await?;
-            Ok(if commit { transaction.commit().await? } else { transaction.rollback().await? })
+            if commit {
+                transaction.commit().await?;
+            } else {
+                transaction.rollback().await?;
+            }
+            Ok(())
         })
     }
 
-    fn numbers<'a>(&'a self) -> Pin<Box<dyn Future<Output = Vec<i64>> + Send + 'a>> {
+    fn numbers(&self) -> Numbers<'_> {
         self.0.numbers()
     }
 }
@@ -78,11 +82,16 @@ impl Application for Sqlx {
             let insert = sqlx::query(sqlx::AssertSqlSafe(self.0.insert(number)));
             insert.execute(&mut *transaction).await?;
             work.perform(&mut in_tables(&self.0.tables, &mut transaction)).await?;
-            Ok(if commit { transaction.commit().await? } else { transaction.rollback().await? })
+            if commit {
+                transaction.commit().await?;
+            } else {
+                transaction.rollback().await?;
+            }
+            Ok(())
         })
     }
 
-    fn numbers<'a>(&'a self) -> Pin<Box<dyn Future<Output = Vec<i64>> + Send + 'a>> {
+    fn numbers(&self) -> Numbers<'_> {
         self.0.numbers()
     }
 }
@@ -135,7 +144,7 @@ impl Application for Diesel {
         Box::pin(std::future::ready(done))
     }
 
-    fn numbers<'a>(&'a self) -> Pin<Box<dyn Future<Output = Vec<i64>> + Send + 'a>> {
+    fn numbers(&self) -> Numbers<'_> {
         self.0.numbers()
     }
 }
@@ -164,7 +173,7 @@ impl Application for DieselAsync {
         })
     }
 
-    fn numbers<'a>(&'a self) -> Pin<Box<dyn Future<Output = Vec<i64>> + Send + 'a>> {
+    fn numbers(&self) -> Numbers<'_> {
         self.0.numbers()
     }
 }
@@ -187,11 +196,16 @@ impl Application for SeaOrm {
             let mut transaction = self.1.begin().await?;
             transaction.execute_unprepared(&self.0.insert(number)).await?;
             work.perform(&mut in_tables(&self.0.tables, &mut transaction)).await?;
-            Ok(if commit { transaction.commit().await? } else { transaction.rollback().await? })
+            if commit {
+                transaction.commit().await?;
+            } else {
+                transaction.rollback().await?;
+            }
+            Ok(())
         })
     }
 
-    fn numbers<'a>(&'a self) -> Pin<Box<dyn Future<Output = Vec<i64>> + Send + 'a>> {
+    fn numbers(&self) -> Numbers<'_> {
         self.0.numbers()
     }
 }

@@ -1,13 +1,12 @@
 //! The drivers on SQLite.
 
-use std::path::PathBuf;
-use std::pin::Pin;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use portfire::prelude::*;
 use portfire::sqlite::rusqlite::Connection;
 
-use super::{Application, Done, Work, cases};
+use super::{Application, Done, Numbers, Work, cases};
 
 /// A file with the tables of the jobs and of the application.
 async fn file() -> (tempfile::TempDir, PathBuf, Jobs) {
@@ -18,7 +17,7 @@ async fn file() -> (tempfile::TempDir, PathBuf, Jobs) {
     (dir, path, jobs)
 }
 
-fn numbers(path: &PathBuf) -> Pin<Box<dyn Future<Output = Vec<i64>> + Send + '_>> {
+fn numbers(path: &Path) -> Numbers<'_> {
     Box::pin(async move {
         let connection = Connection::open(path).unwrap();
         let mut all = connection.prepare("SELECT number FROM number").unwrap();
@@ -40,7 +39,7 @@ impl Application for Rusqlite {
         })
     }
 
-    fn numbers<'a>(&'a self) -> Pin<Box<dyn Future<Output = Vec<i64>> + Send + 'a>> {
+    fn numbers(&self) -> Numbers<'_> {
         numbers(&self.0)
     }
 }
@@ -62,11 +61,16 @@ impl Application for Sqlx {
             let insert = sqlx::query("INSERT INTO number VALUES (?1)").bind(number);
             insert.execute(&mut *transaction).await?;
             work.perform(&mut transaction).await?;
-            Ok(if commit { transaction.commit().await? } else { transaction.rollback().await? })
+            if commit {
+                transaction.commit().await?;
+            } else {
+                transaction.rollback().await?;
+            }
+            Ok(())
         })
     }
 
-    fn numbers<'a>(&'a self) -> Pin<Box<dyn Future<Output = Vec<i64>> + Send + 'a>> {
+    fn numbers(&self) -> Numbers<'_> {
         numbers(&self.1)
     }
 }
@@ -100,7 +104,7 @@ impl Application for Diesel {
         })
     }
 
-    fn numbers<'a>(&'a self) -> Pin<Box<dyn Future<Output = Vec<i64>> + Send + 'a>> {
+    fn numbers(&self) -> Numbers<'_> {
         numbers(&self.0)
     }
 }
@@ -130,7 +134,7 @@ impl Application for DieselAsync {
         })
     }
 
-    fn numbers<'a>(&'a self) -> Pin<Box<dyn Future<Output = Vec<i64>> + Send + 'a>> {
+    fn numbers(&self) -> Numbers<'_> {
         numbers(&self.0)
     }
 }
@@ -153,11 +157,16 @@ impl Application for SeaOrm {
             let mut transaction = self.0.begin().await?;
             transaction.execute_unprepared(&format!("INSERT INTO number VALUES ({number})")).await?;
             work.perform(&mut transaction).await?;
-            Ok(if commit { transaction.commit().await? } else { transaction.rollback().await? })
+            if commit {
+                transaction.commit().await?;
+            } else {
+                transaction.rollback().await?;
+            }
+            Ok(())
         })
     }
 
-    fn numbers<'a>(&'a self) -> Pin<Box<dyn Future<Output = Vec<i64>> + Send + 'a>> {
+    fn numbers(&self) -> Numbers<'_> {
         numbers(&self.1)
     }
 }
