@@ -52,6 +52,10 @@ pub use portfire_macros::job;
 /// The embedded SQLite backend.
 #[cfg(feature = "sqlite")]
 pub mod sqlite {
+    #[cfg(feature = "diesel-sqlite")]
+    pub use crate::transaction::with_sqlite::{Diesel, diesel};
+    #[cfg(feature = "diesel-async-sqlite")]
+    pub use crate::transaction::with_sqlite::{DieselAsync, diesel_async};
     pub use crate::transaction::with_sqlite::{Prefixed, prefixed};
     pub use portfire_sqlite::*;
 }
@@ -59,6 +63,10 @@ pub mod sqlite {
 /// The PostgreSQL backend.
 #[cfg(feature = "postgres")]
 pub mod postgres {
+    #[cfg(feature = "diesel-postgres")]
+    pub use crate::transaction::with_postgres::{Diesel, diesel};
+    #[cfg(feature = "diesel-async-postgres")]
+    pub use crate::transaction::with_postgres::{DieselAsync, diesel_async};
     pub use crate::transaction::with_postgres::{InTables, in_tables};
     pub use portfire_postgres::*;
 }

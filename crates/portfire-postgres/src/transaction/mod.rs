@@ -9,6 +9,12 @@
 //! ends with the jobs that wait for it. Heartbeats, claims and rescues pass such rows by; what else concerns
 //! those jobs waits. Keep it short, and settle last.
 
+#[cfg(feature = "diesel")]
+mod with_diesel;
+#[cfg(feature = "diesel-async")]
+mod with_diesel_async;
+#[cfg(feature = "sea-orm")]
+mod with_sea_orm;
 #[cfg(feature = "sqlx")]
 mod with_sqlx;
 
@@ -25,6 +31,12 @@ use crate::rows::{Row, Value};
 use crate::settle::settle_alone;
 use crate::statements::{Names, Op, Statements, check_name};
 
+#[cfg(feature = "diesel")]
+pub use with_diesel::{insert_in_diesel, settle_in_diesel};
+#[cfg(feature = "diesel-async")]
+pub use with_diesel_async::{insert_in_diesel_async, settle_in_diesel_async};
+#[cfg(feature = "sea-orm")]
+pub use with_sea_orm::{insert_in_sea_orm, settle_in_sea_orm};
 #[cfg(feature = "sqlx")]
 pub use with_sqlx::{insert_in_sqlx, settle_in_sqlx};
 

@@ -76,7 +76,7 @@ fn owned(texts: &[Option<&str>]) -> Vec<Option<String>> {
     texts.iter().map(|text| text.map(str::to_owned)).collect()
 }
 
-fn read(row: &PgRow) -> Result<Row> {
+pub(super) fn read(row: &PgRow) -> Result<Row> {
     row.columns().iter().map(|column| cell(row, column.ordinal())).collect::<Result<_>>().map(Row)
 }
 
@@ -96,8 +96,13 @@ fn cell(row: &PgRow, column: usize) -> Result<Cell> {
 
 fn failed(op: Op, error: sqlx::Error) -> Error {
     let message = format!("PostgreSQL could not run `{op:?}` in the application's transaction");
+    kind_of(message, &error).caused_by(error)
+}
+
+/// The error with this message that its kind asks for.
+pub(super) fn kind_of(message: String, error: &sqlx::Error) -> Error {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     let code = code.map(|code| SqlState::from_code(&code));
     let lost = matches!(error, sqlx::Error::Io(_));
-    of_code(message, code.as_ref(), lost).caused_by(error)
+    of_code(message, code.as_ref(), lost)
 }

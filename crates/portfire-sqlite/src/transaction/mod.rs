@@ -7,6 +7,12 @@
 //! SQLite has one writer: from its first write to its end, such a transaction holds up all others, the
 //! heartbeats of servers among them. Keep it short.
 
+#[cfg(feature = "diesel")]
+mod with_diesel;
+#[cfg(feature = "diesel-async")]
+mod with_diesel_async;
+#[cfg(feature = "sea-orm")]
+mod with_sea_orm;
 #[cfg(feature = "sqlx")]
 mod with_sqlx;
 
@@ -20,6 +26,12 @@ use crate::statements::{Op, Statements, check_prefix};
 use crate::tally;
 use crate::threads::Tx;
 
+#[cfg(feature = "diesel")]
+pub use with_diesel::{insert_in_diesel, settle_in_diesel};
+#[cfg(feature = "diesel-async")]
+pub use with_diesel_async::{insert_in_diesel_async, settle_in_diesel_async};
+#[cfg(feature = "sea-orm")]
+pub use with_sea_orm::{insert_in_sea_orm, settle_in_sea_orm};
 #[cfg(feature = "sqlx")]
 pub use with_sqlx::{insert_in_sqlx, settle_in_sqlx};
 

@@ -89,7 +89,7 @@ fn query<'q>(sql: &str, values: &[Value<'_>]) -> sqlx::query::Query<'q, sqlx::Sq
     })
 }
 
-fn read(row: &SqliteRow) -> Result<Row> {
+pub(super) fn read(row: &SqliteRow) -> Result<Row> {
     row.columns().iter().map(|column| cell(row, column.ordinal())).collect::<Result<_>>().map(Row)
 }
 
@@ -108,13 +108,18 @@ fn cell(row: &SqliteRow, column: usize) -> Result<Cell> {
 
 fn failed(op: Op, error: sqlx::Error) -> Error {
     let message = format!("SQLite could not run `{op:?}` in the application's transaction");
+    kind_of(message, &error).caused_by(error)
+}
+
+/// The error with this message that its kind asks for.
+pub(super) fn kind_of(message: String, error: &sqlx::Error) -> Error {
     // 5 and 6 are SQLITE_BUSY and SQLITE_LOCKED; extended codes have them in the low byte.
     let code = error
         .as_database_error()
         .and_then(sqlx::error::DatabaseError::code)
         .and_then(|code| code.parse::<i32>().ok());
     match code.map(|code| code & 0xFF) {
-        Some(5 | 6) => Error::transient(message).caused_by(error),
-        _ => Error::broken(message).caused_by(error),
+        Some(5 | 6) => Error::transient(message),
+        _ => Error::broken(message),
     }
 }

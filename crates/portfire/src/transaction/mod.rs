@@ -8,6 +8,8 @@
 pub(crate) mod with_mysql;
 #[cfg(feature = "postgres")]
 pub(crate) mod with_postgres;
+#[cfg(any(feature = "sea-orm-sqlite", feature = "sea-orm-postgres"))]
+mod with_sea_orm;
 #[cfg(feature = "sqlite")]
 pub(crate) mod with_sqlite;
 
@@ -19,6 +21,18 @@ use portfire_core::{NewJob, Result, Settlement};
 /// A transaction of the application that is open: jobs can enter in it
 /// ([`enqueue_in`](crate::Call::enqueue_in)), and a handler can end its own in it
 /// ([`complete_in`](crate::JobContext::complete_in)).
+///
+/// | driver | feature | a transaction |
+/// |---|---|---|
+/// | rusqlite | `sqlite` | `Transaction`; `Connection` in which one is open |
+/// | tokio-postgres | `postgres` | `Transaction`; `Client` in which one is open |
+/// | sqlx 0.9 | `sqlx-sqlite`, `sqlx-postgres` | `Transaction`; a connection in which one is open |
+/// | sea-orm 2 | `sea-orm-sqlite`, `sea-orm-postgres` | `DatabaseTransaction` |
+/// | diesel 2 | `diesel-sqlite`, `diesel-postgres` | `sqlite::diesel(&mut connection)`, `postgres::diesel(&mut connection)` |
+/// | diesel-async | `diesel-async-sqlite`, `diesel-async-postgres` | `sqlite::diesel_async(&mut connection)`, `postgres::diesel_async(&mut connection)` |
+///
+/// Tables with names of their own are named: `sqlite::prefixed("shop_", &mut transaction)`,
+/// `postgres::in_tables(&tables, &mut transaction)`; with diesel `.prefix("shop_")`, `.tables(&tables)`.
 ///
 #[cfg_attr(feature = "sqlite", doc = "```")]
 #[cfg_attr(not(feature = "sqlite"), doc = "```ignore")]
@@ -80,3 +94,50 @@ macro_rules! open_transaction {
 }
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 use open_transaction;
+
+/// A wrapper for the connections of a driver that are of many types: those with this trait and this backend.
+#[cfg(any(feature = "diesel-sqlite", feature = "diesel-postgres"))]
+macro_rules! open_connection {
+    (
+        $(#[$doc:meta])*
+        $wrapper:ident, $make:ident: $connection:path,
+        $(#[$names_doc:meta])* $names:ident: $type:ty = $usual:expr => $insert:ident, $settle:ident
+    ) => {
+        $(#[$doc])*
+        pub struct $wrapper<'t, C> {
+            $names: $type,
+            connection: &'t mut C,
+        }
+
+        $(#[$doc])*
+        pub fn $make<C: $connection>(connection: &mut C) -> $wrapper<'_, C> {
+            $wrapper { $names: $usual, connection }
+        }
+
+        impl<'t, C> $wrapper<'t, C> {
+            $(#[$names_doc])*
+            #[must_use]
+            pub fn $names(self, $names: $type) -> Self {
+                Self { $names, ..self }
+            }
+        }
+
+        impl<C> std::fmt::Debug for $wrapper<'_, C> {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($wrapper)).field(stringify!($names), &self.$names).finish_non_exhaustive()
+            }
+        }
+
+        impl<C: $connection> OpenTransaction for $wrapper<'_, C> {
+            async fn insert(&mut self, jobs: &[NewJob]) -> Result<Vec<Inserted>> {
+                $insert(self.connection, self.$names, jobs).await
+            }
+
+            async fn settle(&mut self, settlement: &Settlement) -> Result<Settled> {
+                $settle(self.connection, self.$names, settlement).await
+            }
+        }
+    };
+}
+#[cfg(any(feature = "diesel-sqlite", feature = "diesel-postgres"))]
+use open_connection;

@@ -8,16 +8,23 @@ use portfire_postgres::{Tables, insert_in, settle_in, tokio_postgres};
 #[cfg(feature = "sqlx-postgres")]
 use portfire_postgres::{insert_in_sqlx, settle_in_sqlx};
 
+#[cfg(feature = "diesel-postgres")]
+use portfire_postgres::{insert_in_diesel, settle_in_diesel};
+#[cfg(feature = "diesel-async-postgres")]
+use portfire_postgres::{insert_in_diesel_async, settle_in_diesel_async};
+
+#[cfg(feature = "diesel-postgres")]
+use super::open_connection;
 use super::{OpenTransaction, open_transaction};
 
 /// The tables that a transaction means which says nothing else.
-static DEFAULT: LazyLock<Tables> = LazyLock::new(Tables::default);
+pub(super) static DEFAULT: LazyLock<Tables> = LazyLock::new(Tables::default);
 
 /// A transaction in a database whose Portfire tables have a schema or a prefix of their own.
 #[derive(Debug)]
 pub struct InTables<'t, T> {
-    tables: &'t Tables,
-    transaction: &'t mut T,
+    pub(super) tables: &'t Tables,
+    pub(super) transaction: &'t mut T,
 }
 
 /// Names the Portfire tables, for databases opened with a schema or a prefix.
@@ -38,4 +45,21 @@ open_transaction!(
 open_transaction!(
     sqlx::Transaction<'_, sqlx::Postgres>,
     InTables(tables) or &DEFAULT => insert_in_sqlx, settle_in_sqlx, await
+);
+
+#[cfg(feature = "diesel-postgres")]
+open_connection!(
+    /// The transaction that is open on a connection of diesel. It blocks: use it in
+    /// [`blocking`](crate::JobContext::blocking).
+    Diesel, diesel: ::diesel::connection::LoadConnection<Backend = ::diesel::pg::Pg>,
+    /// Names the Portfire tables.
+    tables: &'t Tables = &DEFAULT => insert_in_diesel, settle_in_diesel
+);
+
+#[cfg(feature = "diesel-async-postgres")]
+open_connection!(
+    /// The transaction that is open on a connection of diesel-async.
+    DieselAsync, diesel_async: ::diesel_async::AsyncConnectionCore<Backend = ::diesel::pg::Pg>,
+    /// Names the Portfire tables.
+    tables: &'t Tables = &DEFAULT => insert_in_diesel_async, settle_in_diesel_async
 );

@@ -136,3 +136,27 @@ async fn a_failed_attempt_is_shown() {
     panics().enqueue(test.jobs()).await.unwrap();
     test.drain().await.unwrap().assert_all_succeeded();
 }
+
+/// No database knows of the job, so nothing is asked of the transaction; the output is checked all the same.
+#[cfg(feature = "sqlite")]
+#[job(attempts = 1)]
+async fn completes(ctx: &JobContext, bytes: usize, fails: bool) -> Result<String, JobError> {
+    let mut anywhere = portfire::sqlite::rusqlite::Connection::open_in_memory()?;
+    let output = "x".repeat(bytes);
+    ctx.complete_in(&mut anywhere, &output).await?;
+    if fails { Err(JobError::message("afterwards")) } else { Ok(output) }
+}
+
+#[cfg(feature = "sqlite")]
+#[tokio::test]
+async fn a_handler_that_completes_in_a_transaction_runs_unchanged() {
+    let test = TestServer::new(|jobs| Server::new(jobs).job::<completes>()).await.unwrap();
+    assert_eq!(test.run(completes(2, false)).await.unwrap(), "xx");
+    let long = test.run(completes(2_000_000, false)).await.unwrap_err();
+    assert!(long.to_string().contains("the limit is"), "{long}");
+    let job = completes(1, false).enqueue(test.jobs()).await.unwrap();
+    test.drain().await.unwrap().assert_all_succeeded();
+    assert_eq!(test.jobs().result(&job).await.unwrap().as_deref(), Some("x"));
+    completes(1, true).enqueue(test.jobs()).await.unwrap();
+    assert_eq!(test.drain().await.unwrap().attempts[0].state, State::Failed);
+}

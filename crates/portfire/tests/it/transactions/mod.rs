@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::bed::{Bed, stop};
 
 type Done<'a> = Pin<Box<dyn Future<Output = Result<(), JobError>> + Send + 'a>>;
+type Numbers<'a> = Pin<Box<dyn Future<Output = Vec<i64>> + Send + 'a>>;
 
 /// An application with a table of its own in the database of the jobs, by one driver.
 trait Application: Send + Sync + 'static {
@@ -26,7 +27,7 @@ trait Application: Send + Sync + 'static {
     fn transact<'a>(&'a self, number: i64, work: Work<'a>, commit: bool) -> Done<'a>;
 
     /// What is in the table.
-    fn numbers<'a>(&'a self) -> Pin<Box<dyn Future<Output = Vec<i64>> + Send + 'a>>;
+    fn numbers(&self) -> Numbers<'_>;
 }
 
 type App = Arc<dyn Application>;

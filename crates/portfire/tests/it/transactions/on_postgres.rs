@@ -1,12 +1,11 @@
 //! The drivers on PostgreSQL.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use portfire::postgres::{Tables, in_tables};
 use portfire::prelude::*;
 
-use super::{Application, Done, Work, cases};
+use super::{Application, Done, Numbers, Work, cases};
 use crate::schema::{Schema, connect};
 
 /// A schema with the tables of the jobs and of the application.
@@ -34,7 +33,7 @@ impl Place {
         format!("INSERT INTO {}.number VALUES ({number})", self.schema)
     }
 
-    fn numbers(&self) -> Pin<Box<dyn Future<Output = Vec<i64>> + Send + '_>> {
+    fn numbers(&self) -> Numbers<'_> {
         Box::pin(async {
             let all = format!("SELECT number FROM {}.number", self.schema);
             let rows = connect().await.query(&all, &[]).await.unwrap();
@@ -52,11 +51,16 @@ impl Application for TokioPostgres {
             let mut transaction = client.transaction().await?;
             transaction.batch_execute(&self.0.insert(number)).await?;
             work.perform(&mut in_tables(&self.0.tables, &mut transaction)).await?;
-            Ok(if commit { transaction.commit().await? } else { transaction.rollback().await? })
+            if commit {
+                transaction.commit().await?;
+            } else {
+                transaction.rollback().await?;
+            }
+            Ok(())
         })
     }
 
-    fn numbers<'a>(&'a self) -> Pin<Box<dyn Future<Output = Vec<i64>> + Send + 'a>> {
+    fn numbers(&self) -> Numbers<'_> {
         self.0.numbers()
     }
 }
@@ -78,11 +82,16 @@ impl Application for Sqlx {
             let insert = sqlx::query(sqlx::AssertSqlSafe(self.0.insert(number)));
             insert.execute(&mut *transaction).await?;
             work.perform(&mut in_tables(&self.0.tables, &mut transaction)).await?;
-            Ok(if commit { transaction.commit().await? } else { transaction.rollback().await? })
+            if commit {
+                transaction.commit().await?;
+            } else {
+                transaction.rollback().await?;
+            }
+            Ok(())
         })
     }
 
-    fn numbers<'a>(&'a self) -> Pin<Box<dyn Future<Output = Vec<i64>> + Send + 'a>> {
+    fn numbers(&self) -> Numbers<'_> {
         self.0.numbers()
     }
 }
@@ -94,4 +103,118 @@ async fn sqlx() {
     let pool = sqlx::PgPool::connect(&crate::schema::database()).await.unwrap();
     cases(jobs, Arc::new(Sqlx(Place::of(&schema), pool.clone()))).await;
     pool.close().await;
+}
+
+/// Diesel's connection that needs no libpq; it blocks, so it is used on a thread of its own.
+#[cfg(feature = "diesel-postgres")]
+struct Diesel(Place);
+
+#[cfg(feature = "diesel-postgres")]
+impl Diesel {
+    fn transact_on_this_thread(&self, number: i64, work: Work<'_>, commit: bool) -> Result<(), JobError> {
+        use diesel::connection::{Connection, SimpleConnection, TransactionManager};
+        type Wrapped =
+            diesel_async::async_connection_wrapper::AsyncConnectionWrapper<diesel_async::AsyncPgConnection>;
+        type Manager = <Wrapped as Connection>::TransactionManager;
+        let mut connection = Wrapped::establish(&crate::schema::database())?;
+        Manager::begin_transaction(&mut connection)?;
+        connection.batch_execute(&self.0.insert(number))?;
+        let mut transaction = portfire::postgres::diesel(&mut connection).tables(&self.0.tables);
+        at_once(work.perform(&mut transaction))?;
+        let end = if commit { Manager::commit_transaction } else { Manager::rollback_transaction };
+        Ok(end(&mut connection)?)
+    }
+}
+
+/// Runs a future that is ready when it is first polled.
+#[cfg(feature = "diesel-postgres")]
+fn at_once<T>(future: impl Future<Output = T>) -> T {
+    match std::pin::pin!(future).poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
+        std::task::Poll::Ready(value) => value,
+        std::task::Poll::Pending => panic!("diesel blocks"),
+    }
+}
+
+#[cfg(feature = "diesel-postgres")]
+impl Application for Diesel {
+    fn transact<'a>(&'a self, number: i64, work: Work<'a>, commit: bool) -> Done<'a> {
+        let done = std::thread::scope(|scope| {
+            scope.spawn(move || self.transact_on_this_thread(number, work, commit)).join().unwrap()
+        });
+        Box::pin(std::future::ready(done))
+    }
+
+    fn numbers(&self) -> Numbers<'_> {
+        self.0.numbers()
+    }
+}
+
+#[cfg(feature = "diesel-postgres")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn diesel() {
+    let (schema, jobs) = schema().await;
+    cases(jobs, Arc::new(Diesel(Place::of(&schema)))).await;
+}
+
+#[cfg(feature = "diesel-async-postgres")]
+struct DieselAsync(Place);
+
+#[cfg(feature = "diesel-async-postgres")]
+impl Application for DieselAsync {
+    fn transact<'a>(&'a self, number: i64, work: Work<'a>, commit: bool) -> Done<'a> {
+        use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
+        Box::pin(async move {
+            let mut connection = AsyncPgConnection::establish(&crate::schema::database()).await?;
+            connection.batch_execute("BEGIN").await?;
+            connection.batch_execute(&self.0.insert(number)).await?;
+            let mut transaction = portfire::postgres::diesel_async(&mut connection).tables(&self.0.tables);
+            work.perform(&mut transaction).await?;
+            Ok(connection.batch_execute(if commit { "COMMIT" } else { "ROLLBACK" }).await?)
+        })
+    }
+
+    fn numbers(&self) -> Numbers<'_> {
+        self.0.numbers()
+    }
+}
+
+#[cfg(feature = "diesel-async-postgres")]
+#[tokio::test]
+async fn diesel_async() {
+    let (schema, jobs) = schema().await;
+    cases(jobs, Arc::new(DieselAsync(Place::of(&schema)))).await;
+}
+
+#[cfg(feature = "sea-orm-postgres")]
+struct SeaOrm(Place, sea_orm::DatabaseConnection);
+
+#[cfg(feature = "sea-orm-postgres")]
+impl Application for SeaOrm {
+    fn transact<'a>(&'a self, number: i64, work: Work<'a>, commit: bool) -> Done<'a> {
+        use sea_orm::{ConnectionTrait, TransactionTrait};
+        Box::pin(async move {
+            let mut transaction = self.1.begin().await?;
+            transaction.execute_unprepared(&self.0.insert(number)).await?;
+            work.perform(&mut in_tables(&self.0.tables, &mut transaction)).await?;
+            if commit {
+                transaction.commit().await?;
+            } else {
+                transaction.rollback().await?;
+            }
+            Ok(())
+        })
+    }
+
+    fn numbers(&self) -> Numbers<'_> {
+        self.0.numbers()
+    }
+}
+
+#[cfg(feature = "sea-orm-postgres")]
+#[tokio::test]
+async fn sea_orm() {
+    let (schema, jobs) = schema().await;
+    let database = sea_orm::Database::connect(crate::schema::database()).await.unwrap();
+    cases(jobs, Arc::new(SeaOrm(Place::of(&schema), database.clone()))).await;
+    database.close().await.unwrap();
 }
