@@ -17,7 +17,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   check   format, clippy, docs, the rules of this code base, how many crates a user builds, cargo-deny where it is installed
   test    every test and every example in the documentation, on every database
   sim     the simulator, optimized: [--seeds N] [--seed S] [--profile P] [--days D]; --seed shows the trace
-  bench   Portfire beside the bare statements of the same work: [filter…] [--quick] [--runs N]
+  bench   Portfire beside the bare statements of the same work: [filter…] [--quick] [--runs N] [--ready N]
   db      a database to work with: db postgres|mariadb|mysql [up|down|url]; `mortal` serves one to be killed
   browser the Chromium that the tests of the dashboard run in
   screenshots   the pages of the dashboard as pictures: all into target/screenshots, the documentation's into docs/images";
@@ -30,8 +30,8 @@ fn main() -> ExitCode {
         "db" => db::command(&root(), &arguments[1..]),
         "browser" => browser::command(&root()),
         "screenshots" => screenshots(),
-        "bench" => optimized("benchmark", &["-p", "bench"]),
-        "sim" => optimized("simulator", &["-p", "portfire-testkit", "--bin", "sim"]),
+        "bench" => bench(&arguments[1..]),
+        "sim" => optimized("simulator", &["-p", "portfire-testkit", "--bin", "sim"], Vec::new()),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
@@ -71,12 +71,18 @@ fn screenshots() -> Result<(), String> {
     run("screenshots", cargo_command(&program).env(browser::VARIABLE, browser))
 }
 
+/// The measuring stick, with a server of each database that its filters ask for.
+fn bench(arguments: &[String]) -> Result<(), String> {
+    let servers = db::Measured::start(&root(), arguments)?;
+    optimized("benchmark", &["-p", "bench"], servers.variables().collect())
+}
+
 /// An optimized program of the workspace; whatever follows on the command line is for it.
-fn optimized(step: &str, program: &[&str]) -> Result<(), String> {
+fn optimized(step: &str, program: &[&str], variables: Vec<(String, String)>) -> Result<(), String> {
     let rest: Vec<_> = std::env::args().skip(2).collect();
     let command = ["run", "--quiet", "--release"].into_iter().chain(program.iter().copied()).chain(["--"]);
     let arguments: Vec<_> = command.chain(rest.iter().map(String::as_str)).collect();
-    cargo(step, &arguments)
+    run(step, cargo_command(&arguments).envs(variables))
 }
 
 fn tidy() -> Result<(), String> {
