@@ -10,11 +10,13 @@ use super::Tree;
 
 const BACKENDS: [&str; 3] = ["portfire-sqlite", "portfire-postgres", "portfire-mysql"];
 /// What one backend has for a reason of its own.
-const OWN: [&str; 13] = [
+const OWN: [&str; 14] = [
     // The host's clock is SQLite's; a database server has a clock of its own.
     "portfire-sqlite/src/clock.rs",
     // SQLite has one writer, so its calls go through a thread; a database server has a pool.
     "portfire-sqlite/src/threads.rs",
+    // SQLite gathers what is enqueued at once in its writer thread.
+    "portfire-postgres/src/gather.rs",
     // A server is reached over a network, which has connections, errors and secrets of its own.
     "portfire-postgres/src/pool.rs",
     "portfire-postgres/src/error.rs",
