@@ -123,7 +123,7 @@ impl PostgresStorage {
             closing
         });
         let attempt =
-            || self.exchange_once(if asked.swap(true, Ordering::Relaxed) { &*closing } else { &request });
+            || self.exchange_once(if asked.swap(true, Ordering::Relaxed) { &closing } else { &request });
         self.work.retry(attempt).await
     }
 

@@ -57,15 +57,15 @@ async fn found(bed: &Bed, filter: Filter) -> usize {
 pub async fn what_would_be_sql_is_text_wherever_it_stands(bed: Arc<Bed>) {
     let texts = texts();
     let policy = Policy { attempts_max: 1, ..Policy::default() };
-    let job = |text: &Box<str>| NewJob {
-        kind: text.clone(),
-        queue: text.clone(),
-        tags: vec![text.clone()],
-        unique: Some(text.clone()),
+    let job = |text: &str| NewJob {
+        kind: text.into(),
+        queue: text.into(),
+        tags: vec![text.into()],
+        unique: Some(text.into()),
         policy: policy.clone(),
         ..bed.job()
     };
-    bed.storage.insert(texts.iter().map(job).collect()).await.unwrap();
+    bed.storage.insert(texts.iter().map(|text| job(text)).collect()).await.unwrap();
     for text in &texts {
         let only = |filter| found(&bed, filter);
         let text = Some(text.clone());
