@@ -31,6 +31,10 @@ const LOOKS_MAX: usize = 20;
 
 /// Something that can run our statements.
 pub(crate) trait Executor: Send {
+    /// Whether what is read without being held is what was there when the statement began. In a transaction of the
+    /// application it may be what was there when that began.
+    const READS_ARE_CURRENT: bool;
+
     /// Runs statements in their order, which travel together; answers what each came to. After an error those
     /// behind it have not run.
     fn run(&mut self, steps: Vec<Step<'_>>) -> impl Future<Output = Result<Vec<Answer>>> + Send;

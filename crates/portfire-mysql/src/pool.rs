@@ -344,6 +344,8 @@ impl Drop for Lane {
 }
 
 impl Executor for Lane {
+    const READS_ARE_CURRENT: bool = true;
+
     async fn run(&mut self, steps: Vec<Step<'_>>) -> Result<Vec<Answer>> {
         self.send(&steps, None).await
     }
