@@ -44,12 +44,12 @@ pub(crate) async fn exchange(lane: &mut Lane, now: Option<i64>, request: &Exchan
     while let Some(cut) = first_repeat(left) {
         let (piece, rest) = left.split_at(cut);
         let said = said(lane, now, notes, piece, Vec::new(), &mut done).await?;
-        lane.run(said.all_steps(now)).await?;
+        lane.run(said.steps).await?;
         (notes, left) = (&[], rest);
     }
     let said = said(lane, now, notes, left, claim::questions(now, request), &mut done).await?;
-    let permit = claim::Permit::read(&said.answers, &said.gone)?;
-    claim::claim(lane, now, request, (said.all_steps(now), permit), &mut done.answer).await?;
+    let permit = claim::Permit::read(request.want.as_ref(), &said.answers, &said.gone)?;
+    claim::claim(lane, now, request, (said.steps, permit), &mut done.answer).await?;
     Ok(done)
 }
 
@@ -57,7 +57,7 @@ pub(crate) async fn exchange(lane: &mut Lane, now: Option<i64>, request: &Exchan
 pub(crate) async fn settle_alone<E: Executor>(db: &mut E, settlement: &Settlement) -> Result<Settled> {
     let (mut done, one) = (Done::default(), std::slice::from_ref(settlement));
     let said = said(db, None, &[], one, Vec::new(), &mut done).await?;
-    db.run(said.all_steps(None)).await?;
+    db.run(said.steps).await?;
     Ok(done.answer.settled.pop().unwrap_or(Settled::Lost))
 }
 
@@ -70,21 +70,12 @@ fn first_repeat(settlements: &[Settlement]) -> Option<usize> {
 /// What notes and settlements come to, before it is written.
 #[derive(Default)]
 struct Said<'s> {
+    /// All that is left to be written.
     steps: Vec<Step<'s>>,
-    tallies: Tallies,
     /// The jobs that are settled by it.
     gone: HashSet<JobId>,
     /// The answers to what was asked along with what had to be known.
     answers: Vec<Answer>,
-}
-
-impl Said<'_> {
-    /// All that is left to be written.
-    fn all_steps(&self, now: Option<i64>) -> Vec<Step<'_>> {
-        let mut steps = self.steps.clone();
-        steps.extend(self.tallies.steps(now));
-        steps
-    }
 }
 
 /// Judges notes and settlements of different leases.
@@ -107,7 +98,7 @@ async fn said<'s, E: Executor>(
     let mut known = Known::read(notes, settlements, &mut answers)?;
     said.answers = answers.collect();
     said.steps = note_steps(notes, &mut known);
-    let (mut endings, mut lost) = (Endings::new(known.now), Vec::new());
+    let (mut endings, mut tallies, mut lost) = (Endings::new(known.now), Tallies::default(), Vec::new());
     for settlement in settlements {
         let Some((held, ending)) = known.passed(settlement) else {
             lost.push((done.answer.settled.len(), settlement.lease));
@@ -115,16 +106,17 @@ async fn said<'s, E: Executor>(
             continue;
         };
         let seq = known.attempts.get(&settlement.lease.job).copied().unwrap_or_default() + 1;
-        let state = endings.settle(settlement, held, ending, seq, &mut said.tallies)?;
+        let state = endings.settle(settlement, held, ending, seq, &mut tallies)?;
         said.gone.insert(settlement.lease.job);
         done.answer.settled.push(Settled::Applied(state));
     }
     answer_repeats(db, &lost, &mut done.answer.settled).await?;
     done.made_ready |= endings.made_ready();
     let ended = endings.write(&mut said.steps);
-    let family = tell_children(db, known.now, ended, Some(known.children), &mut said.tallies).await?;
+    let family = tell_children(db, known.now, ended, Some(known.children), &mut tallies).await?;
     done.made_ready |= family.made_ready;
     said.steps.extend(family.steps);
+    said.steps.extend(tallies.steps(now));
     Ok(said)
 }
 
@@ -134,15 +126,15 @@ fn questions<'s, E: Executor>(
     notes: &'s [Note],
     settlements: &'s [Settlement],
 ) -> Vec<Step<'s>> {
-    let jobs = || settlements.iter().map(|settlement| settlement.lease.job);
+    let settled: BTreeSet<_> = settlements.iter().map(|settlement| settlement.lease.job).collect();
     let asks = Asks::of(notes, settlements);
     let ending = if E::READS_ARE_CURRENT { Op::Ending } else { Op::EndingHeld };
     let all = [
         (true, (Op::RunningHeld, vec![Value::jobs(&asks.held)])),
         (asks.rescues(), (Op::RunningRescued, vec![Value::jobs(&asks.rescued)])),
         (asks.notes(), (Op::SucceededBy, vec![Value::jobs(&asks.noted)])),
-        (asks.settles, (ending, vec![Value::Now(now), Value::jobs(jobs())])),
-        (asks.settles, (Op::ChildrenOf, vec![Value::jobs(jobs())])),
+        (asks.settles, (ending, vec![Value::Now(now), Value::jobs(&settled)])),
+        (asks.settles, (Op::ChildrenOf, vec![Value::jobs(&settled)])),
         (!asks.recorded.is_empty(), (Op::AttemptLast, vec![Value::jobs(asks.recorded.iter().copied())])),
         (!asks.logged.is_empty(), (Op::LogLast, vec![Value::jobs(asks.logged.iter().copied())])),
         (asks.rescues(), (Op::ServersAlive, vec![Value::Now(now)])),
