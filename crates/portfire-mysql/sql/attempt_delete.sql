@@ -1,2 +1,2 @@
 -- Part of deleting jobs with all that belongs to them.
-DELETE x FROM portfire_attempt AS x FORCE INDEX (PRIMARY) WHERE x.job IN (?)
+DELETE x FROM (?) AS k STRAIGHT_JOIN portfire_attempt AS x FORCE INDEX (PRIMARY) ON x.job = k.c1

@@ -1,2 +1,2 @@
 -- How many parents are left.
-UPDATE portfire_awaiting AS a FORCE INDEX (PRIMARY) SET a.waiting_for = ? WHERE a.id IN (?)
+UPDATE (?) AS k STRAIGHT_JOIN portfire_awaiting AS a FORCE INDEX (PRIMARY) ON a.id = k.c1 SET a.waiting_for = ?

@@ -1,2 +1,2 @@
 -- Jobs that stop waiting.
-DELETE a FROM portfire_awaiting AS a FORCE INDEX (PRIMARY) WHERE a.id IN (?)
+DELETE a FROM (?) AS k STRAIGHT_JOIN portfire_awaiting AS a FORCE INDEX (PRIMARY) ON a.id = k.c1

@@ -1,2 +1,2 @@
 -- Part of deleting jobs with all that belongs to them.
-DELETE x FROM portfire_dependency AS x FORCE INDEX (PRIMARY) WHERE x.child IN (?)
+DELETE x FROM (?) AS k STRAIGHT_JOIN portfire_dependency AS x FORCE INDEX (PRIMARY) ON x.child = k.c1

@@ -1,2 +1,2 @@
 -- Jobs that are run again, or deleted. No row: it has moved meanwhile.
-DELETE f FROM portfire_finished AS f FORCE INDEX (PRIMARY) WHERE f.id IN (?)
+DELETE f FROM (?) AS k STRAIGHT_JOIN portfire_finished AS f FORCE INDEX (PRIMARY) ON f.id = k.c1

@@ -1,2 +1,2 @@
 -- When jobs are due that were let go.
-UPDATE portfire_job AS j FORCE INDEX (PRIMARY) SET j.run_at = ? WHERE j.id IN (?)
+UPDATE (?) AS k STRAIGHT_JOIN portfire_job AS j FORCE INDEX (PRIMARY) ON j.id = k.c1 SET j.run_at = ?

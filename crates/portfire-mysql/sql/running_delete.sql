@@ -1,3 +1,3 @@
 -- The fence: these rows are held, with the tokens that may settle them, and are gone with that. By the primary key
 -- however small the table: a scan would wait for rows that others hold.
-DELETE x FROM portfire_running AS x FORCE INDEX (PRIMARY) WHERE x.id IN (?)
+DELETE x FROM (?) AS k STRAIGHT_JOIN portfire_running AS x FORCE INDEX (PRIMARY) ON x.id = k.c1

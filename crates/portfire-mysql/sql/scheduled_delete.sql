@@ -1,2 +1,2 @@
 -- By the whole key.
-DELETE s FROM portfire_scheduled AS s FORCE INDEX (PRIMARY) WHERE (s.run_at, s.id) IN (?)
+DELETE s FROM (?) AS k STRAIGHT_JOIN portfire_scheduled AS s FORCE INDEX (PRIMARY) ON s.run_at = k.c1 AND s.id = k.c2

@@ -181,7 +181,7 @@ impl Hand<'_> {
         }
         let ready = at <= place.now;
         let retrying = next == State::Retrying;
-        steps.push((Op::JobDue, vec![Value::Int(at.max(place.now).as_micros()), ids()]));
+        steps.push((Op::JobDue, vec![ids(), Value::Int(at.max(place.now).as_micros())]));
         steps.push(enter(job, if ready { State::Enqueued } else { next }));
         self.lane.run(steps).await?;
         self.ring |= ready;
@@ -236,19 +236,21 @@ impl Hand<'_> {
     async fn take_out(&mut self, job: JobId, place: &Place) -> Result<bool> {
         let (id, row) = (Value::job(job), &place.row);
         let run_at = Value::Int(row.int(2)?);
-        let (op, value) = match place.state {
-            State::Awaiting => (Op::AwaitingDelete, Value::List(vec![id])),
-            State::Scheduled | State::Retrying => (Op::ScheduledDelete, Value::Rows(vec![vec![run_at, id]])),
+        let (op, values) = match place.state {
+            State::Awaiting => (Op::AwaitingDelete, vec![Value::List(vec![id])]),
+            State::Scheduled | State::Retrying => {
+                (Op::ScheduledDelete, vec![Value::Rows(vec![vec![run_at, id]])])
+            }
             State::Enqueued => {
-                let key = vec![Value::Text(row.text(0)?), Value::Int(row.int(1)?), run_at, id];
-                (Op::ReadyDelete, Value::Rows(vec![key]))
+                let key = vec![Value::Int(row.int(1)?), run_at, id];
+                (Op::ReadyDelete, vec![Value::Rows(vec![key]), Value::Text(row.text(0)?)])
             }
             State::Succeeded | State::Failed | State::Cancelled => {
-                (Op::FinishedDelete, Value::List(vec![id]))
+                (Op::FinishedDelete, vec![Value::List(vec![id])])
             }
             State::Processing => return Err(Error::broken("a running job leaves only through its fence")),
         };
-        Ok(self.lane.changed(op, &[value]).await? > 0)
+        Ok(self.lane.changed(op, &values).await? > 0)
     }
 }
 
@@ -323,7 +325,8 @@ pub(crate) async fn prune(lane: &mut Lane, now: Option<i64>, limit: u32) -> Resu
     let dead = dead.rows.iter().map(|row| row.server(0).map(Value::server)).collect::<Result<Vec<_>>>()?;
     let mut steps = vec![prune_audit(now, limit), (Op::PruneBells, Vec::new())];
     if !dead.is_empty() {
-        steps.push((Op::PruneServers, vec![Value::List(dead), Value::Now(now)]));
+        steps.push((Op::PruneServers, vec![Value::List(dead.clone()), Value::Now(now)]));
+        steps.push((Op::ClosedDelete, vec![Value::List(dead)]));
     }
     lane.finish(steps).await?;
     tally::tidy(lane, now).await?;

@@ -38,14 +38,13 @@ pub(crate) async fn tell_children<'s, E: Executor>(
 ) -> Result<Family<'s>> {
     let mut family = Family::default();
     while !ended.is_empty() {
-        let rows = match children.take() {
-            Some(rows) => rows,
-            None => {
-                // Along with what the last generation came to, which this one has to see.
-                let mut steps = std::mem::take(&mut family.steps);
-                steps.push((Op::ChildrenOf, vec![Value::jobs(ended.iter().map(|parent| parent.job))]));
-                db.run(steps).await?.pop().unwrap_or_default().rows
-            }
+        let rows = if let Some(rows) = children.take() {
+            rows
+        } else {
+            // Along with what the last generation came to, which this one has to see.
+            let mut steps = std::mem::take(&mut family.steps);
+            steps.push((Op::ChildrenOf, vec![Value::jobs(ended.iter().map(|parent| parent.job))]));
+            db.run(steps).await?.pop().unwrap_or_default().rows
         };
         let told = Told::read(&rows, &ended)?;
         if told.is_nobody() {
@@ -186,9 +185,9 @@ impl<'s> Generation<'s> {
         }
         let counted = self.counts.into_iter();
         steps
-            .extend(counted.map(|(left, ids)| (Op::AwaitingCount, vec![Value::Int(left), Value::List(ids)])));
+            .extend(counted.map(|(left, ids)| (Op::AwaitingCount, vec![Value::List(ids), Value::Int(left)])));
         let due = self.due.into_iter();
-        steps.extend(due.map(|(run_at, ids)| (Op::JobDue, vec![Value::Int(run_at), Value::List(ids)])));
+        steps.extend(due.map(|(run_at, ids)| (Op::JobDue, vec![Value::List(ids), Value::Int(run_at)])));
         let tables = [
             (Op::FinishedInsert, self.finished),
             (Op::ReadyInsert, self.ready),

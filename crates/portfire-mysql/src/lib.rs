@@ -8,8 +8,8 @@
 //! What it costs: a server pays one transaction in at most three packets per batch, whatever the batch. Nothing
 //! is kept in the session, so poolers in transaction mode work.
 //!
-//! The tables share a prefix and may live in the application's own database; then [`insert_in`] stores jobs
-//! inside the application's own transaction.
+//! The tables share a prefix and may live in the application's own database; then [`insert_in`] stores jobs, and
+//! [`settle_in`] ends them, inside the application's own transaction.
 
 mod act;
 mod claim;
@@ -37,9 +37,9 @@ mod wake;
 pub use mysql_async;
 pub use options::MysqlOptions;
 pub use storage::MysqlStorage;
+pub use transaction::{Tables, insert_in, settle_in};
 #[cfg(feature = "sqlx")]
-pub use transaction::insert_in_sqlx;
-pub use transaction::{Tables, insert_in};
+pub use transaction::{insert_in_sqlx, settle_in_sqlx};
 
 /// The prefix of table names unless another is chosen.
 pub const DEFAULT_PREFIX: &str = "portfire_";

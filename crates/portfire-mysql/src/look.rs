@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use portfire_core::limits::COUNT_MAX;
+use portfire_core::limits::{ATTEMPTS_SHOWN, CHILDREN_SHOWN, COUNT_MAX, LOG_SHOWN};
 use portfire_core::storage::{
     AttemptView, EndedCount, JobDetails, JobSummary, LogLine, Overview, ParentView, PausedQueue, Progress,
     QueueCount, ServerView,
@@ -32,8 +32,8 @@ LEFT JOIN portfire_finished AS f FORCE INDEX (PRIMARY) ON f.id = j.id
 LEFT JOIN portfire_scheduled AS s FORCE INDEX (PRIMARY) ON s.run_at = j.run_at AND s.id = j.id
 LEFT JOIN portfire_awaiting AS a FORCE INDEX (PRIMARY) ON a.id = j.id";
 
-/// Most jobs that are read at once: MariaDB makes a subquery of a list of 1,000, and scans.
-const SET_MAX: usize = 500;
+/// Most jobs that are read at once: each has a part of its own in some statements.
+const SET_MAX: usize = 100;
 
 /// A snapshot, and the names of this database.
 pub(crate) struct Look<'l> {
@@ -88,6 +88,25 @@ impl<'l> Look<'l> {
         let sql = format!("SELECT {select} IN (?) ORDER BY {order}");
         let mut by_job = HashMap::<_, Vec<_>>::new();
         for row in self.rows(&sql, &[Value::jobs(jobs)]).await? {
+            by_job.entry(row.id(0)?).or_default().push(row);
+        }
+        Ok(by_job)
+    }
+
+    /// Rows of what may be long, as `of_jobs`, but no more than so many of each job. `select` ends where the
+    /// job is named.
+    async fn few_of_jobs(
+        &mut self,
+        select: &str,
+        order: &str,
+        most: u32,
+        jobs: &[JobId],
+    ) -> Result<HashMap<JobId, Vec<Row>>> {
+        let part = format!("SELECT * FROM (SELECT {select} = ? ORDER BY {order} LIMIT {most})");
+        let parts = (0..jobs.len()).map(|number| format!("{part} AS p{number}"));
+        let sql = parts.collect::<Vec<_>>().join(" UNION ALL ");
+        let mut by_job = HashMap::<_, Vec<_>>::new();
+        for row in self.rows(&sql, &jobs.iter().copied().map(Value::job).collect::<Vec<_>>()).await? {
             by_job.entry(row.id(0)?).or_default().push(row);
         }
         Ok(by_job)
@@ -214,19 +233,21 @@ struct Belongings {
 
 impl Belongings {
     async fn read(look: &mut Look<'_>, jobs: &[JobId]) -> Result<Self> {
-        let history =
-            "job, attempt, started_at, ended_at, server, outcome, fault FROM portfire_attempt WHERE job";
+        let history = "job, seq, attempt, started_at, ended_at, server, outcome, fault
+            FROM portfire_attempt FORCE INDEX (PRIMARY) WHERE job";
+        let log = "job, seq, at, attempt, text FROM portfire_log FORCE INDEX (PRIMARY) WHERE job";
+        let last = "job DESC, seq DESC";
         let parents = "child, parent, on_end, state FROM portfire_dependency WHERE child";
-        let children = "DISTINCT parent, child FROM portfire_dependency WHERE parent";
+        let children = "DISTINCT parent, child FROM portfire_dependency FORCE INDEX (parent) WHERE parent";
         Ok(Self {
             results: look.of_jobs("job, result FROM portfire_result WHERE job", "job", jobs).await?,
             progress: look
                 .of_jobs("job, done, total, message FROM portfire_progress WHERE job", "job", jobs)
                 .await?,
-            log: look.of_jobs("job, at, attempt, text FROM portfire_log WHERE job", "job, seq", jobs).await?,
-            history: look.of_jobs(history, "job, seq", jobs).await?,
+            log: in_order(look.few_of_jobs(log, last, LOG_SHOWN, jobs).await?)?,
+            history: in_order(look.few_of_jobs(history, last, ATTEMPTS_SHOWN, jobs).await?)?,
             parents: look.of_jobs(parents, "child, `position`", jobs).await?,
-            children: look.of_jobs(children, "parent, child", jobs).await?,
+            children: look.few_of_jobs(children, "parent, child", CHILDREN_SHOWN, jobs).await?,
         })
     }
 
@@ -255,6 +276,16 @@ impl Belongings {
     }
 }
 
+/// Rows in the order of their number, which is the second column.
+fn in_order(mut rows: HashMap<JobId, Vec<Row>>) -> Result<HashMap<JobId, Vec<Row>>> {
+    for of_job in rows.values_mut() {
+        let mut numbered = of_job.drain(..).map(|row| Ok((row.int(1)?, row))).collect::<Result<Vec<_>>>()?;
+        numbered.sort_by_key(|(number, _)| *number);
+        of_job.extend(numbered.into_iter().map(|(_, row)| row));
+    }
+    Ok(rows)
+}
+
 fn progress(row: &Row) -> Result<Progress> {
     let unsigned = |n: i64| u64::try_from(n).unwrap_or(0);
     let message = row.opt_text(3)?.map(Into::into);
@@ -262,17 +293,17 @@ fn progress(row: &Row) -> Result<Progress> {
 }
 
 fn log_line(row: &Row) -> Result<LogLine> {
-    Ok(LogLine { at: row.time(1)?, attempt: row.small(2)?, text: row.text(3)?.into() })
+    Ok(LogLine { at: row.time(2)?, attempt: row.small(3)?, text: row.text(4)?.into() })
 }
 
 fn attempt(row: &Row) -> Result<AttemptView> {
     Ok(AttemptView {
-        attempt: row.small(1)?,
-        started_at: row.time(2)?,
-        ended_at: row.time(3)?,
-        server: row.server(4)?,
-        outcome: row.text(5)?.into(),
-        fault: row.opt_text(6)?.map(|message| Fault { message: message.into() }),
+        attempt: row.small(2)?,
+        started_at: row.time(3)?,
+        ended_at: row.time(4)?,
+        server: row.server(5)?,
+        outcome: row.text(6)?.into(),
+        fault: row.opt_text(7)?.map(|message| Fault { message: message.into() }),
     })
 }
 

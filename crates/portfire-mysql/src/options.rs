@@ -16,7 +16,11 @@ use crate::transaction::Tables;
 const CONNECTIONS: usize = 8;
 /// How long a call may take unless configured: half a lease, so that a server whose call was given up may
 /// try once more before it stops trusting itself.
-const DEADLINE: Duration = Duration::from_secs(15);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(15);
+/// Connections for a dashboard: as many slow pages as may be waited for at once, while others queue.
+const DASHBOARD_CONNECTIONS: usize = 3;
+/// How long a page waits for an answer; longer, and nobody looks any more.
+const DASHBOARD_PATIENCE: Duration = Duration::from_secs(3);
 /// When a silent connection is asked whether its host is still there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 /// How long a statement waits for a row that others hold, in seconds, before it is tried again: a third of a call,
@@ -36,6 +40,7 @@ pub struct MysqlOptions {
     pub(crate) tables: Tables,
     pub(crate) connections: usize,
     pub(crate) deadline: Duration,
+    pub(crate) look_timeout: Option<Duration>,
     pub(crate) migrate: bool,
     pub(crate) listen: bool,
     pub(crate) clock: Option<Arc<dyn Clock>>,
@@ -64,6 +69,7 @@ impl MysqlOptions {
             tables: Tables::default(),
             connections: CONNECTIONS,
             deadline: DEADLINE,
+            look_timeout: None,
             migrate: true,
             listen: true,
             clock: None,
@@ -107,8 +113,7 @@ impl MysqlOptions {
     fn configure(&mut self, address: &str, theirs: &str) -> Result<()> {
         let address = address
             .strip_prefix("mariadb://")
-            .map(|rest| format!("mysql://{rest}"))
-            .unwrap_or_else(|| address.to_owned());
+            .map_or_else(|| address.to_owned(), |rest| format!("mysql://{rest}"));
         let understood = Opts::from_url(&format!("{address}?{theirs}")).map_err(|e| {
             Error::misuse(
                 "the URL of the database is not understood; it is of the form \
@@ -164,6 +169,24 @@ impl MysqlOptions {
         self
     }
 
+    /// How long the database may work on a statement that only reads before it ends it itself, also when nobody
+    /// waits for it any more. It is said with each statement, so any pooler works. Default: as the database is
+    /// configured.
+    #[must_use]
+    pub const fn look_timeout(mut self, timeout: Duration) -> Self {
+        self.look_timeout = Some(timeout);
+        self
+    }
+
+    /// As a dashboard wants it, which should have a storage of its own: then a slow page takes no connection from
+    /// those who work. Three connections, and three seconds for each call and each statement that only reads.
+    #[must_use]
+    pub const fn for_dashboard(self) -> Self {
+        let mut few = self.deadline(DASHBOARD_PATIENCE).look_timeout(DASHBOARD_PATIENCE);
+        few.connections = DASHBOARD_CONNECTIONS;
+        few
+    }
+
     /// Whether to bring the tables up to date. Without it the user needs no right to change tables, and
     /// opening fails if they are not current. Default true.
     #[must_use]
@@ -198,6 +221,7 @@ impl fmt::Debug for MysqlOptions {
             .field("tables", &self.tables)
             .field("connections", &self.connections)
             .field("deadline", &self.deadline)
+            .field("look_timeout", &self.look_timeout)
             .field("migrate", &self.migrate)
             .field("listen", &self.listen)
             .finish_non_exhaustive()

@@ -33,9 +33,9 @@ pub(crate) enum Value<'a> {
     /// A set as JSON, or another text that was just made.
     Owned(String),
     Id([u8; 16]),
-    /// What stands in `IN (?)`; none is a null, which nothing equals.
+    /// What stands in `IN (?)`; none is a null, which nothing equals. Or a table: see `put_table`.
     List(Vec<Value<'a>>),
-    /// What stands behind `VALUES`; at least one row.
+    /// What stands behind `VALUES`; at least one row. Or a table.
     Rows(Vec<Vec<Value<'a>>>),
 }
 
@@ -79,6 +79,29 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// How long the set is; 0 if it is none.
+    pub(crate) const fn set_len(&self) -> usize {
+        match self {
+            Self::List(values) => values.len(),
+            Self::Rows(rows) => rows.len(),
+            _ => 0,
+        }
+    }
+
+    /// Writes a set as a table in `FROM (?) AS k`, with the columns `c1`, `c2` and so on.
+    ///
+    /// What is joined to it is looked up by key, row by row and in this order. For a list both databases rather
+    /// read a whole table if it is small, and hold all that they read.
+    pub(crate) fn put_table(&self, sql: &mut String) {
+        match self {
+            Self::Rows(rows) => put_selects(rows.iter().map(Vec::as_slice), sql),
+            Self::List(values) if !values.is_empty() => {
+                put_selects(values.iter().map(std::slice::from_ref), sql);
+            }
+            _ => sql.push_str("SELECT NULL AS c1"),
+        }
+    }
+
     /// Writes the value as it stands in a statement.
     pub(crate) fn put(&self, sql: &mut String) {
         match self {
@@ -118,6 +141,19 @@ fn put_list(values: &[Value<'_>], sql: &mut String) {
             sql.push_str(", ");
         }
         value.put(sql);
+    }
+}
+
+fn put_selects<'v>(rows: impl Iterator<Item = &'v [Value<'v>]>, sql: &mut String) {
+    for (n, row) in rows.enumerate() {
+        sql.push_str(if n == 0 { "SELECT " } else { " UNION ALL SELECT " });
+        for (column, value) in row.iter().enumerate() {
+            sql.push_str(if column == 0 { "" } else { ", " });
+            value.put(sql);
+            if n == 0 {
+                sql.extend([" AS c", &(column + 1).to_string()]);
+            }
+        }
     }
 }
 

@@ -11,6 +11,9 @@
 //!
 //! What is held is read anew, by a statement of its own: one that holds rows sees them as they are now, and
 //! everything else as it was when the statement began.
+//!
+//! A handler that settles its own job in the application's transaction runs the same steps there
+//! ([`settle_alone`]).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -41,13 +44,21 @@ pub(crate) async fn exchange(lane: &mut Lane, now: Option<i64>, request: &Exchan
     while let Some(cut) = first_repeat(left) {
         let (piece, rest) = left.split_at(cut);
         let said = said(lane, now, notes, piece, Vec::new(), &mut done).await?;
-        lane.run(said.all_steps(now)).await?;
+        lane.run(said.steps).await?;
         (notes, left) = (&[], rest);
     }
     let said = said(lane, now, notes, left, claim::questions(now, request), &mut done).await?;
-    let permit = claim::Permit::read(&said.answers, &said.gone)?;
-    claim::claim(lane, now, request, (said.all_steps(now), permit), &mut done.answer).await?;
+    let permit = claim::Permit::read(request.want.as_ref(), &said.answers, &said.gone)?;
+    claim::claim(lane, now, request, (said.steps, permit), &mut done.answer).await?;
     Ok(done)
+}
+
+/// One settlement by itself, in whatever transaction is open.
+pub(crate) async fn settle_alone<E: Executor>(db: &mut E, settlement: &Settlement) -> Result<Settled> {
+    let (mut done, one) = (Done::default(), std::slice::from_ref(settlement));
+    let said = said(db, None, &[], one, Vec::new(), &mut done).await?;
+    db.run(said.steps).await?;
+    Ok(done.answer.settled.pop().unwrap_or(Settled::Lost))
 }
 
 /// Where a lease comes that was there before.
@@ -59,21 +70,12 @@ fn first_repeat(settlements: &[Settlement]) -> Option<usize> {
 /// What notes and settlements come to, before it is written.
 #[derive(Default)]
 struct Said<'s> {
+    /// All that is left to be written.
     steps: Vec<Step<'s>>,
-    tallies: Tallies,
     /// The jobs that are settled by it.
     gone: HashSet<JobId>,
     /// The answers to what was asked along with what had to be known.
     answers: Vec<Answer>,
-}
-
-impl Said<'_> {
-    /// All that is left to be written.
-    fn all_steps(&self, now: Option<i64>) -> Vec<Step<'_>> {
-        let mut steps = self.steps.clone();
-        steps.extend(self.tallies.steps(now));
-        steps
-    }
 }
 
 /// Judges notes and settlements of different leases.
@@ -90,13 +92,13 @@ async fn said<'s, E: Executor>(
         said.answers = db.run(ask).await?;
         return Ok(said);
     }
-    let mut steps = questions(now, notes, settlements);
+    let mut steps = questions::<E>(now, notes, settlements);
     steps.append(&mut ask);
     let mut answers = db.run(steps).await?.into_iter();
     let mut known = Known::read(notes, settlements, &mut answers)?;
     said.answers = answers.collect();
     said.steps = note_steps(notes, &mut known);
-    let (mut endings, mut lost) = (Endings::new(known.now), Vec::new());
+    let (mut endings, mut tallies, mut lost) = (Endings::new(known.now), Tallies::default(), Vec::new());
     for settlement in settlements {
         let Some((held, ending)) = known.passed(settlement) else {
             lost.push((done.answer.settled.len(), settlement.lease));
@@ -104,31 +106,38 @@ async fn said<'s, E: Executor>(
             continue;
         };
         let seq = known.attempts.get(&settlement.lease.job).copied().unwrap_or_default() + 1;
-        let state = endings.settle(settlement, held, ending, seq, &mut said.tallies)?;
+        let state = endings.settle(settlement, held, ending, seq, &mut tallies)?;
         said.gone.insert(settlement.lease.job);
         done.answer.settled.push(Settled::Applied(state));
     }
     answer_repeats(db, &lost, &mut done.answer.settled).await?;
     done.made_ready |= endings.made_ready();
     let ended = endings.write(&mut said.steps);
-    let family = tell_children(db, known.now, ended, Some(known.children), &mut said.tallies).await?;
+    let family = tell_children(db, known.now, ended, Some(known.children), &mut tallies).await?;
     done.made_ready |= family.made_ready;
     said.steps.extend(family.steps);
+    said.steps.extend(tallies.steps(now));
     Ok(said)
 }
 
 /// What has to be known; the order is that of [`Known::read`].
-fn questions<'s>(now: Option<i64>, notes: &'s [Note], settlements: &'s [Settlement]) -> Vec<Step<'s>> {
-    let jobs = || settlements.iter().map(|settlement| settlement.lease.job);
-    let held: BTreeSet<_> = jobs().chain(notes.iter().map(|note| lease_of(note).job)).collect();
+fn questions<'s, E: Executor>(
+    now: Option<i64>,
+    notes: &'s [Note],
+    settlements: &'s [Settlement],
+) -> Vec<Step<'s>> {
+    let settled: BTreeSet<_> = settlements.iter().map(|settlement| settlement.lease.job).collect();
     let asks = Asks::of(notes, settlements);
+    let ending = if E::READS_ARE_CURRENT { Op::Ending } else { Op::EndingHeld };
     let all = [
-        (true, (Op::RunningHeld, vec![Value::jobs(held)])),
-        (asks.settles, (Op::Ending, vec![Value::Now(now), Value::jobs(jobs())])),
-        (asks.settles, (Op::ChildrenOf, vec![Value::jobs(jobs())])),
+        (true, (Op::RunningHeld, vec![Value::jobs(&asks.held)])),
+        (asks.rescues(), (Op::RunningRescued, vec![Value::jobs(&asks.rescued)])),
+        (asks.notes(), (Op::SucceededBy, vec![Value::jobs(&asks.noted)])),
+        (asks.settles, (ending, vec![Value::Now(now), Value::jobs(&settled)])),
+        (asks.settles, (Op::ChildrenOf, vec![Value::jobs(&settled)])),
         (!asks.recorded.is_empty(), (Op::AttemptLast, vec![Value::jobs(asks.recorded.iter().copied())])),
         (!asks.logged.is_empty(), (Op::LogLast, vec![Value::jobs(asks.logged.iter().copied())])),
-        (asks.rescues, (Op::ServersAlive, vec![Value::Now(now)])),
+        (asks.rescues(), (Op::ServersAlive, vec![Value::Now(now)])),
     ];
     all.into_iter().filter(|(asked, _)| *asked).map(|(_, step)| step).collect()
 }
@@ -142,21 +151,38 @@ const fn lease_of(note: &Note) -> Lease {
 /// Of whom what has to be known.
 struct Asks {
     settles: bool,
+    /// Whose attempts are waited for, because they are spoken of by those who run them.
+    held: BTreeSet<JobId>,
+    /// Whose are not, where others hold them: a handler may be ending its own.
+    rescued: BTreeSet<JobId>,
     recorded: BTreeSet<JobId>,
+    noted: BTreeSet<JobId>,
     logged: BTreeSet<JobId>,
-    rescues: bool,
 }
 
 impl Asks {
     fn of(notes: &[Note], settlements: &[Settlement]) -> Self {
         let recorded = settlements.iter().filter(|one| one.record.is_some()).map(|one| one.lease.job);
         let logged = notes.iter().filter(|note| matches!(note, Note::Log(..)));
+        let noted: BTreeSet<_> = notes.iter().map(|note| lease_of(note).job).collect();
+        let of = |rescues: bool| settlements.iter().filter(move |one| one.only_if_expired == rescues);
+        let held: BTreeSet<_> = of(false).map(|one| one.lease.job).chain(noted.iter().copied()).collect();
         Self {
             settles: !settlements.is_empty(),
+            rescued: of(true).map(|one| one.lease.job).filter(|job| !held.contains(job)).collect(),
+            held,
             recorded: recorded.collect(),
+            noted,
             logged: logged.map(|note| lease_of(note).job).collect(),
-            rescues: settlements.iter().any(|settlement| settlement.only_if_expired),
         }
+    }
+
+    fn rescues(&self) -> bool {
+        !self.rescued.is_empty()
+    }
+
+    fn notes(&self) -> bool {
+        !self.noted.is_empty()
     }
 }
 
@@ -180,6 +206,8 @@ impl Held {
 struct Known {
     now: i64,
     held: HashMap<JobId, Held>,
+    /// By which claim jobs have succeeded.
+    succeeded: HashMap<JobId, Token>,
     /// The rows of `ending`.
     endings: HashMap<JobId, Row>,
     /// The rows of `children_of`.
@@ -198,16 +226,19 @@ impl Known {
     ) -> Result<Self> {
         let asks = Asks::of(notes, settlements);
         let mut rows = |asked: bool| if asked { answers.next().unwrap_or_default().rows } else { Vec::new() };
-        let held = rows(true).iter().map(Held::read).collect::<Result<_>>()?;
+        let held = [rows(true), rows(asks.rescues())];
+        let held = held.iter().flatten().map(Held::read).collect::<Result<_>>()?;
+        let succeeded = rows(asks.notes());
         let endings = rows(asks.settles);
         Ok(Self {
             held,
+            succeeded: succeeded.iter().map(|row| Ok((row.id(0)?, row.token(1)?))).collect::<Result<_>>()?,
             now: endings.first().map_or(Ok(0), |row| row.int(1))?,
             endings: endings.into_iter().map(|row| Ok((row.id(0)?, row))).collect::<Result<_>>()?,
             children: rows(asks.settles),
             attempts: numbers(&rows(!asks.recorded.is_empty()))?,
             lines: numbers(&rows(!asks.logged.is_empty()))?,
-            alive: rows(asks.rescues).iter().map(|row| row.server(0)).collect::<Result<_>>()?,
+            alive: rows(asks.rescues()).iter().map(|row| row.server(0)).collect::<Result<_>>()?,
         })
     }
 
@@ -221,16 +252,21 @@ impl Known {
     fn holder(&self, lease: Lease) -> Option<&Held> {
         self.held.get(&lease.job).filter(|held| held.token == lease.token)
     }
+
+    /// Whether a note counts: a handler that has settled its own job may say more afterwards.
+    fn may_speak(&self, lease: Lease) -> bool {
+        self.holder(lease).is_some() || self.succeeded.get(&lease.job) == Some(&lease.token)
+    }
 }
 
 fn numbers(rows: &[Row]) -> Result<HashMap<JobId, i64>> {
     rows.iter().map(|row| Ok((row.id(0)?, row.int(1)?))).collect()
 }
 
-/// The steps that write notes: of those whose claim still holds the job.
+/// The steps that write notes: of those whose claim still holds the job, or ended it well.
 fn note_steps<'s>(notes: &'s [Note], known: &mut Known) -> Vec<Step<'s>> {
     let (mut progress, mut lines) = (BTreeMap::new(), Vec::new());
-    for note in notes.iter().filter(|note| known.holder(lease_of(note)).is_some()) {
+    for note in notes.iter().filter(|note| known.may_speak(lease_of(note))) {
         match note {
             // Only the last counts.
             Note::Progress(lease, latest) => drop(progress.insert(*lease, latest)),

@@ -3,6 +3,9 @@
 //! SQL is only ever made from these files and checked names, never from input: a value takes the place of a `?` as
 //! a literal in which nothing can be read as SQL (see `rows.rs`).
 
+use std::borrow::Cow;
+use std::time::Duration;
+
 use portfire_core::{Error, Result};
 
 use crate::DEFAULT_PREFIX;
@@ -43,13 +46,18 @@ operations! {
     ChildrenHeld = "children_held",
     ChildrenOf = "children_of",
     Claim = "claim",
+    ClaimClose = "claim_close",
+    ClaimOpen = "claim_open",
     ClaimRepeat = "claim_repeat",
     Claimed = "claimed",
+    ClosedDelete = "closed_delete",
+    ClosedInsert = "closed_insert",
     DependencyDecide = "dependency_decide",
     DependencyDelete = "dependency_delete",
     DependencyInsert = "dependency_insert",
     DueHold = "due_hold",
     Ending = "ending",
+    EndingHeld = "ending_held",
     Expired = "expired",
     FaultJoin = "fault_join",
     FaultsForget = "faults_forget",
@@ -99,6 +107,7 @@ operations! {
     RunningHeld = "running_held",
     RunningHold = "running_hold",
     RunningInsert = "running_insert",
+    RunningRescued = "running_rescued",
     ScheduleDelete = "schedule_delete",
     ScheduleDirect = "schedule_direct",
     ScheduleFired = "schedule_fired",
@@ -125,6 +134,7 @@ operations! {
     SlotsKnown = "slots_known",
     SlotsList = "slots_list",
     SlotsTrim = "slots_trim",
+    SucceededBy = "succeeded_by",
     TagDelete = "tag_delete",
     TagInsert = "tag_insert",
     TalliesOld = "tallies_old",
@@ -156,16 +166,41 @@ impl Names {
 
 /// All statements of one database.
 #[derive(Debug)]
-pub(crate) struct Statements(Vec<Box<str>>);
+pub(crate) struct Statements {
+    texts: Vec<Box<str>>,
+    /// How long the database may work on one that only reads.
+    look_timeout: Option<Duration>,
+}
 
 impl Statements {
     /// The statements with these names, which must have been checked.
     pub(crate) fn with_names(names: &Names) -> Self {
-        Self(TEXTS.iter().map(|text| names.put(strip_header(text).trim_end())).collect())
+        let texts = TEXTS.iter().map(|text| names.put(strip_header(text).trim_end())).collect();
+        Self { texts, look_timeout: None }
+    }
+
+    /// The same, of which the database ends those that only read after this time.
+    pub(crate) fn limited(&self, look_timeout: Option<Duration>) -> Self {
+        let mut limited = Self { texts: Vec::new(), look_timeout };
+        limited.texts = self.texts.iter().map(|text| (*limited.look(text)).into()).collect();
+        limited
     }
 
     pub(crate) fn text(&self, op: Op) -> &str {
-        &self.0[op as usize]
+        &self.texts[op as usize]
+    }
+
+    /// A statement with its limit, if it has one: MariaDB reads it in the comment, MySQL in the hint.
+    pub(crate) fn look<'s>(&self, sql: &'s str) -> Cow<'s, str> {
+        let holds = sql.contains("FOR UPDATE") || sql.contains("LOCK IN SHARE MODE");
+        match (self.look_timeout, sql.strip_prefix("SELECT ")) {
+            (Some(limit), Some(rest)) if !holds => {
+                let (seconds, millis) = (limit.as_secs_f64(), limit.as_millis());
+                let mariadb = format!("/*M!100100 SET STATEMENT max_statement_time = {seconds:.3} FOR */");
+                format!("{mariadb} SELECT /*+ MAX_EXECUTION_TIME({millis}) */ {rest}").into()
+            }
+            _ => sql.into(),
+        }
     }
 }
 
@@ -197,7 +232,9 @@ pub(crate) fn check_prefix(prefix: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Names, TEXTS, check_prefix, strip_header};
+    use std::time::Duration;
+
+    use super::{Names, Op, Statements, TEXTS, check_prefix, strip_header};
 
     #[test]
     fn a_prefix_is_a_plain_name() {
@@ -207,6 +244,21 @@ mod tests {
         for bad in ["", "1a", "a-b", "a b", "a`", "a;--", "é", &"p".repeat(41)] {
             assert!(check_prefix(bad).unwrap_err().is_misuse(), "{bad}");
         }
+    }
+
+    #[test]
+    fn only_what_only_reads_is_limited() {
+        let statements = Statements::with_names(&Names { prefix: "portfire_".into() });
+        let limited = statements.limited(Some(Duration::from_millis(1_500)));
+        assert_eq!(
+            limited.look("SELECT 1"),
+            "/*M!100100 SET STATEMENT max_statement_time = 1.500 FOR */ SELECT /*+ MAX_EXECUTION_TIME(1500) */ 1"
+        );
+        assert_eq!(limited.text(Op::Known).matches("1500").count(), 1);
+        for op in [Op::RunningHeld, Op::RunningHold, Op::RunningInsert] {
+            assert_eq!(limited.text(op), statements.text(op));
+        }
+        assert_eq!(statements.look("SELECT 1"), "SELECT 1");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What was counted, and failures by what they have in common, as a person looks at them; and what this
 //! storage is. Reads only, each in one statement.
 
-use portfire_core::limits::COUNT_MAX;
+use portfire_core::limits::GROUP_COUNT_MAX;
 use portfire_core::storage::{
     FaultGroup, FaultGroupRequest, FaultOrder, StorageView, Tally, TallyBy, TallyRequest, Width,
 };
@@ -90,10 +90,10 @@ fn groups(order: FaultOrder, only: bool, after: bool, limit: u32) -> String {
     let after =
         if after { format!("({by} < ? OR {by} = ? AND g.fingerprint < ?)") } else { "true".to_owned() };
     let kept = "portfire_finished AS f WHERE f.fingerprint = g.fingerprint";
-    let last = COUNT_MAX - 1;
+    let last = GROUP_COUNT_MAX - 1;
     format!(
         "SELECT g.fingerprint, g.kind, g.sample, g.first_at, g.last_at, g.count, g.last_job,
-           CASE WHEN (SELECT 1 FROM {kept} LIMIT 1 OFFSET {last}) IS NULL THEN (SELECT count(*) FROM {kept}) ELSE {COUNT_MAX} END
+           CASE WHEN (SELECT 1 FROM {kept} LIMIT 1 OFFSET {last}) IS NULL THEN (SELECT count(*) FROM {kept}) ELSE {GROUP_COUNT_MAX} END
          FROM portfire_fault_group AS g FORCE INDEX ({index}) WHERE {only} AND {after}
          ORDER BY {by} DESC, g.fingerprint DESC LIMIT {limit}"
     )
