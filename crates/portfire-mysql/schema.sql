@@ -21,6 +21,8 @@ portfire_awaiting.id binary(16) NOT NULL
 portfire_awaiting.waiting_for int NOT NULL
 portfire_bell.storage bigint UNSIGNED NOT NULL
 portfire_bell.rung_at bigint NOT NULL
+portfire_closed.server binary(16) NOT NULL
+portfire_closed.token binary(16) NOT NULL
 portfire_dependency.child binary(16) NOT NULL
 portfire_dependency.position int NOT NULL
 portfire_dependency.parent binary(16) NOT NULL
@@ -136,6 +138,7 @@ portfire_audit.prune (at)
 portfire_audit.target (sort, target, id)
 UNIQUE portfire_awaiting.PRIMARY (id)
 UNIQUE portfire_bell.PRIMARY (storage)
+UNIQUE portfire_closed.PRIMARY (server)
 portfire_dependency.parent (parent, child)
 UNIQUE portfire_dependency.PRIMARY (child, position)
 portfire_fault_group.latest (last_at, fingerprint)

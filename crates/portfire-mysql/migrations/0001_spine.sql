@@ -158,6 +158,13 @@ CREATE TABLE IF NOT EXISTS portfire_server (
     ordered VARCHAR(16) NOT NULL DEFAULT 'run'
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE {text};
 
+-- The last claim of each server that was given up: no claim up to it takes anything new, however late its statements
+-- come. Not in the server's own row, which a heartbeat must never wait for: a claim holds this one until it commits.
+CREATE TABLE IF NOT EXISTS portfire_closed (
+    server BINARY(16) NOT NULL PRIMARY KEY,
+    token BINARY(16) NOT NULL
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE {text};
+
 -- When each storage last made work, by the number of its connection: what others look at while they wait. Each
 -- writes a row of its own, so that nobody waits for another.
 CREATE TABLE IF NOT EXISTS portfire_bell (

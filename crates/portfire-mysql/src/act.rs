@@ -323,7 +323,8 @@ pub(crate) async fn prune(lane: &mut Lane, now: Option<i64>, limit: u32) -> Resu
     let dead = dead.rows.iter().map(|row| row.server(0).map(Value::server)).collect::<Result<Vec<_>>>()?;
     let mut steps = vec![prune_audit(now, limit), (Op::PruneBells, Vec::new())];
     if !dead.is_empty() {
-        steps.push((Op::PruneServers, vec![Value::List(dead), Value::Now(now)]));
+        steps.push((Op::PruneServers, vec![Value::List(dead.clone()), Value::Now(now)]));
+        steps.push((Op::ClosedDelete, vec![Value::List(dead)]));
     }
     lane.finish(steps).await?;
     tally::tidy(lane, now).await?;

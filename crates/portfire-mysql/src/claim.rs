@@ -1,7 +1,8 @@
 //! Claims: the last part of an exchange.
 //!
-//! 1. Whether this claim has been here before, whether the server may claim at all, and which of its queues are
-//!    paused, is asked along with what settlements have to know.
+//! 1. Whether this claim was given up, whether it has been here before, whether the server may claim at all, and
+//!    which of its queues are paused, is asked along with what settlements have to know. A claim that asks for no
+//!    job gives itself up, and waits for what is still at work for it.
 //! 2. The head of a queue is held, past what others hold, with what is to be written before it; then that of the
 //!    next queue, until there is enough.
 //! 3. What is held moves to `running`, and its bodies are read then: what a statement reads beside what it holds
@@ -21,7 +22,12 @@ use crate::statements::Op;
 /// What has to be known before; the order is that of [`Permit::read`].
 pub(crate) fn questions(now: Option<i64>, request: &Exchange) -> Vec<Step<'_>> {
     let Some(want) = &request.want else { return Vec::new() };
+    let (token, server) = (Value::token(want.token), Value::server(request.server));
+    // What the claim took is read after it is known to have ended.
+    let ended =
+        if want.limit == 0 { (Op::ClaimClose, vec![token, server]) } else { (Op::ClaimOpen, vec![server]) };
     vec![
+        ended,
         (Op::ClaimRepeat, vec![Value::token(want.token)]),
         (Op::ServerAlive, vec![Value::server(request.server), Value::Now(now)]),
         (Op::PausedAmong, vec![Value::texts(want.queues.iter().map(|queue| &*queue.name))]),
@@ -33,18 +39,22 @@ pub(crate) fn questions(now: Option<i64>, request: &Exchange) -> Vec<Step<'_>> {
 pub(crate) struct Permit {
     /// What this token took before and still holds.
     taken: Vec<JobId>,
-    alive: bool,
+    may_take: bool,
     paused: HashSet<String>,
 }
 
 impl Permit {
     /// `gone` are the jobs that this exchange itself has settled.
-    pub(crate) fn read(answers: &[Answer], gone: &HashSet<JobId>) -> Result<Self> {
-        let [taken, alive, paused] = answers else { return Ok(Self::default()) };
+    pub(crate) fn read(want: Option<&Want>, answers: &[Answer], gone: &HashSet<JobId>) -> Result<Self> {
+        let (Some(want), [closed, taken, alive, paused]) = (want, answers) else {
+            return Ok(Self::default());
+        };
+        let closed = closed.rows.first().map(|row| row.token(0)).transpose()?;
+        let is_open = want.limit > 0 && closed.is_none_or(|closed| want.token > closed);
         let mut taken = taken.rows.iter().map(|row| row.id(0)).collect::<Result<Vec<_>>>()?;
         taken.retain(|job| !gone.contains(job));
         let paused = paused.rows.iter().map(|row| row.text(0).map(str::to_owned)).collect::<Result<_>>()?;
-        Ok(Self { taken, alive: !alive.rows.is_empty(), paused })
+        Ok(Self { taken, may_take: is_open && !alive.rows.is_empty(), paused })
     }
 }
 
@@ -57,7 +67,7 @@ pub(crate) async fn claim(
     answer: &mut Exchanged,
 ) -> Result<()> {
     let mut jobs = permit.taken.clone();
-    if let Some(want) = request.want.as_ref().filter(|_| permit.alive && jobs.is_empty()) {
+    if let Some(want) = request.want.as_ref().filter(|_| permit.may_take && jobs.is_empty()) {
         let heads = hold(lane, want, &permit, &mut steps).await?;
         jobs = heads.iter().map(Head::id).collect::<Result<_>>()?;
         steps.extend(take_steps(now, request, want, &heads)?);

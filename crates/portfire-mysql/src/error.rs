@@ -56,18 +56,29 @@ fn is_missing(code: u16) -> bool {
 
 /// Whether this says that a row was there already.
 pub(crate) fn is_duplicate(error: &Error) -> bool {
+    number_in(error) == Some(DUPLICATE)
+}
+
+/// Whether the database has said that what was asked is not done, and will not be: deadlocks, lock waits and the
+/// like. After any other error it may still be at work.
+pub(crate) fn is_undone(error: &Error) -> bool {
+    number_in(error).is_some_and(|number| [1205, 1213, 1020, DUPLICATE].contains(&number))
+}
+
+/// The number by which the database calls an error.
+fn number_in(error: &Error) -> Option<u16> {
     let mut cause: Option<&(dyn StdError + 'static)> = error.source();
     while let Some(inner) = cause {
         if let Some(mysql_async::Error::Server(server)) = inner.downcast_ref() {
-            return server.code == DUPLICATE;
+            return Some(server.code);
         }
         #[cfg(feature = "sqlx")]
         if let Some(sqlx::Error::Database(said)) = inner.downcast_ref() {
-            return number_of(&**said) == Some(DUPLICATE);
+            return number_of(&**said);
         }
         cause = inner.source();
     }
-    false
+    None
 }
 
 /// The number of an error that came through sqlx.
@@ -79,7 +90,13 @@ pub(crate) fn number_of(error: &(dyn sqlx::error::DatabaseError + 'static)) -> O
 /// Whether the connection broke or was not made, other than by a refusal.
 fn is_lost(error: &mysql_async::Error) -> bool {
     match error {
-        mysql_async::Error::Driver(DriverError::ConnectionClosed) => true,
+        // The last two are what a server says of its own accord before it closes a connection, read as the
+        // beginning of an answer.
+        mysql_async::Error::Driver(
+            DriverError::ConnectionClosed
+            | DriverError::PacketOutOfOrder
+            | DriverError::UnexpectedPacket { .. },
+        ) => true,
         // A certificate that is not trusted will not be so the next time.
         mysql_async::Error::Io(IoError::Io(io)) => {
             io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_none()

@@ -38,14 +38,13 @@ pub(crate) async fn tell_children<'s, E: Executor>(
 ) -> Result<Family<'s>> {
     let mut family = Family::default();
     while !ended.is_empty() {
-        let rows = match children.take() {
-            Some(rows) => rows,
-            None => {
-                // Along with what the last generation came to, which this one has to see.
-                let mut steps = std::mem::take(&mut family.steps);
-                steps.push((Op::ChildrenOf, vec![Value::jobs(ended.iter().map(|parent| parent.job))]));
-                db.run(steps).await?.pop().unwrap_or_default().rows
-            }
+        let rows = if let Some(rows) = children.take() {
+            rows
+        } else {
+            // Along with what the last generation came to, which this one has to see.
+            let mut steps = std::mem::take(&mut family.steps);
+            steps.push((Op::ChildrenOf, vec![Value::jobs(ended.iter().map(|parent| parent.job))]));
+            db.run(steps).await?.pop().unwrap_or_default().rows
         };
         let told = Told::read(&rows, &ended)?;
         if told.is_nobody() {

@@ -19,13 +19,11 @@ use portfire_core::storage::Inserted;
 use portfire_core::{Dependency, Error, JobId, Json, Keep, NewJob, Result, Start, State, Verdict};
 
 use crate::error::is_duplicate;
-use crate::pool::{Answer, PACKET_BYTES, Step};
+use crate::pool::{Answer, PACKET_BYTES, SET_MAX, Step};
 use crate::rows::{Row, Value, micros, tags_text};
 use crate::statements::Op;
 use crate::tally::Tallies;
 
-/// Most jobs in one statement: some hundred kilobytes for ordinary arguments.
-const ROWS_MAX: usize = 1_000;
 /// How often a parent that moves is looked at again before we give up.
 const LOOKS_MAX: usize = 20;
 
@@ -124,11 +122,9 @@ async fn known<E: Executor>(
     mut steps: Vec<Step<'_>>,
     ids: impl Iterator<Item = JobId>,
 ) -> Result<HashSet<JobId>> {
-    let ids: Vec<_> = ids.collect();
-    let ahead = steps.len();
-    steps.extend(ids.chunks(ROWS_MAX).map(|ids| (Op::Known, vec![Value::jobs(ids.iter().copied())])));
-    let answers = db.run(steps).await?;
-    answers[ahead..].iter().flat_map(|answer| &answer.rows).map(|row| row.id(0)).collect()
+    steps.push((Op::Known, vec![Value::jobs(ids)]));
+    let rows = db.run(steps).await?.pop().unwrap_or_default().rows;
+    rows.iter().map(|row| row.id(0)).collect()
 }
 
 /// Takes the unique names; answers who has those that could not be taken.
@@ -325,7 +321,7 @@ fn chunks<'v>(rows: impl Iterator<Item = Vec<Value<'v>>>) -> impl Iterator<Item 
     std::iter::from_fn(move || {
         rows.peek()?;
         let (mut set, mut bytes) = (Vec::new(), 0);
-        while set.len() < ROWS_MAX && bytes < PACKET_BYTES / 4 {
+        while set.len() < SET_MAX && bytes < PACKET_BYTES / 4 {
             let Some(row) = rows.next() else { break };
             bytes += row.iter().map(Value::bytes).sum::<usize>();
             set.push(row);
@@ -368,20 +364,23 @@ fn places<'v>(jobs: &[&NewJob], parents: &HashMap<JobId, Parents>) -> Vec<Step<'
         match parents.get(&job.id) {
             Some(parents) if parents.impossible => impossible.push(id),
             Some(parents) if parents.waiting_for > 0 => {
-                awaiting.push(vec![id, Value::Int(parents.waiting_for)])
+                awaiting.push(vec![id, Value::Int(parents.waiting_for)]);
             }
             _ if job.start == Start::Now => now.push(id),
             _ => timed.push(id),
         }
     }
-    let lists = |op: Op, ids: &[Value<'v>]| -> Vec<Step<'v>> {
-        ids.chunks(ROWS_MAX).map(|ids| (op, vec![Value::List(ids.to_vec())])).collect()
-    };
-    let mut steps = lists(Op::ReadyPlace, &now);
-    steps.extend(lists(Op::ReadyPlace, &timed));
-    steps.extend(lists(Op::ScheduledPlace, &timed));
-    steps.extend(lists(Op::CancelledPlace, &impossible));
-    steps.extend(chunks(awaiting.into_iter()).map(|rows| (Op::AwaitingInsert, vec![rows])));
+    let lists = [
+        (Op::ReadyPlace, now),
+        (Op::ReadyPlace, timed.clone()),
+        (Op::ScheduledPlace, timed),
+        (Op::CancelledPlace, impossible),
+    ];
+    let lists = lists.into_iter().filter(|(_, ids)| !ids.is_empty());
+    let mut steps: Vec<_> = lists.map(|(op, ids)| (op, vec![Value::List(ids)])).collect();
+    if !awaiting.is_empty() {
+        steps.push((Op::AwaitingInsert, vec![Value::Rows(awaiting)]));
+    }
     steps
 }
 
@@ -417,7 +416,7 @@ pub(crate) fn keep(keep: Keep) -> Option<i64> {
 mod tests {
     use portfire_core::{Dependency, Dice, IdSequence, Json, NewJob, Timestamp, Trigger};
 
-    use super::{ROWS_MAX, chunks, is_one_packet, runs};
+    use super::{SET_MAX, chunks, is_one_packet, runs};
     use crate::rows::Value;
 
     fn jobs(count: usize) -> Vec<NewJob> {
@@ -455,7 +454,7 @@ mod tests {
             let sets = chunks(rows.into_iter());
             sets.map(|set| if let Value::Rows(rows) = set { rows.len() } else { 0 }).collect()
         };
-        assert_eq!(lengths(vec![vec![Value::Null]; ROWS_MAX + 1]), [ROWS_MAX, 1]);
+        assert_eq!(lengths(vec![vec![Value::Null]; SET_MAX + 1]), [SET_MAX, 1]);
         let long = "x".repeat(1 << 20);
         assert_eq!(lengths(vec![vec![Value::Text(&long)]; 2]), [1, 1]);
         assert!(lengths(Vec::new()).is_empty());

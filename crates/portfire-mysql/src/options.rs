@@ -107,8 +107,7 @@ impl MysqlOptions {
     fn configure(&mut self, address: &str, theirs: &str) -> Result<()> {
         let address = address
             .strip_prefix("mariadb://")
-            .map(|rest| format!("mysql://{rest}"))
-            .unwrap_or_else(|| address.to_owned());
+            .map_or_else(|| address.to_owned(), |rest| format!("mysql://{rest}"));
         let understood = Opts::from_url(&format!("{address}?{theirs}")).map_err(|e| {
             Error::misuse(
                 "the URL of the database is not understood; it is of the form \

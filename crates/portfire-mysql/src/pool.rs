@@ -39,6 +39,9 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// more statement may come in, and a statement of ours is no longer than this but for a single long job.
 pub(crate) const PACKET_BYTES: usize = 4 << 20;
 
+/// The longest set in one statement: MariaDB makes a subquery of a list of 1,000, and then reads whole tables.
+pub(crate) const SET_MAX: usize = 500;
+
 /// How a transaction begins that writes.
 const BEGIN: &[&str] = &["SET TRANSACTION ISOLATION LEVEL READ COMMITTED", "START TRANSACTION"];
 /// How one begins that only reads, all of it as of one moment.
@@ -59,12 +62,22 @@ pub(crate) struct Answer {
     pub(crate) changed: u64,
 }
 
+/// What a statement in a packet is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum For {
+    /// It bounds a transaction; nobody asks for its answer.
+    Bound,
+    /// It is a step, or the first part of one.
+    Step(Op),
+    /// It is a further part of the step before.
+    More(Op),
+}
+
 /// Statements that travel together.
 #[derive(Debug, Default)]
 pub(crate) struct Packet {
     pub(crate) sql: String,
-    /// What each statement is for; `None` for the bounds of a transaction, whose answers nobody asks for.
-    of: Vec<Option<Op>>,
+    of: Vec<For>,
 }
 
 impl Packet {
@@ -77,31 +90,75 @@ impl Packet {
     ) -> Vec<Self> {
         let (mut packets, mut open) = (Vec::new(), Self::default());
         if !steps.is_empty() || then.is_some() {
-            ahead.iter().for_each(|bound| open.bound(bound));
+            for bound in ahead {
+                open.push(For::Bound, bound, &[]);
+            }
         }
         for (op, values) in steps {
-            if open.sql.len() >= PACKET_BYTES {
-                packets.push(std::mem::take(&mut open));
+            for (part, values) in parts(values).iter().enumerate() {
+                if open.sql.len() >= PACKET_BYTES {
+                    packets.push(std::mem::take(&mut open));
+                }
+                let of = if part == 0 { For::Step(*op) } else { For::More(*op) };
+                open.push(of, statements.text(*op), values);
             }
-            open.push(Some(*op), statements.text(*op), values);
         }
-        then.iter().for_each(|bound| open.bound(bound));
+        if let Some(bound) = then {
+            open.push(For::Bound, bound, &[]);
+        }
         packets.push(open);
         packets.retain(|packet| !packet.of.is_empty());
         packets
     }
 
-    fn bound(&mut self, sql: &str) {
-        self.push(None, sql, &[]);
-    }
-
     /// Each `?` of the text is the place of a value.
-    fn push(&mut self, of: Option<Op>, sql: &str, values: &[Value<'_>]) {
+    fn push(&mut self, of: For, sql: &str, values: &[Value<'_>]) {
         if !self.of.is_empty() {
             self.sql.push_str(";\n");
         }
         self.of.push(of);
         put(sql, values, &mut self.sql);
+    }
+
+    /// Adds the answers of its statements to those of the steps.
+    pub(crate) fn read(&self, all: Vec<Answer>, answers: &mut Vec<Answer>) {
+        for (of, answer) in self.of.iter().zip(all) {
+            match (of, answers.last_mut()) {
+                (For::Bound, _) => {}
+                (For::More(_), Some(first)) => {
+                    first.rows.extend(answer.rows);
+                    first.changed += answer.changed;
+                }
+                (For::Step(_) | For::More(_), _) => answers.push(answer),
+            }
+        }
+    }
+
+    /// What the statement at this place was to do, for an error.
+    fn doing(&self, position: usize) -> String {
+        match self.of.get(position) {
+            Some(For::Step(op) | For::More(op)) => format!("run `{op:?}`"),
+            Some(For::Bound) | None => "begin or end a transaction".into(),
+        }
+    }
+}
+
+/// A step whose one set is too long, in several parts.
+fn parts<'v>(values: &[Value<'v>]) -> Vec<Vec<Value<'v>>> {
+    let place = values.iter().position(|value| value.set_len() > SET_MAX);
+    let with = |place: usize, set| {
+        let mut part = values.to_vec();
+        part[place] = set;
+        part
+    };
+    match place.map(|place| (place, &values[place])) {
+        Some((place, Value::List(set))) => {
+            set.chunks(SET_MAX).map(|set| with(place, Value::List(set.to_vec()))).collect()
+        }
+        Some((place, Value::Rows(set))) => {
+            set.chunks(SET_MAX).map(|set| with(place, Value::Rows(set.to_vec()))).collect()
+        }
+        _ => vec![values.to_vec()],
     }
 }
 
@@ -129,12 +186,8 @@ async fn send_cut<C: Queryable>(connection: &mut C, packets: Vec<Packet>) -> Res
     let mut answers = Vec::new();
     for packet in packets {
         let all = ask(connection, &packet.sql, packet.of.len()).await;
-        let all = all.map_err(|(position, error)| match packet.of.get(position).copied().flatten() {
-            Some(op) => mysql_error(&format!("run `{op:?}`"), error),
-            None => mysql_error("begin or commit a transaction", error),
-        })?;
-        let wanted = packet.of.iter().zip(all).filter(|(of, _)| of.is_some());
-        answers.extend(wanted.map(|(_, answer)| answer));
+        let all = all.map_err(|(position, error)| mysql_error(&packet.doing(position), error))?;
+        packet.read(all, &mut answers);
     }
     Ok(answers)
 }
@@ -317,8 +370,10 @@ impl Lane {
     /// A query put together from fixed parts, for lists.
     pub(crate) async fn listed(&mut self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>> {
         let mut packet = Packet::default();
-        std::mem::take(&mut self.ahead).iter().for_each(|bound| packet.bound(bound));
-        packet.push(None, sql, values);
+        for bound in std::mem::take(&mut self.ahead) {
+            packet.push(For::Bound, bound, &[]);
+        }
+        packet.push(For::Bound, sql, values);
         let all = ask(self.connection(), &packet.sql, packet.of.len()).await;
         let mut all = all.map_err(|(_, error)| mysql_error("read a list", error))?;
         Ok(all.pop().unwrap_or_default().rows)
@@ -452,5 +507,50 @@ impl Drop for Background {
 impl fmt::Debug for Background {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Background")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Answer, BEGIN, COMMIT, Packet, SET_MAX};
+    use crate::rows::{Cell, Row, Value};
+    use crate::statements::{Names, Op, Statements};
+
+    fn statements() -> Statements {
+        Statements::with_names(&Names { prefix: "p_".into() })
+    }
+
+    #[test]
+    fn a_transaction_is_one_packet_whose_bounds_nobody_hears_of() {
+        let steps = [(Op::Now, vec![Value::Int(7)]), (Op::Known, vec![Value::List(Vec::new())])];
+        let packets = Packet::cut(BEGIN, &statements(), &steps, Some(COMMIT));
+        assert_eq!(packets.len(), 1);
+        let sql = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED;\nSTART TRANSACTION;\nSELECT 7;\n\
+                   SELECT id FROM p_job WHERE id IN (NULL);\nCOMMIT";
+        assert_eq!(packets[0].sql, sql);
+        let mut answers = Vec::new();
+        let numbered = |changed| Answer { rows: Vec::new(), changed };
+        packets[0].read((0..5).map(numbered).collect(), &mut answers);
+        assert_eq!(answers.iter().map(|answer| answer.changed).collect::<Vec<_>>(), [2, 3]);
+        assert!(Packet::cut(BEGIN, &statements(), &[], None).is_empty(), "nothing begins for nothing");
+    }
+
+    #[test]
+    fn a_long_set_is_cut_and_answered_as_one() {
+        let set = Value::List(vec![Value::Id([1; 16]); SET_MAX + 1]);
+        let packets = Packet::cut(&[], &statements(), &[(Op::Known, vec![set])], None);
+        assert_eq!(packets[0].sql.matches("SELECT id").count(), 2);
+        let answer = || Answer { rows: vec![Row(vec![Cell::Null])], changed: 1 };
+        let mut answers = Vec::new();
+        packets[0].read(vec![answer(), answer()], &mut answers);
+        assert_eq!(answers.iter().map(|one| (one.rows.len(), one.changed)).collect::<Vec<_>>(), [(2, 2)]);
+    }
+
+    #[test]
+    fn long_statements_travel_apart() {
+        let text = "x".repeat(super::PACKET_BYTES);
+        let step = (Op::Now, vec![Value::Text(&text)]);
+        let packets = Packet::cut(&[], &statements(), &[step.clone(), step], None);
+        assert_eq!(packets.len(), 2);
     }
 }

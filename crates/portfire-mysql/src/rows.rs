@@ -79,6 +79,15 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// How long the set is; 0 if it is none.
+    pub(crate) const fn set_len(&self) -> usize {
+        match self {
+            Self::List(values) => values.len(),
+            Self::Rows(rows) => rows.len(),
+            _ => 0,
+        }
+    }
+
     /// Writes the value as it stands in a statement.
     pub(crate) fn put(&self, sql: &mut String) {
         match self {

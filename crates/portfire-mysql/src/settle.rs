@@ -41,12 +41,12 @@ pub(crate) async fn exchange(lane: &mut Lane, now: Option<i64>, request: &Exchan
     while let Some(cut) = first_repeat(left) {
         let (piece, rest) = left.split_at(cut);
         let said = said(lane, now, notes, piece, Vec::new(), &mut done).await?;
-        lane.run(said.all_steps(now)).await?;
+        lane.run(said.steps).await?;
         (notes, left) = (&[], rest);
     }
     let said = said(lane, now, notes, left, claim::questions(now, request), &mut done).await?;
-    let permit = claim::Permit::read(&said.answers, &said.gone)?;
-    claim::claim(lane, now, request, (said.all_steps(now), permit), &mut done.answer).await?;
+    let permit = claim::Permit::read(request.want.as_ref(), &said.answers, &said.gone)?;
+    claim::claim(lane, now, request, (said.steps, permit), &mut done.answer).await?;
     Ok(done)
 }
 
@@ -59,21 +59,12 @@ fn first_repeat(settlements: &[Settlement]) -> Option<usize> {
 /// What notes and settlements come to, before it is written.
 #[derive(Default)]
 struct Said<'s> {
+    /// All that is left to be written.
     steps: Vec<Step<'s>>,
-    tallies: Tallies,
     /// The jobs that are settled by it.
     gone: HashSet<JobId>,
     /// The answers to what was asked along with what had to be known.
     answers: Vec<Answer>,
-}
-
-impl Said<'_> {
-    /// All that is left to be written.
-    fn all_steps(&self, now: Option<i64>) -> Vec<Step<'_>> {
-        let mut steps = self.steps.clone();
-        steps.extend(self.tallies.steps(now));
-        steps
-    }
 }
 
 /// Judges notes and settlements of different leases.
@@ -96,7 +87,7 @@ async fn said<'s, E: Executor>(
     let mut known = Known::read(notes, settlements, &mut answers)?;
     said.answers = answers.collect();
     said.steps = note_steps(notes, &mut known);
-    let (mut endings, mut lost) = (Endings::new(known.now), Vec::new());
+    let (mut endings, mut tallies, mut lost) = (Endings::new(known.now), Tallies::default(), Vec::new());
     for settlement in settlements {
         let Some((held, ending)) = known.passed(settlement) else {
             lost.push((done.answer.settled.len(), settlement.lease));
@@ -104,16 +95,17 @@ async fn said<'s, E: Executor>(
             continue;
         };
         let seq = known.attempts.get(&settlement.lease.job).copied().unwrap_or_default() + 1;
-        let state = endings.settle(settlement, held, ending, seq, &mut said.tallies)?;
+        let state = endings.settle(settlement, held, ending, seq, &mut tallies)?;
         said.gone.insert(settlement.lease.job);
         done.answer.settled.push(Settled::Applied(state));
     }
     answer_repeats(db, &lost, &mut done.answer.settled).await?;
     done.made_ready |= endings.made_ready();
     let ended = endings.write(&mut said.steps);
-    let family = tell_children(db, known.now, ended, Some(known.children), &mut said.tallies).await?;
+    let family = tell_children(db, known.now, ended, Some(known.children), &mut tallies).await?;
     done.made_ready |= family.made_ready;
     said.steps.extend(family.steps);
+    said.steps.extend(tallies.steps(now));
     Ok(said)
 }
 

@@ -1,6 +1,7 @@
 //! The storage contract on MySQL and MariaDB: one short method per operation, in the trait's order.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use portfire_core::storage::{
@@ -13,6 +14,7 @@ use portfire_core::{
 };
 
 use crate::MysqlOptions;
+use crate::error::is_undone;
 use crate::insert::{insert, is_one_packet};
 use crate::look::Look;
 use crate::pool::{Background, Connector, Lanes};
@@ -102,9 +104,18 @@ impl MysqlStorage {
         Ok(answers)
     }
 
-    async fn exchange_once(&self, request: &Exchange) -> Result<Exchanged> {
+    /// `given_up` tells whether an attempt before may still be at work. Then this one takes nothing new: jobs that
+    /// it took beside that one would be held by nobody.
+    async fn exchange_once(&self, request: &Exchange, given_up: &AtomicBool) -> Result<Exchanged> {
         let mut lane = self.work.lane().await?;
-        let done = exchange(&mut lane, self.handed_in(), request).await?;
+        let mut request = request.clone();
+        if let Some(want) = request.want.as_mut().filter(|_| given_up.load(Ordering::Relaxed)) {
+            want.limit = 0;
+        }
+        let done = exchange(&mut lane, self.handed_in(), &request).await;
+        let done = done.inspect_err(|error| {
+            given_up.fetch_or(!is_undone(error), Ordering::Relaxed);
+        })?;
         lane.hand_back();
         if done.made_ready {
             self.bell.ring();
@@ -227,7 +238,10 @@ impl Storage for MysqlStorage {
     }
 
     fn exchange(&self, request: Exchange) -> Answer<'_, Exchanged> {
-        Box::pin(async move { self.work.retry(|| self.exchange_once(&request)).await })
+        Box::pin(async move {
+            let given_up = AtomicBool::new(false);
+            self.work.retry(|| self.exchange_once(&request, &given_up)).await
+        })
     }
 
     fn wait(&self, at_most: Duration) -> Answer<'_, ()> {
@@ -260,9 +274,10 @@ impl Storage for MysqlStorage {
             let info = || Value::Text(&info);
             let renew = vec![server(), now(), now(), lease(), info(), now(), lease(), info()];
             let asked = [(Op::ServerOrdered, vec![server()]), (Op::CancelFlags, vec![server()])];
-            let steps: Vec<_> = [(Op::Beat, renew)].into_iter().chain(asked).collect();
+            let opened = (Op::ClosedInsert, vec![server(), Value::Id([0; 16])]);
+            let steps: Vec<_> = [(Op::Beat, renew), opened].into_iter().chain(asked).collect();
             let answers = self.pulse.run(&steps).await?;
-            let [_, ordered, flags] = &*answers else { return Ok(BeatAnswer::default()) };
+            let [_, _, ordered, flags] = &*answers else { return Ok(BeatAnswer::default()) };
             let order = ordered.rows.first().map(|row| row.text(0)?.parse()).transpose()?;
             let cancel = flags.rows.iter().map(read_flag).collect::<Result<_>>()?;
             Ok(BeatAnswer { cancel, order: order.unwrap_or_default() })
@@ -270,7 +285,11 @@ impl Storage for MysqlStorage {
     }
 
     fn leave(&self, server: ServerId) -> Answer<'_, ()> {
-        Box::pin(async move { self.pulse.rows(Op::Leave, &[Value::server(server)]).await.map(drop) })
+        Box::pin(async move {
+            let closed = Value::List(vec![Value::server(server)]);
+            let steps = [(Op::Leave, vec![Value::server(server)]), (Op::ClosedDelete, vec![closed])];
+            self.pulse.run(&steps).await.map(drop)
+        })
     }
 
     fn act(&self, jobs: Vec<JobId>, action: Action, by: By) -> Answer<'_, Vec<Acted>> {

@@ -130,16 +130,16 @@ mod with_sqlx {
         async fn run(&mut self, steps: Vec<Step<'_>>) -> Result<Vec<Answer>> {
             let mut answers = Vec::with_capacity(steps.len());
             for packet in Packet::cut(&[], self.statements, &steps, None) {
-                answers.extend(ask(self.connection, packet).await?);
+                packet.read(ask(self.connection, packet.sql.clone()).await?, &mut answers);
             }
             Ok(answers)
         }
     }
 
-    async fn ask(connection: &mut MySqlConnection, packet: Packet) -> Result<Vec<Answer>> {
+    async fn ask(connection: &mut MySqlConnection, sql: String) -> Result<Vec<Answer>> {
         let (mut answers, mut rows) = (Vec::new(), Vec::new());
         // The text comes from our own files, checked names and literals: see `rows.rs`.
-        let query = sqlx::raw_sql(sqlx::AssertSqlSafe(packet.sql));
+        let query = sqlx::raw_sql(sqlx::AssertSqlSafe(sql));
         let mut said = query.fetch_many(connection);
         while let Some(one) = said.try_next().await.map_err(failed)? {
             match one {

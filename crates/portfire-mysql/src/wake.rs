@@ -22,8 +22,8 @@ use crate::pool::{Lanes, pause_for};
 use crate::rows::Value;
 use crate::statements::Op;
 
-/// The least time between two ringings that others hear: 50 small commits a second cost a database nothing.
-const QUIET: Duration = Duration::from_millis(20);
+/// The least time between two ringings that others hear: nobody looks more often, and each is a commit.
+const QUIET: Duration = LOOK;
 /// How often to look for the ringing of others: ten look-ups a second in a table of a few rows cost a database
 /// nothing, and a job that begins a tenth of a second late is not noticed.
 const LOOK: Duration = Duration::from_millis(100);
