@@ -8,6 +8,9 @@ use portfire_core::Error;
 /// A row with this key is there already.
 const DUPLICATE: u16 = 1062;
 
+/// A mark that was just set is not there: no transaction is open.
+const NO_SAVEPOINT: u16 = 1305;
+
 /// An error of the driver as one of ours.
 pub(crate) fn mysql_error(doing: &str, error: mysql_async::Error) -> Error {
     let code = match &error {
@@ -23,6 +26,9 @@ pub(crate) fn of_code(message: String, code: Option<u16>, lost: bool) -> Error {
         None if lost => Error::transient(message),
         Some(code) if is_transient(code) => Error::transient(message),
         Some(code) if is_refused_value(code) => Error::misuse(message),
+        Some(NO_SAVEPOINT) => {
+            Error::misuse(format!("{message}: no transaction is open on this connection; begin one"))
+        }
         Some(1153) => {
             Error::misuse(format!("{message}: it is longer than the server's `max_allowed_packet`"))
         }
@@ -116,7 +122,7 @@ mod tests {
         for code in [1205, 1213, 1062, 1040, 1053, 1290, 1836, 1317, 1927] {
             assert!(kind(code).is_transient(), "{code}");
         }
-        assert!(kind(1366).is_misuse() && kind(1153).is_misuse());
+        assert!(kind(1366).is_misuse() && kind(1153).is_misuse() && kind(1305).is_misuse());
         for code in [1146, 1054, 1142, 1045, 1044, 1114, 1064] {
             assert!(kind(code).is_broken(), "{code}");
         }

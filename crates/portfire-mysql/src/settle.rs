@@ -53,8 +53,9 @@ pub(crate) async fn exchange(lane: &mut Lane, now: Option<i64>, request: &Exchan
     Ok(done)
 }
 
-/// One settlement by itself, in whatever transaction is open.
+/// One settlement by itself, in the transaction that is open. It is several statements, so there must be one.
 pub(crate) async fn settle_alone<E: Executor>(db: &mut E, settlement: &Settlement) -> Result<Settled> {
+    db.run(vec![(Op::Mark, Vec::new()), (Op::MarkRelease, Vec::new())]).await?;
     let (mut done, one) = (Done::default(), std::slice::from_ref(settlement));
     let said = said(db, None, &[], one, Vec::new(), &mut done).await?;
     db.run(said.steps).await?;
@@ -113,7 +114,7 @@ async fn said<'s, E: Executor>(
     answer_repeats(db, &lost, &mut done.answer.settled).await?;
     done.made_ready |= endings.made_ready();
     let ended = endings.write(&mut said.steps);
-    let family = tell_children(db, known.now, ended, Some(known.children), &mut tallies).await?;
+    let family = tell_children(db, known.now, ended, known.children, &mut tallies).await?;
     done.made_ready |= family.made_ready;
     said.steps.extend(family.steps);
     said.steps.extend(tallies.steps(now));
@@ -131,13 +132,13 @@ fn questions<'s, E: Executor>(
     let ending = if E::READS_ARE_CURRENT { Op::Ending } else { Op::EndingHeld };
     let all = [
         (true, (Op::RunningHeld, vec![Value::jobs(&asks.held)])),
-        (asks.rescues(), (Op::RunningRescued, vec![Value::jobs(&asks.rescued)])),
-        (asks.notes(), (Op::SucceededBy, vec![Value::jobs(&asks.noted)])),
+        (!asks.rescued.is_empty(), (Op::RunningRescued, vec![Value::jobs(&asks.rescued)])),
+        (!asks.noted.is_empty(), (Op::SucceededBy, vec![Value::jobs(&asks.noted)])),
         (asks.settles, (ending, vec![Value::Now(now), Value::jobs(&settled)])),
-        (asks.settles, (Op::ChildrenOf, vec![Value::jobs(&settled)])),
+        (asks.tells, (Op::ChildrenOf, vec![Value::jobs(&settled)])),
         (!asks.recorded.is_empty(), (Op::AttemptLast, vec![Value::jobs(asks.recorded.iter().copied())])),
         (!asks.logged.is_empty(), (Op::LogLast, vec![Value::jobs(asks.logged.iter().copied())])),
-        (asks.rescues(), (Op::ServersAlive, vec![Value::Now(now)])),
+        (asks.rescues, (Op::ServersAlive, vec![Value::Now(now)])),
     ];
     all.into_iter().filter(|(asked, _)| *asked).map(|(_, step)| step).collect()
 }
@@ -151,6 +152,11 @@ const fn lease_of(note: &Note) -> Lease {
 /// Of whom what has to be known.
 struct Asks {
     settles: bool,
+    /// Whether those who wait for these jobs can be asked for at once. Not with rescues: whoever ends a job holds
+    /// those as well, and would be waited for.
+    tells: bool,
+    /// Whether it matters which servers are gone.
+    rescues: bool,
     /// Whose attempts are waited for, because they are spoken of by those who run them.
     held: BTreeSet<JobId>,
     /// Whose are not, where others hold them: a handler may be ending its own.
@@ -169,20 +175,14 @@ impl Asks {
         let held: BTreeSet<_> = of(false).map(|one| one.lease.job).chain(noted.iter().copied()).collect();
         Self {
             settles: !settlements.is_empty(),
+            tells: !settlements.is_empty() && of(true).next().is_none(),
+            rescues: of(true).next().is_some(),
             rescued: of(true).map(|one| one.lease.job).filter(|job| !held.contains(job)).collect(),
             held,
             recorded: recorded.collect(),
             noted,
             logged: logged.map(|note| lease_of(note).job).collect(),
         }
-    }
-
-    fn rescues(&self) -> bool {
-        !self.rescued.is_empty()
-    }
-
-    fn notes(&self) -> bool {
-        !self.noted.is_empty()
     }
 }
 
@@ -210,8 +210,8 @@ struct Known {
     succeeded: HashMap<JobId, Token>,
     /// The rows of `ending`.
     endings: HashMap<JobId, Row>,
-    /// The rows of `children_of`.
-    children: Vec<Row>,
+    /// The rows of `children_of`, if they were asked for.
+    children: Option<Vec<Row>>,
     /// The last numbers in the histories, and of the lines that were said.
     attempts: HashMap<JobId, i64>,
     lines: HashMap<JobId, i64>,
@@ -226,19 +226,19 @@ impl Known {
     ) -> Result<Self> {
         let asks = Asks::of(notes, settlements);
         let mut rows = |asked: bool| if asked { answers.next().unwrap_or_default().rows } else { Vec::new() };
-        let held = [rows(true), rows(asks.rescues())];
+        let held = [rows(true), rows(!asks.rescued.is_empty())];
         let held = held.iter().flatten().map(Held::read).collect::<Result<_>>()?;
-        let succeeded = rows(asks.notes());
+        let succeeded = rows(!asks.noted.is_empty());
         let endings = rows(asks.settles);
         Ok(Self {
             held,
             succeeded: succeeded.iter().map(|row| Ok((row.id(0)?, row.token(1)?))).collect::<Result<_>>()?,
             now: endings.first().map_or(Ok(0), |row| row.int(1))?,
             endings: endings.into_iter().map(|row| Ok((row.id(0)?, row))).collect::<Result<_>>()?,
-            children: rows(asks.settles),
+            children: asks.tells.then(|| rows(true)),
             attempts: numbers(&rows(!asks.recorded.is_empty()))?,
             lines: numbers(&rows(!asks.logged.is_empty()))?,
-            alive: rows(asks.rescues()).iter().map(|row| row.server(0)).collect::<Result<_>>()?,
+            alive: rows(asks.rescues).iter().map(|row| row.server(0)).collect::<Result<_>>()?,
         })
     }
 

@@ -78,6 +78,7 @@ operations! {
     LogInsert = "log_insert",
     LogLast = "log_last",
     Mark = "mark",
+    MarkRelease = "mark_release",
     NextDue = "next_due",
     Now = "now",
     ParentsFind = "parents_find",

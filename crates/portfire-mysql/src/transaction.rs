@@ -83,13 +83,13 @@ pub async fn insert_in<C: Queryable>(
     insert(&mut Foreign { connection, statements: &tables.statements }, None, jobs).await
 }
 
-/// Settles a job as part of this `mysql_async` transaction (or of whatever is open on this connection): by the same
+/// Settles a job as part of this `mysql_async` transaction (or of what is open on this connection): by the same
 /// fence and with the same consequences as [`Storage::exchange`](portfire_core::Storage::exchange), if and only if
 /// it commits.
 ///
 /// # Errors
-/// Transient if the database asks to try the whole transaction again; broken if the tables are missing. After an
-/// error roll the transaction back.
+/// Misuse if no transaction is open; transient if the database asks to try the whole transaction again; broken if
+/// the tables are missing. After an error roll the transaction back.
 ///
 /// # Cancel safety
 /// If dropped, roll the transaction back.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portfire_core::storage::Inserted;
+use portfire_core::storage::{AuditRequest, Inserted};
 use portfire_core::{NewJob, Storage};
 use portfire_mysql::mysql_async::Conn;
 use portfire_mysql::mysql_async::prelude::Queryable;
@@ -23,6 +23,7 @@ on_both! {
     a_server_that_only_reads_is_waited_for
     another_storage_wakes_a_waiter
     connections_are_encrypted_as_asked
+    slow_looks_end_and_take_no_connection_from_work
 }
 
 /// Columns and indexes, as the catalog tells them. The collations that both engines have for the same purpose have
@@ -245,4 +246,35 @@ async fn connections_are_encrypted_as_asked(engine: Engine) {
 fn a_job_may_hold_any_text() {
     let args = portfire_core::Json::trusted("\"\0'\\\"");
     assert!(NewJob { args, ..job() }.check().is_ok());
+}
+
+/// Looks that wait behind a lock end by themselves, in the database, and take nothing from those who work.
+async fn slow_looks_end_and_take_no_connection_from_work(engine: Engine) {
+    let database = Database::lent(engine).await;
+    let storage = database.open().await;
+    let limit = Duration::from_millis(100);
+    let options = database.options().for_dashboard().look_timeout(limit).deadline(Duration::from_secs(2));
+    let looking = MysqlStorage::open(options).await.unwrap();
+    assert!(looking.audit(None, AuditRequest::default()).await.unwrap().is_empty());
+    looking.overview().await.unwrap();
+    let mut conn = database.connect().await;
+    conn.query_drop("LOCK TABLES portfire_audit WRITE").await.unwrap();
+    let looks = async {
+        let audits = (0..9).map(|_| looking.audit(None, AuditRequest::default()));
+        futures_util::future::join_all(audits).await
+    };
+    let (looks, stored) = tokio::join!(looks, storage.insert(vec![job()]));
+    stored.unwrap();
+    for late in looks {
+        let late = late.unwrap_err();
+        let causes = std::iter::successors(Some(&late as &dyn std::error::Error), |error| error.source());
+        let said: Vec<_> = causes.map(ToString::to_string).collect();
+        assert!(late.is_transient() && said.join(" ").contains("within 2s"), "{said:?}");
+    }
+    let asked = "SELECT count(*) FROM information_schema.processlist WHERE info LIKE '%portfire_audit%'
+        AND info NOT LIKE '%processlist%' AND db = database()";
+    // The database ends them, though nobody has unlocked the table.
+    while conn.query_first::<i64, _>(asked).await.unwrap() != Some(0) {}
+    conn.query_drop("UNLOCK TABLES").await.unwrap();
+    assert!(looking.audit(None, AuditRequest::default()).await.unwrap().is_empty());
 }

@@ -5,7 +5,7 @@ use portfire_core::storage::{
     Action, AuditRequest, By, Cursor, Exchange, FaultCursor, FaultGroupRequest, FaultOrder, Filter, Note,
     PageRequest, Person, Progress, QueueOrder, TallyRequest, Target, Via, Width,
 };
-use portfire_core::{Dependency, Fault, JobId, NewJob, State, Storage, Timestamp, Trigger};
+use portfire_core::{Dependency, Fault, JobId, NewJob, Start, State, Storage, Timestamp, Trigger};
 use portfire_mysql::MysqlStorage;
 use portfire_mysql::mysql_async::prelude::Queryable;
 use portfire_mysql::mysql_async::{Conn, Row};
@@ -16,6 +16,7 @@ use crate::proxy::through_proxy;
 on_both! {
     nothing_scans_or_sorts_a_table_that_grows
     plans_do_not_change_as_tables_grow
+    what_is_held_is_looked_up_in_the_smallest_tables
 }
 
 /// Tables of a few rows, which may be read whole.
@@ -258,4 +259,42 @@ async fn plans_do_not_change_as_tables_grow(engine: Engine) {
 /// Which tables are read in which order, and along which indexes.
 fn shape(plan: &[Step]) -> Vec<(String, String)> {
     plan.iter().map(|step| (step.table.clone(), step.key.clone())).collect()
+}
+
+/// Eight jobs at a time in tables of ten: a scan is cheap for one, but it waits for what all others hold.
+async fn what_is_held_is_looked_up_in_the_smallest_tables(engine: Engine) {
+    let database = Database::lent(engine).await;
+    let storage = database.open().await;
+    let (storage_seen, seen) = through_proxy(&database).await;
+    let server = beaten(&storage_seen).await;
+    let parents: Vec<_> = (0..10).map(|_| NewJob { start: Start::Now, ..job() }).collect();
+    let on_end = |parent: &NewJob| Dependency { parent: parent.id, on: Trigger::End };
+    let child = |parent: &NewJob| NewJob { after: vec![on_end(parent)], ..job() };
+    let children: Vec<_> = parents.iter().map(child).collect();
+    storage.insert([parents, children].concat()).await.unwrap();
+    let claimed = exchange(&storage_seen, server, Vec::new(), Some(want(8))).await.claimed;
+    let progress = Progress { done: 1, total: None, message: None };
+    let notes = claimed.iter().map(|one| Note::Progress(one.facts.lease, progress.clone())).collect();
+    let settlements = claimed.iter().map(succeeded).collect();
+    storage_seen.exchange(Exchange { server, notes, settlements, want: Some(want(8)) }).await.unwrap();
+    let mut conn = database.connect().await;
+    conn.query_drop("ANALYZE TABLE portfire_running, portfire_ready, portfire_awaiting, portfire_dependency")
+        .await
+        .unwrap();
+    let asked: Vec<_> = seen.take().into_iter().flatten().collect();
+    let holds = |sql: &&String| {
+        let reads = ["FOR UPDATE", "LOCK IN SHARE MODE"].iter().any(|lock| sql.contains(lock));
+        reads || sql.starts_with("DELETE") || sql.starts_with("UPDATE")
+    };
+    let held: Vec<_> = asked.iter().filter(holds).collect();
+    assert!(held.len() >= 9, "{held:#?}");
+    let mut faults = Vec::new();
+    for sql in held {
+        let plan = explain(&mut conn, engine, sql).await;
+        let wrong = wrong(sql, &plan);
+        if !wrong.is_empty() {
+            faults.push(format!("{wrong:?}\n{sql}\n{plan:#?}"));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n\n"));
 }
