@@ -288,19 +288,9 @@ async fn a_deadlock_is_tried_again(engine: Engine) {
     seen.take();
     let told = storage.direct_servers(servers.to_vec(), ServerOrder::Quiet, By::Program);
     let against = async {
-<<<<<<< HEAD
         // Ours holds the first row as soon as nobody else can, and has only the second one left to wait for.
         let free = format!("{first} SKIP LOCKED");
         while looks.query_first::<String, _>(&*free).await.unwrap().is_some() {}
-=======
-        let waits = format!(
-            "SELECT count(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT' AND trx_query LIKE '%{id}%'"
-        );
-        // The table is made anew only if nobody has read it for a tenth of a second.
-        while looks.query_first::<u64, _>(&*waits).await.unwrap() == Some(0) {
-            looks.query_drop("DO SLEEP(0.2)").await.unwrap();
-        }
->>>>>>> mine
         application.query_drop(first).await.unwrap();
         application.query_drop("COMMIT").await.unwrap();
     };
