@@ -31,11 +31,14 @@ impl Heat {
         Self { contestant: name, database, workload, dir: dir.to_owned() }
     }
 
-    /// The race's side: runs it in a child.
-    pub(crate) fn start(&self) -> Fallible<Sample> {
+    /// The race's side: runs it in a child, which hears of the servers by its environment: a password has no place in
+    /// a list of processes.
+    pub(crate) fn start(&self, servers: &Servers) -> Fallible<Sample> {
         let heat = serde_json::to_string(self)?;
         let program = std::env::current_exe()?;
-        let child = Command::new(program).args(["--heat", &heat]).stderr(Stdio::inherit()).output()?;
+        let mut child = Command::new(program);
+        child.args(["--heat", &heat]).envs(servers.variables()).stderr(Stdio::inherit());
+        let child = child.output()?;
         if !child.status.success() {
             return Err(format!("{} did not finish `{}`", self.contestant, self.workload.name()).into());
         }

@@ -87,6 +87,7 @@ fn run_race(options: &Options) -> Fallible<()> {
         workloads: workload::all(options.quick, options.ready),
         filters: options.filters.clone(),
         runs: options.runs.unwrap_or(if options.quick { 1 } else { 5 }),
+        servers: options.servers.clone(),
         data: options.out.clone(),
     };
     let all = contestants::all(&options.servers);

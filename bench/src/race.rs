@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use crate::contestant::{Contestant, Fallible};
+use crate::contestants::Servers;
 use crate::figures::Results;
 use crate::heat::Heat;
 use crate::workload::Workload;
@@ -15,6 +16,8 @@ pub(crate) struct Plan {
     /// Only what contains one of these, in "workload database"; empty for all.
     pub(crate) filters: Vec<String>,
     pub(crate) runs: u32,
+    /// Where the databases are that are servers.
+    pub(crate) servers: Servers,
     /// Where the databases are.
     pub(crate) data: PathBuf,
 }
@@ -83,7 +86,7 @@ fn rounds(plan: &Plan, workload: Workload, starters: &[&dyn Contestant]) -> Fall
     for _ in 0..plan.runs {
         for (one, results) in starters.iter().zip(&mut results) {
             let dir = tempfile::Builder::new().prefix("data-").tempdir_in(&plan.data)?;
-            results.samples.push(Heat::new(*one, workload, dir.path()).start()?);
+            results.samples.push(Heat::new(*one, workload, dir.path()).start(&plan.servers)?);
         }
     }
     Ok(results)

@@ -18,12 +18,22 @@ use sqlite::disk::Disk;
 /// The batches of the bare statements.
 const BATCHES: [u32; 2] = [100, 1_000];
 
+/// Where PostgreSQL is, in the environment.
+const POSTGRES: &str = "PORTFIRE_BENCH_POSTGRES_URL";
+
 /// Where the databases are that are servers.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Servers {
     /// A PostgreSQL server that may be filled, as a role that may create databases.
-    #[arg(long, env = "PORTFIRE_BENCH_POSTGRES_URL", hide_env_values = true)]
+    #[arg(long, env = POSTGRES, hide_env_values = true)]
     postgres: Option<String>,
+}
+
+impl Servers {
+    /// The same for a child's environment.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.postgres.iter().map(|url| (POSTGRES, &**url))
+    }
 }
 
 /// Everybody, in the order of the report.
