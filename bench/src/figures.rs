@@ -20,9 +20,9 @@ impl Results {
     pub(crate) fn new(contestant: &dyn Contestant, workload: Workload) -> Self {
         Self {
             workload,
-            database: contestant.database().into(),
+            database: contestant.database().name().into(),
             contestant: contestant.name(),
-            promises: contestant.promises().into(),
+            promises: contestant.promises(),
             samples: Vec::new(),
         }
     }
@@ -40,9 +40,31 @@ impl Results {
     pub(crate) fn of_one_producer(&self, all: &[Self]) -> Option<f64> {
         let Workload::Enqueue { producers: 2.., .. } = self.workload else { return None };
         let alone = |one: &&Self| matches!(one.workload, Workload::Enqueue { producers: 1, .. });
-        let same = |one: &&Self| one.database == self.database && one.contestant == self.contestant;
-        let single = all.iter().filter(alone).find(same)?;
+        let single = all.iter().filter(alone).find(|one| self.is_of_same(one))?;
         Some(self.rate().median / single.rate().median)
+    }
+
+    /// How many times its 99th percentile beside no backlog, where it claims beside one.
+    pub(crate) fn of_empty(&self, all: &[Self]) -> Option<f64> {
+        let Workload::Claim { ready: 1.., .. } = self.workload else { return None };
+        let empty = |one: &&Self| matches!(one.workload, Workload::Claim { ready: 0, .. });
+        let empty = all.iter().filter(empty).find(|one| self.is_of_same(one))?;
+        Some(self.delay(0.99) / empty.delay(0.99))
+    }
+
+    /// How many times its own rate in a plain drain by one server with as many slots.
+    pub(crate) fn of_drain(&self, all: &[Self]) -> Option<f64> {
+        let (Workload::Pinned { slots, .. } | Workload::Drain { servers: 2.., slots, .. }) = self.workload
+        else {
+            return None;
+        };
+        let plain = |one: &&Self| matches!(one.workload, Workload::Drain { servers: 1, slots: same, .. } if same == slots);
+        let plain = all.iter().filter(plain).find(|one| self.is_of_same(one))?;
+        Some(self.rate().median / plain.rate().median)
+    }
+
+    fn is_of_same(&self, other: &Self) -> bool {
+        other.database == self.database && other.contestant == self.contestant
     }
 
     /// CPU milliseconds of the process per 1,000 jobs.
@@ -50,14 +72,30 @@ impl Results {
         self.spread(|sample| real(sample.cpu) / self.jobs()).median
     }
 
-    /// Transactions that wrote, per job.
-    pub(crate) fn commits_per_job(&self) -> Option<f64> {
-        self.median_of(|sample| sample.commits.map(|commits| real(commits) / self.jobs()))
+    /// CPU milliseconds of the database's server per 1,000 jobs.
+    pub(crate) fn server_cpu_per_thousand(&self) -> Option<f64> {
+        self.per_job(|sample| sample.server_cpu)
     }
 
-    /// KiB written to the disk per job.
+    /// Transactions per job.
+    pub(crate) fn commits_per_job(&self) -> Option<f64> {
+        self.per_job(|sample| sample.counts.commits)
+    }
+
+    /// Bytes of the database's log per job.
+    pub(crate) fn logged_per_job(&self) -> Option<f64> {
+        self.per_job(|sample| sample.counts.logged)
+    }
+
+    /// Dead rows left behind per job.
+    pub(crate) fn dead_per_job(&self) -> Option<f64> {
+        self.per_job(|sample| sample.counts.dead)
+    }
+
+    /// KiB that the process wrote to the disk per job; a database's server writes by itself.
     pub(crate) fn written_per_job(&self) -> Option<f64> {
-        self.median_of(|sample| sample.written.map(|bytes| real(bytes) / 1_024.0 / self.jobs()))
+        self.per_job(|sample| sample.written.filter(|_| sample.server_cpu.is_none()))
+            .map(|bytes| bytes / 1_024.0)
     }
 
     /// The most memory that was resident, in MiB.
@@ -70,14 +108,19 @@ impl Results {
         self.spread(|sample| percentile(&sample.delays, part)).median
     }
 
+    /// CPU milliseconds of the database's server per minute.
+    pub(crate) fn server_cpu_per_minute(&self) -> Option<f64> {
+        self.median_of(|sample| Some(real(sample.server_cpu?) / 1_000.0 * 60.0 / seconds(sample.wall)))
+    }
+
     /// CPU milliseconds per minute.
     pub(crate) fn cpu_per_minute(&self) -> f64 {
         self.spread(|sample| real(sample.cpu) / 1_000.0 * 60.0 / seconds(sample.wall)).median
     }
 
-    /// Transactions that wrote, per minute.
+    /// Transactions per minute.
     pub(crate) fn commits_per_minute(&self) -> Option<f64> {
-        self.median_of(|sample| sample.commits.map(|commits| real(commits) * 60.0 / seconds(sample.wall)))
+        self.median_of(|sample| Some(real(sample.counts.commits?) * 60.0 / seconds(sample.wall)))
     }
 
     /// Whether this is what the others are compared with: the bare statements in the batch that fits.
@@ -89,6 +132,10 @@ impl Results {
 
     fn jobs(&self) -> f64 {
         f64::from(self.workload.jobs())
+    }
+
+    fn per_job(&self, count: impl Fn(&Sample) -> Option<u64>) -> Option<f64> {
+        self.median_of(|sample| count(sample).map(|count| real(count) / self.jobs()))
     }
 
     fn spread(&self, figure: impl Fn(&Sample) -> f64) -> Spread {

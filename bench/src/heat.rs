@@ -3,15 +3,15 @@
 //!
 //! 1. The race writes the heat as JSON and starts this program again with it.
 //! 2. The child runs it and prints its sample as JSON.
-//! 3. The race reads the sample and removes the database.
+//! 3. The race reads the sample. The database is gone with its heat.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
-use crate::contestant::{Contestant, Fallible};
-use crate::contestants;
+use crate::contestant::{Contestant, Fallible, Place};
+use crate::contestants::{self, Servers};
 use crate::meter::{Meter, Sample};
 use crate::workload::Workload;
 
@@ -27,7 +27,7 @@ pub(crate) struct Heat {
 impl Heat {
     /// A run of `contestant` with its files in `dir`.
     pub(crate) fn new(contestant: &dyn Contestant, workload: Workload, dir: &Path) -> Self {
-        let (name, database) = (contestant.name(), contestant.database().to_owned());
+        let (name, database) = (contestant.name(), contestant.database().name().to_owned());
         Self { contestant: name, database, workload, dir: dir.to_owned() }
     }
 
@@ -43,13 +43,27 @@ impl Heat {
     }
 
     /// The child's side: runs it here.
-    pub(crate) fn run(&self) -> Fallible<Sample> {
-        let all = contestants::all();
-        let is_it = |one: &&dyn Contestant| one.name() == self.contestant && one.database() == self.database;
+    pub(crate) fn run(&self, servers: &Servers) -> Fallible<Sample> {
+        let all = contestants::all(servers);
+        let is_it =
+            |one: &&dyn Contestant| one.name() == self.contestant && one.database().name() == self.database;
         let contestant = all.iter().map(AsRef::as_ref).find(is_it).ok_or("nobody has that name")?;
-        let mut meter = Meter::default();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(contestant.run(self.workload, &self.dir, &mut meter))?;
-        Ok(meter.into_sample())
+        runtime.block_on(self.run_with(contestant))
+    }
+
+    async fn run_with(&self, contestant: &dyn Contestant) -> Fallible<Sample> {
+        let mut meter = Meter::default();
+        let ground = contestant.database().open(&self.dir).await?;
+        let place = Place { ground: &*ground, dir: &self.dir };
+        let done = async {
+            contestant.run(self.workload, place, &mut meter).await?;
+            ground.alone().await?;
+            meter.finish(ground.counts().await?);
+            Ok(meter.into_sample())
+        };
+        let sample = done.await;
+        ground.clear().await?;
+        sample
     }
 }

@@ -31,9 +31,9 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// Looks at this machine; `dir` is on the disk that is measured.
-    pub(crate) fn look(dir: &Path) -> Fallible<Self> {
-        let sqlite = portfire_sqlite::rusqlite::version();
+    /// Looks at this machine; `dir` is on the disk that is measured, `databases` are the versions of those that
+    /// take part.
+    pub(crate) fn look(dir: &Path, databases: &[String]) -> Fallible<Self> {
         let rustc = answer("rustc", &["--version"]);
         let commit = answer("git", &["describe", "--always", "--dirty"]);
         Ok(Self {
@@ -44,8 +44,9 @@ impl Machine {
             disk: disk_of(dir).unwrap_or_else(unknown),
             flush: flush_time(dir)?,
             versions: format!(
-                "Portfire {} ({commit}), SQLite {sqlite}, {rustc}, release build",
-                env!("CARGO_PKG_VERSION")
+                "Portfire {} ({commit}), {}, {rustc}, release build",
+                env!("CARGO_PKG_VERSION"),
+                databases.join(", ")
             ),
         })
     }

@@ -12,10 +12,12 @@
 
 mod contestant;
 mod contestants;
+mod database;
 mod figures;
 mod heat;
 mod machine;
 mod meter;
+mod processes;
 mod race;
 mod report;
 mod stopwatch;
@@ -28,6 +30,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use contestant::Fallible;
+use contestants::Servers;
 use heat::Heat;
 
 /// Measures Portfire beside the bare statements of the same work, as ratios within one run.
@@ -45,6 +48,12 @@ struct Options {
     /// Where the reports, and meanwhile the databases, are written: choose the disk to measure.
     #[arg(long, default_value = "target/bench")]
     out: PathBuf,
+    /// How many jobs are ready where a claim is measured beside a deep backlog.
+    #[arg(long, default_value = "1000000")]
+    ready: u32,
+    /// Where the databases are that are servers; `cargo xtask bench` starts what is not given.
+    #[command(flatten)]
+    servers: Servers,
     /// One run, as the race starts it in a process of its own.
     #[arg(long, hide = true)]
     heat: Option<String>,
@@ -53,7 +62,7 @@ struct Options {
 fn main() -> ExitCode {
     let options = Options::parse();
     let done = match &options.heat {
-        Some(heat) => run_heat(heat),
+        Some(heat) => run_heat(heat, &options.servers),
         None => run_race(&options),
     };
     match done {
@@ -66,8 +75,8 @@ fn main() -> ExitCode {
 }
 
 /// The child's side: runs, and says its sample on standard output.
-fn run_heat(heat: &str) -> Fallible<()> {
-    let sample = serde_json::from_str::<Heat>(heat)?.run()?;
+fn run_heat(heat: &str, servers: &Servers) -> Fallible<()> {
+    let sample = serde_json::from_str::<Heat>(heat)?.run(servers)?;
     println!("{}", serde_json::to_string(&sample)?);
     Ok(())
 }
@@ -75,13 +84,16 @@ fn run_heat(heat: &str) -> Fallible<()> {
 fn run_race(options: &Options) -> Fallible<()> {
     std::fs::create_dir_all(&options.out)?;
     let plan = race::Plan {
-        workloads: workload::all(options.quick),
+        workloads: workload::all(options.quick, options.ready),
         filters: options.filters.clone(),
         runs: options.runs.unwrap_or(if options.quick { 1 } else { 5 }),
         data: options.out.clone(),
     };
-    let machine = machine::Machine::look(&options.out)?;
-    let results = race::run(&plan)?;
+    let all = contestants::all(&options.servers);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let versions = runtime.block_on(race::versions(&plan, &all))?;
+    let machine = machine::Machine::look(&options.out, &versions)?;
+    let results = race::run(&plan, &all)?;
     let report = report::Report { machine, command: command(options, plan.runs), results };
     report.write(&options.out)?;
     println!("{}", report.markdown());

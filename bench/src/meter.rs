@@ -1,5 +1,5 @@
-//! What one run costs: time, CPU, commits, bytes, memory. Linux counts the last three; elsewhere they
-//! are missing from the report.
+//! What one run costs: time, CPU, commits, bytes, memory. What only Linux or only some databases count is
+//! elsewhere missing from the report.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -7,12 +7,17 @@ use std::time::{Duration, Instant};
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
+use crate::contestant::Fallible;
+use crate::database::{Counts, Ground};
 use crate::stopwatch;
+
+/// In a second.
+pub(crate) const MICROS: u64 = 1_000_000;
 
 /// Measures the part of a run between [`start`](Self::start) and [`stop`](Self::stop).
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
-    started: Option<Reading>,
+    started: Option<(Counts, Reading)>,
     sample: Sample,
 }
 
@@ -21,8 +26,10 @@ pub(crate) struct Meter {
 pub(crate) struct Sample {
     pub(crate) wall: u64,
     pub(crate) cpu: u64,
-    /// Transactions that wrote; `None` where they cannot be counted.
-    pub(crate) commits: Option<u64>,
+    /// Of all processes of the database's server.
+    pub(crate) server_cpu: Option<u64>,
+    /// What the database itself counted.
+    pub(crate) counts: Counts,
     /// Bytes that the process caused to be written to the disk.
     pub(crate) written: Option<u64>,
     /// The most memory that was resident, in KiB.
@@ -35,34 +42,46 @@ pub(crate) struct Sample {
 struct Reading {
     at: Instant,
     cpu: Duration,
-    commits: Option<u64>,
+    server_cpu: Option<u64>,
     written: Option<u64>,
 }
 
 impl Reading {
-    fn take(commits: Option<u64>) -> Self {
-        Self { at: stopwatch::now(), cpu: cpu(), commits, written: counter("/proc/self/io", "write_bytes:") }
+    fn take(ground: &dyn Ground) -> Self {
+        let written = counter("/proc/self/io", "write_bytes:");
+        Self { at: stopwatch::now(), cpu: cpu(), server_cpu: ground.cpu(), written }
     }
 }
 
 impl Meter {
-    /// The measured part begins. `commits` is the database's own count so far, if it has one.
-    pub(crate) fn start(&mut self, commits: Option<u64>) {
+    /// The measured part begins.
+    pub(crate) async fn start(&mut self, ground: &dyn Ground) -> Fallible<()> {
         // 5 resets the peak to what is resident now (proc_pid_clear_refs(5)).
         let _ = fs::write("/proc/self/clear_refs", "5");
-        self.started = Some(Reading::take(commits));
+        let counts = ground.counts().await?;
+        self.started = Some((counts, Reading::take(ground)));
+        Ok(())
     }
 
     /// The measured part is over.
-    pub(crate) fn stop(&mut self, commits: Option<u64>) {
-        let end = Reading::take(commits);
-        let Some(start) = self.started.take() else { return };
+    pub(crate) async fn stop(&mut self, ground: &dyn Ground) -> Fallible<()> {
+        let end = Reading::take(ground);
+        let Some((counts, start)) = &self.started else { return Ok(()) };
         let delta = |from: Option<u64>, to: Option<u64>| Some(to?.saturating_sub(from?));
         self.sample.wall = micros(end.at.duration_since(start.at));
         self.sample.cpu = micros(end.cpu.saturating_sub(start.cpu));
-        self.sample.commits = delta(start.commits, end.commits);
+        self.sample.server_cpu = delta(start.server_cpu, end.server_cpu);
         self.sample.written = delta(start.written, end.written);
         self.sample.peak_rss = counter("/proc/self/status", "VmHWM:");
+        self.sample.counts = ground.counts().await?.since(*counts);
+        Ok(())
+    }
+
+    /// Everybody is gone: what was counted late is there now, and what is counted at once may be gone, too.
+    pub(crate) fn finish(&mut self, counts: Counts) {
+        if let Some((before, _)) = self.started.take() {
+            self.sample.counts = counts.since(before).or(self.sample.counts);
+        }
     }
 
     /// A job waited this long.

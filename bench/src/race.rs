@@ -4,7 +4,6 @@
 use std::path::PathBuf;
 
 use crate::contestant::{Contestant, Fallible};
-use crate::contestants;
 use crate::figures::Results;
 use crate::heat::Heat;
 use crate::workload::Workload;
@@ -27,26 +26,56 @@ impl Plan {
 }
 
 /// Runs everything and gathers the samples.
-pub(crate) fn run(plan: &Plan) -> Fallible<Vec<Results>> {
-    let all = contestants::all();
-    let mut databases: Vec<_> = all.iter().map(|one| one.database()).collect();
-    databases.dedup();
+pub(crate) fn run(plan: &Plan, all: &[Box<dyn Contestant>]) -> Fallible<Vec<Results>> {
     let mut results = Vec::new();
     for workload in &plan.workloads {
-        for database in &databases {
-            let label = format!("{} {database}", workload.name());
-            let takes = |one: &&dyn Contestant| one.database() == *database && one.takes(*workload);
-            let starters: Vec<_> = all.iter().map(AsRef::as_ref).filter(takes).collect();
-            if plan.wants(&label) && !starters.is_empty() {
-                eprintln!("==> {label}: {} rounds of {}", plan.runs, starters.len());
+        for database in databases(all) {
+            let starters = starters(plan, all, *workload, database);
+            if !starters.is_empty() {
+                eprintln!("==> {} {database}: {} rounds of {}", workload.name(), plan.runs, starters.len());
                 results.append(&mut rounds(plan, *workload, &starters)?);
             }
         }
     }
-    if results.is_empty() {
+    Ok(results)
+}
+
+/// The version of each database that takes part; an error if one cannot be reached, or if none is asked for.
+pub(crate) async fn versions(plan: &Plan, all: &[Box<dyn Contestant>]) -> Fallible<Vec<String>> {
+    let mut versions = Vec::new();
+    for database in databases(all) {
+        let starts = |workload: &Workload| starters(plan, all, *workload, database).into_iter().next();
+        if let Some(one) = plan.workloads.iter().find_map(starts) {
+            versions.push(one.database().version().await?);
+        }
+    }
+    versions.dedup();
+    if versions.is_empty() {
         return Err(format!("nothing contains `{}`", plan.filters.join("` or `")).into());
     }
-    Ok(results)
+    Ok(versions)
+}
+
+fn databases(all: &[Box<dyn Contestant>]) -> Vec<&str> {
+    let mut databases: Vec<_> = all.iter().map(|one| one.database().name()).collect();
+    databases.dedup();
+    databases
+}
+
+/// Who does this on that database, if it is asked for.
+fn starters<'a>(
+    plan: &Plan,
+    all: &'a [Box<dyn Contestant>],
+    workload: Workload,
+    database: &str,
+) -> Vec<&'a dyn Contestant> {
+    if !plan.wants(&format!("{} {database}", workload.name())) {
+        return Vec::new();
+    }
+    let takes = |one: &&dyn Contestant| {
+        one.database().name() == database && one.database().takes(workload) && one.takes(workload)
+    };
+    all.iter().map(AsRef::as_ref).filter(takes).collect()
 }
 
 fn rounds(plan: &Plan, workload: Workload, starters: &[&dyn Contestant]) -> Fallible<Vec<Results>> {

@@ -13,6 +13,8 @@ use crate::machine::Machine;
 use crate::targets::verdicts;
 use crate::workload::Measure;
 
+/// What stands for a figure that is not there.
+const NOTHING: &str = "–";
 const BAR_HEIGHT: usize = 24;
 const LABEL_WIDTH: usize = 250;
 const BAR_WIDTH_MAX: f64 = 360.0;
@@ -36,8 +38,15 @@ impl Report {
 
     /// The report as text: aligned, so that it reads well in a terminal too.
     pub(crate) fn markdown(&self) -> String {
-        let sections =
-            [self.header(), self.targets(), self.rates(), self.delays(), self.upkeep(), self.promises()];
+        let sections = [
+            self.header(),
+            self.targets(),
+            self.rates(),
+            self.claims(),
+            self.delays(),
+            self.upkeep(),
+            self.promises(),
+        ];
         sections.into_iter().filter(|section| !section.is_empty()).collect::<Vec<_>>().join("\n")
     }
 
@@ -70,7 +79,15 @@ impl Report {
     fn rates(&self) -> String {
         let titles =
             ["workload", "database", "contestant", "jobs/s", "least–most", "of bare", "of 1 producer"];
-        let costs = ["CPU ms/1,000", "commits/job", "KiB written/job", "peak MiB"];
+        let costs = [
+            "CPU ms/1,000",
+            "server CPU",
+            "commits/job",
+            "KiB written/job",
+            "log bytes/job",
+            "dead rows/job",
+            "peak MiB",
+        ];
         let rows = self.having(Measure::Rate).map(|results| {
             let rate = results.rate();
             let mut row = first_columns(results);
@@ -80,13 +97,30 @@ impl Report {
                 optional(ratio(&self.results, results), 2),
                 optional(results.of_one_producer(&self.results), 2),
                 number(results.cpu_per_thousand(), 1),
+                optional(results.server_cpu_per_thousand(), 1),
                 optional(results.commits_per_job(), 4),
                 optional(results.written_per_job(), 2),
+                optional(results.logged_per_job(), 0),
+                optional(results.dead_per_job(), 2),
                 optional(results.peak_rss(), 1),
             ]);
             row
         });
         table("Jobs per second", &[&titles[..], &costs[..]].concat(), rows.collect())
+    }
+
+    fn claims(&self) -> String {
+        let titles = ["workload", "database", "contestant", "p50 µs", "p99 µs", "p99 of an empty table's"];
+        let rows = self.having(Measure::Claim).map(|results| {
+            let mut row = first_columns(results);
+            row.extend([
+                number(results.delay(0.5), 0),
+                number(results.delay(0.99), 0),
+                optional(results.of_empty(&self.results), 2),
+            ]);
+            row
+        });
+        table("A claim of a hundred jobs beside so many", &titles, rows.collect())
     }
 
     fn delays(&self) -> String {
@@ -106,11 +140,13 @@ impl Report {
     }
 
     fn upkeep(&self) -> String {
-        let titles = ["workload", "database", "contestant", "CPU ms/min", "commits/min", "peak MiB"];
+        let titles =
+            ["workload", "database", "contestant", "CPU ms/min", "server CPU", "commits/min", "peak MiB"];
         let rows = self.having(Measure::Upkeep).map(|results| {
             let mut row = first_columns(results);
             row.extend([
                 number(results.cpu_per_minute(), 0),
+                optional(results.server_cpu_per_minute(), 0),
                 optional(results.commits_per_minute(), 1),
                 optional(results.peak_rss(), 1),
             ]);
@@ -173,6 +209,7 @@ fn table(title: &str, titles: &[&str], rows: Vec<Vec<String>>) -> String {
         return String::new();
     }
     let titles: Vec<_> = titles.iter().map(|title| (*title).to_owned()).collect();
+    let (titles, rows) = without_empty_columns(titles, rows);
     let width = |column: usize| {
         let cells = rows.iter().chain([&titles]).filter_map(|row| row.get(column));
         cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
@@ -189,8 +226,18 @@ fn table(title: &str, titles: &[&str], rows: Vec<Vec<String>>) -> String {
     text
 }
 
+/// Without the columns that say nothing of anybody.
+fn without_empty_columns(titles: Vec<String>, rows: Vec<Vec<String>>) -> (Vec<String>, Vec<Vec<String>>) {
+    let says = |column: usize| rows.iter().any(|row| row[column] != NOTHING);
+    let says: Vec<_> = (0..titles.len()).map(says).collect();
+    let keep = |row: Vec<String>| {
+        row.into_iter().zip(&says).filter(|(_, says)| **says).map(|(cell, _)| cell).collect()
+    };
+    (keep(titles), rows.into_iter().map(keep).collect())
+}
+
 fn optional(figure: Option<f64>, digits: usize) -> String {
-    figure.map_or_else(|| "–".into(), |figure| number(figure, digits))
+    figure.map_or_else(|| NOTHING.into(), |figure| number(figure, digits))
 }
 
 /// With thousands set apart.
@@ -223,5 +270,7 @@ mod tests {
         let text = table("T", &["a", "b"], vec![vec!["wide".into(), "µ".into()]]);
         assert_eq!(text, "## T\n\n| a    | b |\n| ---- | - |\n| wide | µ |\n");
         assert_eq!(table("T", &["a"], Vec::new()), "");
+        let text = table("T", &["a", "b"], vec![vec!["–".into(), "1".into()], vec!["–".into(), "–".into()]]);
+        assert_eq!(text, "## T\n\n| b |\n| - |\n| 1 |\n| – |\n", "a column without a figure is left out");
     }
 }

@@ -11,12 +11,16 @@ pub(crate) enum Workload {
     Enqueue { producers: u32, jobs: u32 },
     /// One producer stores jobs in batches and waits for each batch.
     Bulk { batch: u32, jobs: u32 },
-    /// A server works a backlog that was stored before.
-    Drain { slots: u32, jobs: u32 },
+    /// Servers, mostly one, with so many slots each work a backlog that was stored before.
+    Drain { servers: u32, slots: u32, jobs: u32 },
+    /// As `Drain`, while a transaction that began before it sees the database as it was then.
+    Pinned { slots: u32, jobs: u32 },
     /// One producer stores batches while a server works them.
     Lifecycle { batch: u32, slots: u32, jobs: u32 },
     /// As `Drain`, and every tenth job fails its first attempt and is retried at once.
     Retries { slots: u32, jobs: u32 },
+    /// The round trip of a claim of a hundred jobs, while so many are ready beside them.
+    Claim { ready: u32, claims: u32 },
     /// From the call that stores a job to the first line of its handler; one job at a time.
     Latency { jobs: u32 },
     /// From the moment a delayed job is due to the first line of its handler.
@@ -30,27 +34,33 @@ pub(crate) enum Workload {
 }
 
 /// All of them, in the order of the report.
-pub(crate) fn all(quick: bool) -> Vec<Workload> {
+pub(crate) fn all(quick: bool, ready: u32) -> Vec<Workload> {
     // Large enough to outlast start-up by far; small enough that five rounds of all take some minutes.
     let size = |full: u32| if quick { full / 20 } else { full };
     let enqueue = |producers, jobs| Workload::Enqueue { producers, jobs: size(jobs) };
-    let drain = |slots, jobs| Workload::Drain { slots, jobs: size(jobs) };
+    let drain = |servers, slots, jobs| Workload::Drain { servers, slots, jobs: size(jobs) };
+    let claim = |ready| Workload::Claim { ready, claims: size(400) };
     vec![
         enqueue(1, 5_000),
         enqueue(16, 16_000),
         enqueue(64, 32_000),
         Workload::Bulk { batch: 1_000, jobs: size(100_000) },
-        drain(1, 10_000),
-        drain(16, 40_000),
-        drain(64, 100_000),
-        drain(256, 100_000),
+        drain(1, 1, 10_000),
+        drain(1, 16, 40_000),
+        drain(1, 64, 100_000),
+        drain(1, 256, 100_000),
+        drain(2, 256, 100_000),
+        drain(4, 256, 100_000),
+        Workload::Pinned { slots: 256, jobs: size(100_000) },
         Workload::Lifecycle { batch: 1_000, slots: 256, jobs: size(100_000) },
         Workload::Retries { slots: 256, jobs: size(50_000) },
+        claim(0),
+        claim(size(ready)),
         Workload::Latency { jobs: size(500) },
         Workload::Scheduled { jobs: size(200) },
         Workload::Slots { jobs: size(200) },
         Workload::Retry { jobs: size(200) },
-        Workload::Idle { seconds: if quick { 2 } else { 10 } },
+        Workload::Idle { seconds: if quick { 2 } else { 30 } },
     ]
 }
 
@@ -60,9 +70,12 @@ impl Workload {
         match self {
             Self::Enqueue { producers, .. } => format!("enqueue/{producers}"),
             Self::Bulk { batch, .. } => format!("bulk/{batch}"),
-            Self::Drain { slots, .. } => format!("drain/{slots}"),
+            Self::Drain { servers: 1, slots, .. } => format!("drain/{slots}"),
+            Self::Drain { servers, .. } => format!("servers/{servers}"),
+            Self::Pinned { slots, .. } => format!("pinned/{slots}"),
             Self::Lifecycle { slots, .. } => format!("lifecycle/{slots}"),
             Self::Retries { slots, .. } => format!("retries/{slots}"),
+            Self::Claim { ready, .. } => format!("claim/{ready}"),
             Self::Latency { .. } => "latency".into(),
             Self::Scheduled { .. } => "scheduled".into(),
             Self::Slots { .. } => "slots".into(),
@@ -71,18 +84,20 @@ impl Workload {
         }
     }
 
-    /// How many jobs it is about; none for an idle server.
+    /// How many jobs, or claims, it is about; none for an idle server.
     pub(crate) const fn jobs(self) -> u32 {
         match self {
             Self::Enqueue { jobs, .. }
             | Self::Bulk { jobs, .. }
             | Self::Drain { jobs, .. }
+            | Self::Pinned { jobs, .. }
             | Self::Lifecycle { jobs, .. }
             | Self::Retries { jobs, .. }
             | Self::Latency { jobs }
             | Self::Scheduled { jobs }
             | Self::Slots { jobs }
             | Self::Retry { jobs } => jobs,
+            Self::Claim { claims, .. } => claims,
             Self::Idle { .. } => 0,
         }
     }
@@ -102,6 +117,7 @@ impl Workload {
             Self::Latency { .. } | Self::Scheduled { .. } | Self::Slots { .. } | Self::Retry { .. } => {
                 Measure::Delay
             }
+            Self::Claim { .. } => Measure::Claim,
             Self::Idle { .. } => Measure::Upkeep,
             _ => Measure::Rate,
         }
@@ -114,6 +130,9 @@ pub(crate) fn pause(number: u32) -> Duration {
     Duration::from_millis(3 + u64::from(number % 3) * 2)
 }
 
+/// How many jobs are claimed at once where the claim is what is measured.
+pub(crate) const CLAIM: u32 = 100;
+
 /// What is measured of a workload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Measure {
@@ -121,6 +140,8 @@ pub(crate) enum Measure {
     Rate,
     /// How long a job waits.
     Delay,
+    /// How long a claim takes.
+    Claim,
     /// What it costs to be there.
     Upkeep,
 }

@@ -17,7 +17,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   check   format, clippy, docs, the rules of this code base, how many crates a user builds, cargo-deny where it is installed
   test    every test and every example in the documentation, on every database
   sim     the simulator, optimized: [--seeds N] [--seed S] [--profile P] [--days D]; --seed shows the trace
-  bench   Portfire beside the bare statements of the same work: [filter…] [--quick] [--runs N]
+  bench   Portfire beside the bare statements of the same work: [filter…] [--quick] [--runs N] [--ready N]
   scale   every page on a database of a million jobs beside an empty one: [--jobs N] [sqlite] [postgres]
   db      a database to work with: db postgres|mariadb|mysql [up|down|url]; `mortal` serves one to be killed
   browser the Chromium that the tests of the dashboard run in
@@ -31,9 +31,9 @@ fn main() -> ExitCode {
         "db" => db::command(&root(), &arguments[1..]),
         "browser" => browser::command(&root()),
         "screenshots" => screenshots(),
-        "bench" => optimized("benchmark", &["-p", "bench"]),
+        "bench" => bench(&arguments[1..]),
         "scale" => scale(),
-        "sim" => optimized("simulator", &["-p", "portfire-testkit", "--bin", "sim"]),
+        "sim" => optimized("simulator", &["-p", "portfire-testkit", "--bin", "sim"], Vec::new()),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
@@ -76,20 +76,22 @@ fn screenshots() -> Result<(), String> {
 /// What pages cost when there are many jobs, on every database.
 fn scale() -> Result<(), String> {
     let databases = db::Databases::start(&root())?;
-    let mut command = optimized_command(&["-p", "portfire-dashboard", "--example", "scale"]);
-    run("scale", command.envs(databases.variables()))
+    let program = ["-p", "portfire-dashboard", "--example", "scale"];
+    optimized("scale", &program, databases.variables().collect())
+}
+
+/// The measuring stick, with a server of each database that its filters ask for.
+fn bench(arguments: &[String]) -> Result<(), String> {
+    let servers = db::Measured::start(&root(), arguments)?;
+    optimized("benchmark", &["-p", "bench"], servers.variables().collect())
 }
 
 /// An optimized program of the workspace; whatever follows on the command line is for it.
-fn optimized(step: &str, program: &[&str]) -> Result<(), String> {
-    run(step, &mut optimized_command(program))
-}
-
-fn optimized_command(program: &[&str]) -> Command {
+fn optimized(step: &str, program: &[&str], variables: Vec<(String, String)>) -> Result<(), String> {
     let rest: Vec<_> = std::env::args().skip(2).collect();
     let command = ["run", "--quiet", "--release"].into_iter().chain(program.iter().copied()).chain(["--"]);
     let arguments: Vec<_> = command.chain(rest.iter().map(String::as_str)).collect();
-    cargo_command(&arguments)
+    run(step, cargo_command(&arguments).envs(variables))
 }
 
 fn tidy() -> Result<(), String> {

@@ -3,7 +3,6 @@
 //! A drained backlog is done when the server has stopped: every outcome is then written.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -14,9 +13,10 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
+use super::claims;
 use super::payload::Mail;
-use super::sqlite_file::{Flushing, commits};
-use crate::contestant::{Contestant, Doing, Fallible};
+use crate::contestant::{Contestant, Doing, Fallible, Place};
+use crate::database::Database;
 use crate::meter::Meter;
 use crate::stopwatch;
 use crate::workload::{Workload, pause};
@@ -31,45 +31,53 @@ const SLOTS_EACH: u32 = 10;
 /// The delay that a failed attempt asks for.
 const RETRY_AFTER: Duration = Duration::from_millis(250);
 
-/// Portfire on a SQLite file.
+/// Portfire on a database.
 #[derive(Debug)]
-pub(crate) struct Portfire {
-    pub(crate) flushing: Flushing,
+pub(crate) struct Portfire<D> {
+    pub(crate) database: D,
 }
 
-impl Contestant for Portfire {
+impl<D: Database> Contestant for Portfire<D> {
     fn name(&self) -> String {
         "portfire".into()
     }
 
-    fn database(&self) -> &'static str {
-        self.flushing.database()
+    fn database(&self) -> &dyn Database {
+        &self.database
     }
 
-    fn promises(&self) -> &'static str {
-        match self.flushing {
-            Flushing::Full => "durable enqueue and outcome, fenced claims, history kept, rescue running",
-            Flushing::Normal => "as full, but a power cut may take the last moments",
-        }
+    fn promises(&self) -> String {
+        format!("fenced claims, history kept, rescue running; {}", self.database.promise())
     }
 
     fn takes(&self, _: Workload) -> bool {
         true
     }
 
-    fn run<'a>(&'a self, workload: Workload, dir: &'a Path, meter: &'a mut Meter) -> Doing<'a> {
+    fn run<'a>(&'a self, workload: Workload, place: Place<'a>, meter: &'a mut Meter) -> Doing<'a> {
         Box::pin(async move {
-            let file = super::sqlite_file::path(dir);
-            let url = format!("sqlite://{}?synchronous={}", file.display(), self.flushing.word());
-            let course = Course { jobs: Jobs::connect(&url).await?, dir };
+            let course = Course { jobs: Jobs::connect(&place.ground.url()).await?, place };
             match workload {
                 Workload::Enqueue { producers, jobs } => course.enqueue(producers, jobs, meter).await,
                 Workload::Bulk { batch, jobs } => course.bulk(batch, jobs, meter).await,
-                Workload::Drain { slots, jobs } => course.drain::<Mail>(slots, jobs, meter).await,
+                Workload::Drain { servers, slots, jobs } => {
+                    course.stored::<Mail>(jobs).await?.drain::<Mail>(servers, slots, jobs, meter).await
+                }
+                Workload::Pinned { slots, jobs } => {
+                    let course = course.stored::<Mail>(jobs).await?;
+                    let _pin = place.ground.pin().await?;
+                    course.drain::<Mail>(1, slots, jobs, meter).await
+                }
                 Workload::Lifecycle { batch, slots, jobs } => {
                     course.lifecycle(batch, slots, jobs, meter).await
                 }
-                Workload::Retries { slots, jobs } => course.drain::<Flaky>(slots, jobs, meter).await,
+                Workload::Retries { slots, jobs } => {
+                    course.stored::<Flaky>(jobs).await?.drain::<Flaky>(1, slots, jobs, meter).await
+                }
+                Workload::Claim { ready, claims } => {
+                    let course = course.stored::<Mail>(ready).await?;
+                    claims::claim(&course.jobs, place.ground, ready, claims, meter).await
+                }
                 Workload::Latency { jobs } => course.latency(jobs, meter).await,
                 Workload::Scheduled { jobs } => course.scheduled(jobs, meter).await,
                 Workload::Slots { jobs } => course.slots(jobs, meter).await,
@@ -83,13 +91,25 @@ impl Contestant for Portfire {
 /// An open database.
 struct Course<'a> {
     jobs: Jobs,
-    dir: &'a Path,
+    place: Place<'a>,
 }
 
 impl Course<'_> {
+    /// The same with a backlog. Where connections are counted late, those that stored it are gone.
+    async fn stored<J: Job + From<Mail>>(self, jobs: u32) -> Fallible<Self> {
+        self.store::<J>(PRELOAD, jobs).await?;
+        let Self { jobs, place } = self;
+        if place.ground.lag().is_zero() {
+            return Ok(Self { jobs, place });
+        }
+        drop(jobs);
+        place.ground.alone().await?;
+        Ok(Self { jobs: Jobs::connect(&place.ground.url()).await?, place })
+    }
+
     async fn enqueue(&self, producers: u32, jobs: u32, meter: &mut Meter) -> Fallible<()> {
         let mut tasks = JoinSet::new();
-        meter.start(commits(self.dir));
+        meter.start(self.place.ground).await?;
         for producer in 0..producers {
             let client = self.jobs.clone();
             tasks.spawn(async move {
@@ -102,40 +122,45 @@ impl Course<'_> {
         while let Some(done) = tasks.join_next().await {
             done??;
         }
-        meter.stop(commits(self.dir));
-        Ok(())
+        meter.stop(self.place.ground).await
     }
 
     async fn bulk(&self, batch: u32, jobs: u32, meter: &mut Meter) -> Fallible<()> {
-        meter.start(commits(self.dir));
+        meter.start(self.place.ground).await?;
         self.store::<Mail>(batch, jobs).await?;
-        meter.stop(commits(self.dir));
-        Ok(())
+        meter.stop(self.place.ground).await
     }
 
-    async fn drain<J: Job + From<Mail>>(&self, slots: u32, jobs: u32, meter: &mut Meter) -> Fallible<()> {
-        self.store::<J>(PRELOAD, jobs).await?;
-        meter.start(commits(self.dir));
-        let server = self.serve::<J>(slots).await?;
+    /// Works what was stored. Of several servers each has a client of its own, as if they were processes.
+    async fn drain<J: Job>(&self, servers: u32, slots: u32, jobs: u32, meter: &mut Meter) -> Fallible<()> {
+        let mut clients = vec![self.jobs.clone()];
+        for _ in 1..servers {
+            clients.push(Jobs::connect(&self.place.ground.url()).await?);
+        }
+        meter.start(self.place.ground).await?;
+        let mut running = Vec::new();
+        for client in &clients {
+            running.push(Server::new(client).job::<J>().slots(slots).start().await?);
+        }
         ARRIVED.wait(jobs).await;
-        server.stop().await?;
-        meter.stop(commits(self.dir));
-        Ok(())
+        for server in running {
+            server.stop().await?;
+        }
+        meter.stop(self.place.ground).await
     }
 
     async fn lifecycle(&self, batch: u32, slots: u32, jobs: u32, meter: &mut Meter) -> Fallible<()> {
-        meter.start(commits(self.dir));
+        meter.start(self.place.ground).await?;
         let server = self.serve::<Mail>(slots).await?;
         self.store::<Mail>(batch, jobs).await?;
         ARRIVED.wait(jobs).await;
         server.stop().await?;
-        meter.stop(commits(self.dir));
-        Ok(())
+        meter.stop(self.place.ground).await
     }
 
     async fn latency(&self, jobs: u32, meter: &mut Meter) -> Fallible<()> {
         let server = self.serve::<Ping>(1).await?;
-        meter.start(commits(self.dir));
+        meter.start(self.place.ground).await?;
         for number in 1..=jobs {
             stopwatch::idle(pause(number)).await;
             let sent = stopwatch::now();
@@ -144,17 +169,17 @@ impl Course<'_> {
             let started = *STARTED.lock().unwrap_or_else(PoisonError::into_inner);
             meter.waited(started.ok_or("no job has started")?.saturating_duration_since(sent));
         }
-        meter.stop(commits(self.dir));
+        meter.stop(self.place.ground).await?;
         Ok(server.stop().await?)
     }
 
     async fn scheduled(&self, jobs: u32, meter: &mut Meter) -> Fallible<()> {
         let server = self.serve::<Appointment>(8).await?;
-        meter.start(commits(self.dir));
+        meter.start(self.place.ground).await?;
         let first = stopwatch::wall() + DUE_FIRST;
         let due = |number| Appointment { due: first + DUE_EVERY * number };
         self.jobs.enqueue_many((0..jobs).map(due).map(|job| job.call().at(job.due))).await?;
-        self.gather(jobs, meter).await;
+        self.gather(jobs, meter).await?;
         Ok(server.stop().await?)
     }
 
@@ -164,36 +189,37 @@ impl Course<'_> {
             self.jobs.recurring(format!("tick-{number}"), "* * * * * *").upsert(Tick.call()).await?;
         }
         let server = self.serve::<Tick>(64).await?;
-        meter.start(commits(self.dir));
-        self.gather(jobs, meter).await;
+        meter.start(self.place.ground).await?;
+        self.gather(jobs, meter).await?;
         Ok(server.stop().await?)
     }
 
     async fn retry(&self, jobs: u32, meter: &mut Meter) -> Fallible<()> {
         let server = self.serve::<Second>(8).await?;
-        meter.start(commits(self.dir));
+        meter.start(self.place.ground).await?;
         for number in 1..=jobs {
             stopwatch::idle(pause(number)).await;
             Second.call().enqueue(&self.jobs).await?;
         }
-        self.gather(jobs, meter).await;
+        self.gather(jobs, meter).await?;
         Ok(server.stop().await?)
     }
 
     /// Waits for so many jobs that say how late they are.
-    async fn gather(&self, jobs: u32, meter: &mut Meter) {
+    async fn gather(&self, jobs: u32, meter: &mut Meter) -> Fallible<()> {
         ARRIVED.wait(jobs).await;
-        meter.stop(commits(self.dir));
+        meter.stop(self.place.ground).await?;
         LATE.lock().unwrap_or_else(PoisonError::into_inner).drain(..).for_each(|late| meter.waited(late));
+        Ok(())
     }
 
     async fn idle(&self, seconds: u32, meter: &mut Meter) -> Fallible<()> {
         let server = self.serve::<Mail>(16).await?;
         // What a server does once at its start is no upkeep.
-        stopwatch::idle(Duration::from_secs(1)).await;
-        meter.start(commits(self.dir));
+        stopwatch::idle(self.place.ground.lag().max(Duration::from_secs(1))).await;
+        meter.start(self.place.ground).await?;
         stopwatch::idle(Duration::from_secs(seconds.into())).await;
-        meter.stop(commits(self.dir));
+        meter.stop(self.place.ground).await?;
         Ok(server.stop().await?)
     }
 

@@ -8,6 +8,7 @@ fn bench(arguments: &[&str], out: &std::path::Path) -> std::process::Output {
         .args(arguments)
         .arg("--out")
         .arg(out)
+        .env_remove("PORTFIRE_BENCH_POSTGRES_URL")
         .output()
         .expect("the program starts")
 }
@@ -27,6 +28,34 @@ fn a_run_prints_and_writes_rates_and_their_ratio_to_the_bare_statements() {
     assert!(fs::read_to_string(dir.path().join("chart.svg")).unwrap().starts_with("<svg"));
     let left = fs::read_dir(dir.path()).unwrap().count();
     assert_eq!(left, 3, "the databases are removed");
+}
+
+#[test]
+fn a_server_is_measured_too_and_nothing_is_left_in_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let url = std::env::var("PORTFIRE_TEST_POSTGRES_URL").expect("`cargo xtask test` starts PostgreSQL");
+    let output = bench(&["drain/64 postgres", "--quick", "--postgres", &url], dir.path());
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for said in ["| drain/64 | postgres | portfire ", "| bare/1000 ", "PostgreSQL", "| server CPU "] {
+        assert!(text.contains(said), "{said} is missing in\n{text}");
+    }
+    let json: serde_json::Value =
+        serde_json::from_slice(&fs::read(dir.path().join("report.json")).unwrap()).unwrap();
+    for result in json["results"].as_array().unwrap() {
+        let counts = &result["samples"][0]["counts"];
+        for count in ["commits", "logged", "dead"] {
+            assert!(counts[count].as_u64() > Some(0), "{count} of {}", result["contestant"]);
+        }
+    }
+}
+
+#[test]
+fn a_server_that_is_not_given_is_an_error_that_says_how() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = bench(&["drain/64 postgres", "--quick"], dir.path());
+    assert!(!output.status.success());
+    assert!(String::from_utf8(output.stderr).unwrap().contains("PORTFIRE_BENCH_POSTGRES_URL"));
 }
 
 #[test]

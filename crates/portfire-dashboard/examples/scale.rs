@@ -50,7 +50,9 @@ async fn main() -> std::process::ExitCode {
     if wanted("postgres") {
         slow.extend(report("PostgreSQL", jobs, &postgres(jobs).await));
     }
-    slow.iter().for_each(|what| println!("{what} takes longer than {PATIENCE:?}"));
+    for what in &slow {
+        println!("{what} takes longer than {PATIENCE:?}");
+    }
     if slow.is_empty() { std::process::ExitCode::SUCCESS } else { std::process::ExitCode::FAILURE }
 }
 
@@ -149,7 +151,7 @@ async fn ask_all(storage: &Arc<dyn Storage>) -> Times {
             name,
             time(async || {
                 clock.advance(Duration::from_secs(60));
-                open(&router, &page).await
+                open(&router, &page).await;
             })
             .await,
         ));

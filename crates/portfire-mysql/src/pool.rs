@@ -242,7 +242,7 @@ impl Lanes {
     /// The same connections, from now on with this deadline and this limit for what only reads.
     pub(crate) fn limited(self, deadline: Duration, look_timeout: Option<Duration>) -> Self {
         let statements = Arc::new(self.statements.limited(look_timeout));
-        Self { deadline, statements, ..self }
+        Self { statements, deadline, ..self }
     }
 
     /// A connection to work with.

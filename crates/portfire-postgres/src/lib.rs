@@ -15,6 +15,7 @@
 
 mod act;
 mod error;
+mod gather;
 mod insert;
 mod list;
 mod look;

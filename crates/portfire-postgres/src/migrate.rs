@@ -19,6 +19,7 @@ const STEPS: &[&str] = &[
     include_str!("../migrations/0003_exchange.sql"),
     include_str!("../migrations/0004_steering.sql"),
     include_str!("../migrations/0005_statistics.sql"),
+    include_str!("../migrations/0006_enqueue.sql"),
 ];
 /// PostgreSQL 13 is the first with `gen_random_uuid` of its own.
 const SERVER_MIN: i64 = 130_000;

@@ -14,6 +14,7 @@ use portfire_core::{
 };
 
 use crate::PostgresOptions;
+use crate::gather::{Gathering, may_join};
 use crate::insert::{insert, is_one_statement};
 use crate::look::Look;
 use crate::options::DEADLINE;
@@ -46,6 +47,7 @@ pub struct PostgresStorage {
     options: PostgresOptions,
     work: Lanes,
     pulse: Lanes,
+    gathering: Gathering,
     bell: Bell,
     /// Last, so that what runs on it is let go first.
     _background: Background,
@@ -82,7 +84,7 @@ impl PostgresStorage {
             channel: options.tables.names().word(),
         };
         let bell = Bell::new(options.listen.then_some(listener));
-        Ok(Self { options, work, pulse, bell, _background: background })
+        Ok(Self { options, work, pulse, gathering: Gathering::default(), bell, _background: background })
     }
 
     /// The instant that counts instead of the database's, if a clock was handed in.
@@ -121,7 +123,7 @@ impl PostgresStorage {
             closing
         });
         let attempt =
-            || self.exchange_once(if asked.swap(true, Ordering::Relaxed) { &*closing } else { &request });
+            || self.exchange_once(if asked.swap(true, Ordering::Relaxed) { &closing } else { &request });
         self.work.retry(attempt).await
     }
 
@@ -249,7 +251,10 @@ impl PostgresStorage {
 
 impl Storage for PostgresStorage {
     fn insert(&self, jobs: Vec<NewJob>) -> Answer<'_, Vec<Inserted>> {
-        Box::pin(async move { self.work.retry(|| self.insert_once(&jobs)).await })
+        let store = move |jobs: Vec<NewJob>| async move { self.work.retry(|| self.insert_once(&jobs)).await };
+        Box::pin(async move {
+            if may_join(&jobs) { self.gathering.insert(jobs, store).await } else { store(jobs).await }
+        })
     }
 
     fn exchange(&self, request: Exchange) -> Answer<'_, Exchanged> {

@@ -315,7 +315,7 @@ mod tests {
         /// Asks, and judges what SQLite did for it.
         fn costs<T>(&self, what: &str, statements: usize, ask: impl FnOnce(&Tx<'_>) -> Result<T>) -> T {
             let trace = |on: Option<fn(TraceEvent<'_>)>| {
-                self.connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, on)
+                self.connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, on);
             };
             self.steps.store(0, Ordering::Relaxed);
             trace(Some(keep));

@@ -36,6 +36,15 @@ impl Engine {
         }
     }
 
+    /// Where the measuring stick looks for the address of a server.
+    pub(crate) const fn measured_variable(self) -> &'static str {
+        match self {
+            Self::Postgres => "PORTFIRE_BENCH_POSTGRES_URL",
+            Self::Mariadb => "PORTFIRE_BENCH_MARIADB_URL",
+            Self::Mysql => "PORTFIRE_BENCH_MYSQL_URL",
+        }
+    }
+
     /// The server's program.
     pub(crate) const fn server(self) -> &'static str {
         match self {

@@ -1,6 +1,7 @@
 //! A throwaway server: its own data folder, a free port of 127.0.0.1, gone with its command.
 //!
-//! 1. The data folder is made in the system's temporary folder, named after the command's process.
+//! 1. The data folder is made in the system's temporary folder, or where its disk is to be measured, named after
+//!    the command's process.
 //! 2. The server is started and has said that it is ready before its URL is given out.
 //! 3. Dropping the instance stops the server and removes the folder. If the command is killed, the system
 //!    interrupts the server (on Linux), and the next start sweeps what is left.
@@ -53,15 +54,16 @@ pub(crate) struct Instance {
 }
 
 impl Instance {
-    /// Makes and starts a server. Without `durable` it does not wait for the disk.
+    /// Makes and starts a server with its data in `place`. Without `durable` it does not wait for the disk.
     pub(crate) fn start(
         engine: Engine,
         programs: &Programs,
+        place: &Path,
         life: Life,
         durable: bool,
     ) -> Result<Self, String> {
-        sweep();
-        let folder = folder(engine, life);
+        sweep(place);
+        let folder = folder(place, engine, life);
         fs::create_dir_all(&folder).map_err(|e| format!("{} cannot be made: {e}", folder.display()))?;
         let server =
             Server { engine, programs, folder: &folder, dies_with_us: life.ends_with_us(), root: is_root() };
@@ -151,19 +153,19 @@ pub(crate) fn end_process(engine: Engine, pid_file: &Path) {
 
 /// The URL of the instance that was brought up to stay, if it runs.
 pub(crate) fn standing(engine: Engine) -> Option<String> {
-    let folder = folder(engine, Life::UntilDown);
+    let folder = folder(&std::env::temp_dir(), engine, Life::UntilDown);
     running_pid(&folder)?;
     fs::read_to_string(folder.join("url")).ok()
 }
 
 /// Ends the instance that was brought up to stay.
 pub(crate) fn take_down(engine: Engine) {
-    end(&folder(engine, Life::UntilDown));
+    end(&folder(&std::env::temp_dir(), engine, Life::UntilDown));
 }
 
-/// Ends what commands left behind that were killed.
-fn sweep() {
-    let entries = fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten();
+/// Ends what commands left behind there that were killed.
+fn sweep(place: &Path) {
+    let entries = fs::read_dir(place).into_iter().flatten().flatten();
     for folder in entries.map(|entry| entry.path()) {
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if let Some(owner) = owner(&name)
@@ -210,13 +212,13 @@ fn signal(signal: &str, pid: u32) {
     let _ = Command::new("kill").args(["-s", signal, &pid.to_string()]).stderr(Stdio::null()).status();
 }
 
-fn folder(engine: Engine, life: Life) -> PathBuf {
+fn folder(place: &Path, engine: Engine, life: Life) -> PathBuf {
     let owner = match life {
         Life::Command => std::process::id().to_string(),
         Life::Mortal => format!("mortal-{}", std::process::id()),
         Life::UntilDown => "up".to_owned(),
     };
-    std::env::temp_dir().join(format!("{FOLDER}{}-{owner}", engine.name()))
+    place.join(format!("{FOLDER}{}-{owner}", engine.name()))
 }
 
 fn url(engine: Engine, port: u16) -> String {

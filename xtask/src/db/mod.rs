@@ -7,6 +7,7 @@
 mod engine;
 pub(crate) mod find;
 mod instance;
+mod measured;
 mod mortal;
 mod server;
 
@@ -16,6 +17,7 @@ use crate::variable;
 pub(crate) use engine::Engine;
 use engine::Programs;
 use instance::{Instance, Life};
+pub(crate) use measured::Measured;
 use mortal::Mortal;
 
 /// The databases of one run of the tests. They end with it.
@@ -30,7 +32,9 @@ impl Databases {
     pub(crate) fn start(root: &Path) -> Result<Self, String> {
         let missing = Engine::ALL.into_iter().filter(|engine| given(*engine).is_none());
         let started = missing
-            .map(|engine| Ok((engine, start(engine, root, Life::Command, durable()?)?)))
+            .map(|engine| {
+                Ok((engine, start(engine, root, &std::env::temp_dir(), Life::Command, durable()?)?))
+            })
             .collect::<Result<_, String>>()?;
         let mortals = Engine::ALL.map(|engine| Mortal::start(engine, programs(engine, root)?));
         Ok(Self { started, mortals: mortals.into_iter().collect::<Result<_, _>>()? })
@@ -68,16 +72,17 @@ pub(crate) fn command(root: &Path, arguments: &[String]) -> Result<(), String> {
 fn up(engine: Engine, root: &Path) -> Result<(), String> {
     let url = match given(engine).or_else(|| instance::standing(engine)) {
         Some(url) => url,
-        None => start(engine, root, Life::UntilDown, durable()?)?.url().to_owned(),
+        None => start(engine, root, &std::env::temp_dir(), Life::UntilDown, durable()?)?.url().to_owned(),
     };
     println!("export {}='{url}'", engine.variable());
     Ok(())
 }
 
-fn start(engine: Engine, root: &Path, life: Life, durable: bool) -> Result<Instance, String> {
+/// Starts one that keeps its data in `place`.
+fn start(engine: Engine, root: &Path, place: &Path, life: Life, durable: bool) -> Result<Instance, String> {
     let programs = programs(engine, root)?;
     println!("==> {}: {}", engine.name(), programs.folder.display());
-    Instance::start(engine, &programs, life, durable)
+    Instance::start(engine, &programs, place, life, durable)
 }
 
 fn programs(engine: Engine, root: &Path) -> Result<Programs, String> {

@@ -24,7 +24,7 @@ pub(crate) struct Mortal {
 impl Mortal {
     /// Starts one. It always waits for the disk: what it acknowledged is what the tests look for.
     pub(crate) fn start(engine: Engine, programs: Programs) -> Result<Self, String> {
-        let instance = Instance::start(engine, &programs, Life::Mortal, true)?;
+        let instance = Instance::start(engine, &programs, &std::env::temp_dir(), Life::Mortal, true)?;
         let (url, pid_file) = (instance.url().to_owned(), instance.pid_file());
         let wanted = Arc::new(AtomicBool::new(true));
         let still_wanted = Arc::clone(&wanted);

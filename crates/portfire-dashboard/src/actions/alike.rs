@@ -21,9 +21,9 @@ use crate::page::{alike, see_other};
 use crate::refusal::{Refusal, Result};
 
 /// Most pages of jobs in one round: each takes some tens of milliseconds.
-const PAGES_MAX: usize = 3;
+const PAGES_MAX: u32 = 3;
 /// Most jobs in one round.
-pub(crate) const ROUND_MAX: u32 = PAGES_MAX as u32 * PAGE_MAX;
+pub(crate) const ROUND_MAX: u32 = PAGES_MAX * PAGE_MAX;
 
 /// What a round came to.
 #[derive(Debug)]
@@ -55,9 +55,11 @@ pub(crate) async fn round(ctx: &Ctx, steer: Steer) -> Result<Round> {
     check(ctx, steer)?;
     let fault = group(ctx.form.get("fault"))?;
     let bad = |name: &str| Refusal::BadRequest(ctx.text.cannot_be_read(name));
-    let until = match ctx.form.get("until") {
-        Some(at) => at.parse::<jiff::Timestamp>().map_err(|_| bad("until"))?.into(),
-        None => ctx.now(&*ctx.glance().await?),
+    let until = if let Some(at) = ctx.form.get("until") {
+        at.parse::<jiff::Timestamp>().map_err(|_| bad("until"))?.into()
+    } else {
+        let glance = ctx.glance().await?;
+        ctx.now(&glance)
     };
     let mut next = ctx.form.get("after").map(|after| after.parse().map_err(|_| bad("after"))).transpose()?;
     let filter = Filter { fault: Some(fault), until: Some(until), ..Filter::of(State::Failed) };

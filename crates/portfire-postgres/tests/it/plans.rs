@@ -119,10 +119,11 @@ async fn explain(client: &Client, sql: &str) -> String {
     rows.iter().map(|row| row.get::<_, String>(0)).collect::<Vec<_>>().join("\n")
 }
 
-/// The functions of an exchange, whose plans the database keeps.
+/// The functions of an exchange and of an enqueue, whose plans the database keeps.
 const FUNCTIONS: &str = concat!(
     include_str!("../../migrations/0003_exchange.sql"),
-    include_str!("../../migrations/0004_steering.sql")
+    include_str!("../../migrations/0004_steering.sql"),
+    include_str!("../../migrations/0006_enqueue.sql")
 );
 /// What stands for their parameters.
 const ARGUMENTS: &[(&str, &str)] = &[
@@ -160,6 +161,21 @@ const ARGUMENTS: &[(&str, &str)] = &[
     ("table_state", "ARRAY['failed']"),
     ("table_verdict", "ARRAY['satisfied']"),
     ("final_states", "ARRAY['failed']"),
+    ("these_ids", IDS),
+    ("these_owners", IDS),
+    ("these_kinds", "ARRAY['work']"),
+    ("these_queues", "ARRAY['default']"),
+    ("these_priorities", "ARRAY[0]"),
+    ("these_times", "NULL::bigint[]"),
+    ("these_args", "ARRAY['{}']"),
+    ("these_policies", "NULL::text[]"),
+    ("these_names", "NULL::text[]"),
+    ("these_tags", "NULL::text[]"),
+    ("these_keeps", "NULL::bigint[]"),
+    ("these_waits", "NULL::bigint[]"),
+    ("these_words", "ARRAY['tag']"),
+    ("these_schedules", "NULL::text[]"),
+    ("these_slots", "NULL::bigint[]"),
 ];
 
 /// The query inside a function, with values for its parameters; the longest names first, for some begin others.
@@ -221,5 +237,25 @@ async fn the_plans_that_are_kept_are_the_same_for_empty_and_for_big_tables() {
         let head = plan.split("CTE picked").nth(1).unwrap().split("CTE gone").next().unwrap();
         assert!(head.contains("Index Scan using portfire_ready_pkey"), "{plan}");
         assert!(!head.contains("Sort"), "the queues are read in order, not sorted\n{plan}");
+    }
+}
+
+/// A set may have thousands of jobs, and the plan that is kept expects a handful.
+#[tokio::test]
+async fn the_plan_of_an_enqueue_that_is_kept_has_no_loop_over_the_set() {
+    let schema = Schema::new();
+    schema.open().await;
+    let client = client(&schema).await;
+    let pins = FUNCTIONS.lines().find(|line| line.starts_with("SET enable_nestloop")).unwrap();
+    let pins = pins.trim_end_matches(" AS $$").replace(" SET ", "; SET ");
+    client.batch_execute("CREATE TEMP TABLE few AS SELECT id FROM portfire_job").await.unwrap();
+    client.batch_execute(&pins).await.unwrap();
+    for full in [false, true] {
+        if full {
+            fill(&client).await;
+        }
+        let plan = explain(&client, &query_of("insert")).await;
+        assert!(plan.contains("Hash Join") && !plan.contains("Nested Loop"), "full {full}\n{plan}");
+        assert!(scans(&plan).is_empty(), "full {full}\n{plan}");
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use portfire_core::storage::{
-    By, Cursor, Filter, PageRequest, Person, QueueOrder, Target, Via, Want, WantQueue,
+    AuditRequest, By, Cursor, Filter, PageRequest, Person, QueueOrder, Target, Via, Want, WantQueue,
 };
 use portfire_core::{Fault, NewJob, Outcome, Policy, State};
 
@@ -57,15 +57,15 @@ async fn found(bed: &Bed, filter: Filter) -> usize {
 pub async fn what_would_be_sql_is_text_wherever_it_stands(bed: Arc<Bed>) {
     let texts = texts();
     let policy = Policy { attempts_max: 1, ..Policy::default() };
-    let job = |text: &Box<str>| NewJob {
-        kind: text.clone(),
-        queue: text.clone(),
-        tags: vec![text.clone()],
-        unique: Some(text.clone()),
+    let job = |text: &str| NewJob {
+        kind: text.into(),
+        queue: text.into(),
+        tags: vec![text.into()],
+        unique: Some(text.into()),
         policy: policy.clone(),
         ..bed.job()
     };
-    bed.storage.insert(texts.iter().map(job).collect()).await.unwrap();
+    bed.storage.insert(texts.iter().map(|text| job(text)).collect()).await.unwrap();
     for text in &texts {
         let only = |filter| found(&bed, filter);
         let text = Some(text.clone());
@@ -106,7 +106,8 @@ pub async fn orders_to_what_would_be_sql_reach_only_what_is_named_so(bed: Arc<Be
     bed.storage.put_schedules(texts.iter().map(|text| schedule(text, "0 0 * * *")).collect()).await.unwrap();
     for text in texts.iter().step_by(5) {
         bed.storage.direct_queues(vec![text.clone()], QueueOrder::Pause, ann(text)).await.unwrap();
-        let entries = bed.storage.audit(Some(Target::Queue(text.clone())), Default::default()).await.unwrap();
+        let entries =
+            bed.storage.audit(Some(Target::Queue(text.clone())), AuditRequest::default()).await.unwrap();
         assert_eq!((entries.len(), entries[0].by.reason()), (1, Some(text.trim())), "{text:?}");
         assert_eq!(bed.storage.slots(text.clone(), None, 10).await.unwrap(), []);
         let known = bed.storage.get_schedules(vec![text.clone()]).await.unwrap();

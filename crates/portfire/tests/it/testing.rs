@@ -141,7 +141,7 @@ async fn a_failed_attempt_is_shown() {
 #[cfg(feature = "sqlite")]
 #[job(attempts = 1)]
 async fn completes(ctx: &JobContext, bytes: usize, fails: bool) -> Result<String, JobError> {
-    let mut anywhere = portfire::sqlite::rusqlite::Connection::open_in_memory()?;
+    let mut anywhere = rusqlite::Connection::open_in_memory()?;
     let output = "x".repeat(bytes);
     ctx.complete_in(&mut anywhere, &output).await?;
     if fails { Err(JobError::message("afterwards")) } else { Ok(output) }

@@ -66,7 +66,9 @@ impl World {
             self.tallies.join(counted);
             self.changed();
         } else {
-            added.iter().for_each(|id| drop(self.jobs.remove(id)));
+            for id in &added {
+                self.jobs.remove(id);
+            }
         }
         answers
     }

@@ -3,10 +3,10 @@
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
-use std::path::Path;
 
-use super::sqlite_file::Flushing;
-use crate::contestant::{Contestant, Doing};
+use super::Flushing;
+use crate::contestant::{Contestant, Doing, Place};
+use crate::database::Database;
 use crate::meter::Meter;
 use crate::stopwatch;
 use crate::workload::{Workload, pause};
@@ -25,25 +25,25 @@ impl Contestant for Disk {
         "fdatasync".into()
     }
 
-    fn database(&self) -> &'static str {
-        self.flushing.database()
+    fn database(&self) -> &dyn Database {
+        &self.flushing
     }
 
-    fn promises(&self) -> &'static str {
-        "one page of a file that has its size already is on the disk"
+    fn promises(&self) -> String {
+        "one page of a file that has its size already is on the disk".into()
     }
 
     fn takes(&self, workload: Workload) -> bool {
         matches!(workload, Workload::Latency { .. })
     }
 
-    fn run<'a>(&'a self, workload: Workload, dir: &'a Path, meter: &'a mut Meter) -> Doing<'a> {
+    fn run<'a>(&'a self, workload: Workload, place: Place<'a>, meter: &'a mut Meter) -> Doing<'a> {
         Box::pin(async move {
-            let mut file = File::create(dir.join("pages"))?;
+            let mut file = File::create(place.dir.join("pages"))?;
             (0..workload.jobs()).try_for_each(|_| file.write_all(&PAGE))?;
             file.sync_all()?;
             file.seek(SeekFrom::Start(0))?;
-            meter.start(None);
+            meter.start(place.ground).await?;
             for number in 0..workload.jobs() {
                 stopwatch::idle(pause(number)).await;
                 let start = stopwatch::now();
@@ -51,8 +51,7 @@ impl Contestant for Disk {
                 file.sync_data()?;
                 meter.waited(start.elapsed());
             }
-            meter.stop(None);
-            Ok(())
+            meter.stop(place.ground).await
         })
     }
 }

@@ -5,7 +5,6 @@
 //! names, no handler. It uses the tables and indexes that Portfire creates, and settles one batch and
 //! claims the next in one transaction.
 
-use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -13,12 +12,13 @@ use portfire_sqlite::SqliteStorage;
 use portfire_sqlite::rusqlite::config::DbConfig;
 use portfire_sqlite::rusqlite::{CachedStatement, Connection, params};
 
-use super::payload::Mail;
-use super::sqlite_file::{Flushing, commits, path};
-use crate::contestant::{Contestant, Doing, Fallible};
+use super::super::payload::Mail;
+use super::{Flushing, path};
+use crate::contestant::{Contestant, Doing, Fallible, Place};
+use crate::database::Database;
 use crate::meter::{Meter, micros};
 use crate::stopwatch;
-use crate::workload::{Workload, pause};
+use crate::workload::{CLAIM, Workload, pause};
 
 const JOB: &str = "INSERT INTO portfire_job \
     (id, kind, queue, priority, run_at, created_at, args, has_parents, attempts, crashes) \
@@ -53,20 +53,24 @@ impl Contestant for Bare {
         format!("bare/{}", self.batch)
     }
 
-    fn database(&self) -> &'static str {
-        self.flushing.database()
+    fn database(&self) -> &dyn Database {
+        &self.flushing
     }
 
-    fn promises(&self) -> &'static str {
-        self.flushing.promise()
+    fn promises(&self) -> String {
+        self.database().promise().into()
     }
 
     fn takes(&self, workload: Workload) -> bool {
         match workload {
-            Workload::Bulk { .. } | Workload::Drain { .. } | Workload::Lifecycle { .. } => true,
-            // Here a transaction holds one job, whatever the batch.
-            Workload::Enqueue { .. } | Workload::Latency { .. } => self.batch == workload.bare_batch(),
-            Workload::Retries { .. }
+            Workload::Bulk { .. } | Workload::Drain { servers: 1, .. } | Workload::Lifecycle { .. } => true,
+            // Here a transaction holds as many jobs, whatever the batch.
+            Workload::Enqueue { .. } | Workload::Latency { .. } | Workload::Claim { .. } => {
+                self.batch == workload.bare_batch()
+            }
+            Workload::Drain { .. }
+            | Workload::Pinned { .. }
+            | Workload::Retries { .. }
             | Workload::Scheduled { .. }
             | Workload::Slots { .. }
             | Workload::Retry { .. }
@@ -74,26 +78,25 @@ impl Contestant for Bare {
         }
     }
 
-    fn run<'a>(&'a self, workload: Workload, dir: &'a Path, meter: &'a mut Meter) -> Doing<'a> {
+    fn run<'a>(&'a self, workload: Workload, place: Place<'a>, meter: &'a mut Meter) -> Doing<'a> {
         Box::pin(async move {
             // The layout is Portfire's own.
-            drop(SqliteStorage::open(path(dir)).await?);
-            let connection = Connection::open(path(dir))?;
+            drop(SqliteStorage::open(path(place.dir)).await?);
+            let connection = Connection::open(path(place.dir))?;
             connection.pragma_update(None, "journal_mode", "wal")?;
             connection.pragma_update(None, "synchronous", self.flushing.word())?;
             // As Portfire: without it SQLite compiles `LIMIT ?1` anew for every batch.
             connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-            if let Workload::Drain { jobs, .. } = workload {
+            if let Workload::Drain { jobs, .. } | Workload::Claim { ready: jobs, .. } = workload {
                 Statements::new(&connection)?.store(PRELOAD, 0..jobs)?;
             }
             let connection = Mutex::new(connection);
-            meter.start(commits(dir));
+            meter.start(place.ground).await?;
             match workload {
                 Workload::Enqueue { producers, jobs } => enqueue(&connection, producers, jobs)?,
                 workload => alone(&connection, self.batch, workload, meter)?,
             }
-            meter.stop(commits(dir));
-            Ok(())
+            meter.stop(place.ground).await
         })
     }
 }
@@ -120,6 +123,7 @@ fn alone(connection: &Mutex<Connection>, batch: u32, workload: Workload, meter: 
         Workload::Bulk { jobs, .. } => statements.store(batch, 0..jobs),
         Workload::Drain { jobs, .. } => statements.drain(batch, jobs),
         Workload::Lifecycle { jobs, .. } => statements.live(batch, jobs),
+        Workload::Claim { ready, claims } => statements.pick(ready, claims, meter),
         Workload::Latency { jobs } => statements.ping(jobs, meter),
         _ => Err("the bare statements have no such work".into()),
     }
@@ -209,6 +213,19 @@ impl<'c> Statements<'c> {
             let sent = stopwatch::now();
             self.store(1, number..number + 1)?;
             self.transaction(|this| this.claim(1, &mut held))?;
+            meter.waited(sent.elapsed());
+            self.transaction(|this| this.settle(&mut held))?;
+        }
+        Ok(())
+    }
+
+    /// Stores a hundred jobs and claims the hundred that are first, beside so many.
+    fn pick(&mut self, ready: u32, claims: u32, meter: &mut Meter) -> Fallible<()> {
+        let mut held = Vec::new();
+        for start in (ready..).step_by(CLAIM as usize).take(claims as usize) {
+            self.store(CLAIM, start..start + CLAIM)?;
+            let sent = stopwatch::now();
+            self.transaction(|this| this.claim(CLAIM, &mut held))?;
             meter.waited(sent.elapsed());
             self.transaction(|this| this.settle(&mut held))?;
         }
