@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portfire::{Jobs, Outcome, ServerId, Storage, Token};
-use portfire_core::storage::{Beat, Exchange, Want, WantQueue};
+use portfire_core::storage::{Beat, Exchange, ServerInfo, Want, WantQueue};
 use portfire_core::{Dice, settle};
 
 use super::payload::Mail;
@@ -28,7 +28,7 @@ pub(super) async fn claim(
     meter: &mut Meter,
 ) -> Fallible<()> {
     let storage = jobs.storage();
-    storage.beat(Beat { server: SERVER, lease: LEASE, info: Default::default() }).await?;
+    storage.beat(Beat { server: SERVER, lease: LEASE, info: ServerInfo::default() }).await?;
     meter.start(ground).await?;
     for number in 0..claims {
         let first = ready + number * CLAIM;

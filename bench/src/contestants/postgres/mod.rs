@@ -63,7 +63,8 @@ impl Database for Postgres {
             let client = connect(&self.config(None)?).await?;
             let mut said = format!("PostgreSQL {}", text(&client, "SHOW server_version").await?);
             for setting in SETTINGS {
-                said += &format!(", {setting} {}", text(&client, &format!("SHOW {setting}")).await?);
+                let value = text(&client, &format!("SHOW {setting}")).await?;
+                said.extend([", ", setting, " ", &value]);
             }
             Ok(said)
         })

@@ -35,6 +35,7 @@ trait Application: Send + Sync + 'static {
 type App = Arc<dyn Application>;
 
 /// What is done in a transaction besides writing.
+#[expect(clippy::large_enum_variant, reason = "one at a time, and taken apart at once")]
 enum Work<'a> {
     Enqueue(Call<plain>),
     /// Ends the job with this output.
