@@ -26,13 +26,14 @@ use portfire_core::{NewJob, Result, Settlement};
 /// |---|---|---|
 /// | rusqlite | `sqlite` | `Transaction`; `Connection` in which one is open |
 /// | tokio-postgres | `postgres` | `Transaction`; `Client` in which one is open |
-/// | sqlx 0.9 | `sqlx-sqlite`, `sqlx-postgres` | `Transaction`; a connection in which one is open |
+/// | mysql_async | `mysql` | `Transaction`; `Conn` in which one is open |
+/// | sqlx 0.9 | `sqlx-sqlite`, `sqlx-postgres`, `sqlx-mysql` | `Transaction`; a connection in which one is open |
 /// | sea-orm 2 | `sea-orm-sqlite`, `sea-orm-postgres` | `DatabaseTransaction` |
 /// | diesel 2 | `diesel-sqlite`, `diesel-postgres` | `sqlite::diesel(&mut connection)`, `postgres::diesel(&mut connection)` |
 /// | diesel-async | `diesel-async-sqlite`, `diesel-async-postgres` | `sqlite::diesel_async(&mut connection)`, `postgres::diesel_async(&mut connection)` |
 ///
 /// Tables with names of their own are named: `sqlite::prefixed("shop_", &mut transaction)`,
-/// `postgres::in_tables(&tables, &mut transaction)`; with diesel `.prefix("shop_")`, `.tables(&tables)`.
+/// `postgres::in_tables(&tables, &mut transaction)`, `mysql::in_tables(&tables, &mut transaction)`; with diesel `.prefix("shop_")`, `.tables(&tables)`.
 ///
 #[cfg_attr(feature = "sqlite", doc = "```")]
 #[cfg_attr(not(feature = "sqlite"), doc = "```ignore")]

@@ -78,7 +78,7 @@ impl Drop for Database {
     }
 }
 
-async fn connect(url: &str) -> Conn {
+pub(crate) async fn connect(url: &str) -> Conn {
     Conn::new(Opts::from_url(url).unwrap()).await.unwrap()
 }
 

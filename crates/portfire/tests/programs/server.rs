@@ -81,9 +81,13 @@ async fn pay(
 ) -> Result<u32, JobError> {
     let payment = Payment { ctx, ledger, number, held_at: &held_at };
     payment.step("begun").await?;
-    let paid = match shop.0.strip_prefix("sqlite://") {
-        Some(path) => payment.on_sqlite(path).await,
-        None => payment.on_postgres(&shop.0).await,
+    let paid = match shop.0.split_once("://") {
+        Some(("sqlite", path)) => payment.on_sqlite(path).await,
+        #[cfg(feature = "postgres")]
+        Some(("postgres", _)) => payment.on_postgres(&shop.0).await,
+        #[cfg(feature = "mysql")]
+        Some(("mysql", _)) => payment.on_mysql(&shop.0).await,
+        _ => return Err(JobError::message(format!("this program cannot pay at {}", shop.0))),
     };
     if paid.as_ref().is_err_and(JobError::is_lost) {
         println!("pay {number} is lost");
@@ -144,9 +148,15 @@ impl Payment<'_> {
         Ok(transaction.commit().await?)
     }
 
-    #[cfg(not(feature = "postgres"))]
-    async fn on_postgres(&self, url: &str) -> Result<(), JobError> {
-        Err(JobError::message(format!("this program cannot pay at {url}")))
+    #[cfg(feature = "mysql")]
+    async fn on_mysql(&self, url: &str) -> Result<(), JobError> {
+        use portfire::mysql::mysql_async::prelude::Queryable;
+        use portfire::mysql::mysql_async::{Conn, TxOpts};
+        let mut shop = Conn::from_url(url).await?;
+        let mut transaction = shop.start_transaction(TxOpts::default()).await?;
+        transaction.query_drop(self.insert()).await?;
+        self.complete(&mut transaction).await?;
+        Ok(transaction.commit().await?)
     }
 }
 

@@ -8,6 +8,9 @@ use std::path::Path;
 use std::path::PathBuf;
 
 #[cfg(feature = "mysql")]
+use portfire::mysql::mysql_async::prelude::Queryable;
+
+#[cfg(feature = "mysql")]
 pub(super) use crate::mysql::Engine;
 
 /// A database of a test's own, by its URL; it goes with the test.
@@ -63,27 +66,31 @@ impl Database {
 
     /// Runs SQL of the application beside the jobs.
     pub(super) async fn execute(&self, sql: &str) {
-        match self.url.strip_prefix("sqlite://") {
-            Some(path) => rusqlite::Connection::open(path).unwrap().execute_batch(sql).unwrap(),
+        match self.url.split_once("://").unwrap() {
+            ("sqlite", path) => rusqlite::Connection::open(path).unwrap().execute_batch(sql).unwrap(),
             #[cfg(feature = "postgres")]
-            None => self.client().await.batch_execute(sql).await.unwrap(),
-            #[cfg(not(feature = "postgres"))]
-            None => unreachable!("SQLite is the only one"),
+            ("postgres", _) => self.client().await.batch_execute(sql).await.unwrap(),
+            #[cfg(feature = "mysql")]
+            ("mysql", _) => crate::mysql::connect(&self.url).await.query_drop(sql).await.unwrap(),
+            (scheme, _) => unreachable!("{scheme} is none of ours"),
         }
     }
 
     /// The numbers that a query of the application finds: the first and the last of a row without gaps.
     pub(super) async fn numbers(&self, sql: &str) -> std::ops::RangeInclusive<u32> {
-        let all: Vec<i32> = match self.url.strip_prefix("sqlite://") {
-            Some(path) => {
+        let all: Vec<i32> = match self.url.split_once("://").unwrap() {
+            ("sqlite", path) => {
                 let connection = rusqlite::Connection::open(path).unwrap();
                 let mut query = connection.prepare(sql).unwrap();
                 query.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
             }
             #[cfg(feature = "postgres")]
-            None => self.client().await.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect(),
-            #[cfg(not(feature = "postgres"))]
-            None => unreachable!("SQLite is the only one"),
+            ("postgres", _) => {
+                self.client().await.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+            }
+            #[cfg(feature = "mysql")]
+            ("mysql", _) => crate::mysql::connect(&self.url).await.query(sql).await.unwrap(),
+            (scheme, _) => unreachable!("{scheme} is none of ours"),
         };
         let all: Vec<u32> = all.into_iter().map(|number| number.try_into().unwrap()).collect();
         let range = all[0]..=*all.last().unwrap();

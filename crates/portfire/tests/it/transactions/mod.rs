@@ -1,6 +1,8 @@
 //! The application's own transactions: one set of cases, which every driver passes. Each driver's file says how
 //! it begins and ends a transaction, and how it writes a row.
 
+#[cfg(feature = "mysql")]
+mod on_mysql;
 #[cfg(feature = "postgres")]
 mod on_postgres;
 mod on_sqlite;
