@@ -62,10 +62,6 @@ fn target(all: &[Results], one: &Results) -> Option<(&'static str, Wanted, f64)>
 fn on_a_file(all: &[Results], one: &Results) -> Option<(&'static str, Wanted, f64)> {
     let of_bare = |least| Some(("of bare", Wanted::AtLeast(least), ratio(all, one)?));
     match one.workload {
-        // Where a commit does not wait for the disk, producers share no flush, and the faster one of them alone
-        // is, the worse they look beside it: 6.8 thousand a second and 5.8 times that on one day, 12 thousand and
-        // 4.4 times on another. What sharing a commit saves is seen beside those who do not.
-        Workload::Enqueue { producers: 16, .. } if one.database == "sqlite/normal" => of_bare(2.5),
         Workload::Enqueue { producers: 16, .. } => {
             Some(("times one producer", Wanted::AtLeast(6.0), one.of_one_producer(all)?))
         }
