@@ -308,8 +308,9 @@ impl JobContext {
     /// - The answer to the commit is lost: return the error. If it was committed, the job has succeeded.
     ///
     /// The transaction must be in the database of the jobs. On PostgreSQL its isolation must be READ COMMITTED;
-    /// rows of the job and of those that wait for it are held until it ends. On SQLite the whole file is, from
-    /// the first write on. Drivers that block, as rusqlite does, are used in [`blocking`](Self::blocking), as
+    /// rows of the job and of those that wait for it are held until it ends. On MySQL and MariaDB any isolation
+    /// will do, and READ COMMITTED holds the fewest rows. On SQLite the whole file is held, from the first write
+    /// on. Drivers that block, as rusqlite does, are used in [`blocking`](Self::blocking), as
     /// above. In an in-process queue and in [tests](crate::testing) no database knows of the job; there only
     /// the output is checked, and the job ends with what the handler returns.
     ///
