@@ -148,23 +148,53 @@ impl Row {
     }
 }
 
-/// A row of `claim` or `claim_repeat` as a claimed job, without its parents.
-pub(crate) fn claimed(mut row: Row, token: Token) -> Result<Claimed> {
-    Ok(Claimed {
-        facts: Facts {
-            lease: Lease { job: row.id(3)?, token },
-            attempt: row.small::<u16>(9)?.saturating_add(1),
-            kind: row.take_text(4)?,
-            crashes: row.small(10)?,
-            policy: Policy::from_json(row.opt_text(6)?)?,
-        },
-        queue: row.take_text(0)?,
-        args: Json::trusted(row.take_text(5)?),
-        tags: tags(row.opt_text(7)?)?,
-        created_at: row.time(8)?,
-        parents: Vec::new(),
-        slot: slot(&row, 12)?,
-    })
+/// A job that a claim takes, and by which key it stood in its queue.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) priority: i64,
+    pub(crate) run_at: i64,
+    pub(crate) has_parents: bool,
+    /// Without its parents.
+    pub(crate) job: Claimed,
+}
+
+impl Taken {
+    /// A row of `claim` or `claim_repeat`, read where it is: a claim reads one for every job.
+    pub(crate) fn read(row: &rusqlite::Row<'_>, token: Token) -> Result<Self> {
+        let failed = |e| unexpected("a job to be claimed").caused_by(e);
+        let int = |column: usize| row.get::<_, i64>(column).map_err(failed);
+        let text = |column: usize| row.get::<_, Box<str>>(column).map_err(failed);
+        let small = |column: usize| row.get::<_, u16>(column).map_err(failed);
+        let facts = Facts {
+            lease: Lease { job: JobId::from_bytes(row.get(3).map_err(failed)?), token },
+            attempt: small(9)?.saturating_add(1),
+            kind: text(4)?,
+            crashes: small(10)?,
+            policy: Policy::from_json(opt_text(row, 6)?)?,
+        };
+        let job = Claimed {
+            facts,
+            queue: text(0)?,
+            args: Json::trusted(text(5)?),
+            tags: tags(opt_text(row, 7)?)?,
+            created_at: Timestamp::from_micros(int(8)?),
+            parents: Vec::new(),
+            slot: match opt_text(row, 12)? {
+                Some(schedule) => {
+                    Some(Slot { schedule: schedule.into(), at: Timestamp::from_micros(int(13)?) })
+                }
+                None => None,
+            },
+        };
+        Ok(Self { priority: int(1)?, run_at: int(2)?, has_parents: int(11)? == 1, job })
+    }
+}
+
+/// A text that need not be there, where it is.
+fn opt_text<'r>(row: &'r rusqlite::Row<'_>, column: usize) -> Result<Option<&'r str>> {
+    let failed = |e: rusqlite::Error| unexpected("text").caused_by(e);
+    let value = row.get_ref(column).map_err(failed)?;
+    value.as_str_or_null().map_err(|e| failed(e.into()))
 }
 
 /// A running attempt that is about to end, and whom its end concerns besides itself.

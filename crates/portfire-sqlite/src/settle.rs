@@ -13,7 +13,7 @@ use portfire_core::{
 };
 
 use crate::insert::{Executor, at_once, prune_at};
-use crate::rows::{Ending, Row, Value, claimed, json_list, parent_result};
+use crate::rows::{Ending, Row, Taken, Value, json_list, parent_result};
 use crate::statements::Op;
 use crate::threads::Tx;
 
@@ -337,10 +337,9 @@ fn claim(tx: &Tx<'_>, server: ServerId, want: &Want) -> Result<Vec<Claimed>> {
     if want.limit == 0 {
         tx.run(Op::ClaimClose, &[id, token])?;
     }
-    let taken = tx.all(Op::ClaimRepeat, &[token])?;
+    let taken = tx.each(Op::ClaimRepeat, &[token], |row| Taken::read(row, want.token))?;
     if !taken.is_empty() {
-        let mut taken: Vec<_> =
-            taken.into_iter().map(|row| claimed_with_parents(tx, row, want)).collect::<Result<_>>()?;
+        let mut taken: Vec<_> = taken.into_iter().map(|one| with_parents(tx, one)).collect::<Result<_>>()?;
         // The rows come by the name of their queue; the first answer went through the queues as asked.
         taken.sort_by_key(|job| want.queues.iter().position(|queue| *queue.name == *job.queue));
         return Ok(taken);
@@ -368,25 +367,26 @@ fn claim_from(
     (queue, left, kinds): (&WantQueue, u32, &str),
     all: &mut Vec<Claimed>,
 ) -> Result<()> {
-    let limit = Value::Int(left.min(queue.limit).into());
-    let server = Value::Blob(server.as_bytes());
-    let queue = Value::Text(&queue.name);
-    for row in tx.all(Op::Claim, &[queue, Value::Text(kinds), limit])? {
-        let (priority, run_at) = (Value::Int(row.int(1)?), Value::Int(row.int(2)?));
-        let job = claimed_with_parents(tx, row, want)?;
+    let (queue, limit) = (Value::Text(&queue.name), Value::Int(left.min(queue.limit).into()));
+    let heads =
+        tx.each(Op::Claim, &[queue, Value::Text(kinds), limit], |row| Taken::read(row, want.token))?;
+    for head in heads {
+        let place = [Value::Int(head.priority), Value::Int(head.run_at)];
+        let job = with_parents(tx, head)?;
         let id = Value::id(&job.facts.lease.job);
-        tx.run(Op::ReadyDelete, &[queue, priority, run_at, id])?;
-        let (token, attempt) = (Value::Blob(want.token.as_bytes()), Value::Int(job.facts.attempt.into()));
+        // By its key each: one walk over all of them by range costs SQLite as many instructions.
+        tx.run(Op::ReadyDelete, &[queue, place[0], place[1], id])?;
+        let (token, server) = (Value::Blob(want.token.as_bytes()), Value::Blob(server.as_bytes()));
+        let attempt = Value::Int(job.facts.attempt.into());
         tx.run(Op::RunningInsert, &[id, token, server, attempt, Value::Int(tx.now.as_micros())])?;
         all.push(job);
     }
     Ok(())
 }
 
-fn claimed_with_parents(tx: &Tx<'_>, row: Row, want: &Want) -> Result<Claimed> {
-    let has_parents = row.int(11)? == 1;
-    let mut job = claimed(row, want.token)?;
-    if has_parents {
+fn with_parents(tx: &Tx<'_>, taken: Taken) -> Result<Claimed> {
+    let mut job = taken.job;
+    if taken.has_parents {
         let parents = tx.all(Op::ParentsOf, &[Value::id(&job.facts.lease.job)])?;
         job.parents = parents.iter().map(parent_result).collect::<Result<_>>()?;
     }

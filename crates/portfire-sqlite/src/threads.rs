@@ -113,13 +113,24 @@ impl<'c> Tx<'c> {
         .transpose()
     }
 
+    /// All rows of a query, each read where it is.
+    pub(crate) fn each<T>(
+        &self,
+        op: Op,
+        values: &[Value<'_>],
+        read: impl FnMut(&rusqlite::Row<'_>) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        self.with(op, |statement| collect(statement, values, read))?
+    }
+
     pub(crate) fn all(&self, op: Op, values: &[Value<'_>]) -> Result<Vec<Row>> {
-        self.with(op, |statement| collect(statement, values))?
+        self.each(op, values, Row::read)
     }
 
     /// A query put together from fixed parts, for lists.
     pub(crate) fn listed(&self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>> {
-        let listed = self.connection.prepare_cached(sql).and_then(|mut list| collect(&mut list, values));
+        let listed = self.connection.prepare_cached(sql);
+        let listed = listed.and_then(|mut list| collect(&mut list, values, Row::read));
         listed.map_err(|e| sqlite_error("read a list", e))?
     }
 
@@ -157,13 +168,21 @@ impl<'c> Tx<'c> {
     }
 }
 
-fn collect(statement: &mut CachedStatement<'_>, values: &[Value<'_>]) -> rusqlite::Result<Result<Vec<Row>>> {
+/// All rows, each read where it is.
+fn collect<T>(
+    statement: &mut CachedStatement<'_>,
+    values: &[Value<'_>],
+    mut read: impl FnMut(&rusqlite::Row<'_>) -> Result<T>,
+) -> rusqlite::Result<Result<Vec<T>>> {
     let mut rows = statement.query(rusqlite::params_from_iter(values))?;
     let mut all = Vec::new();
     while let Some(row) = rows.next()? {
-        all.push(Row::read(row));
+        match read(row) {
+            Ok(one) => all.push(one),
+            Err(unexpected) => return Ok(Err(unexpected)),
+        }
     }
-    Ok(all.into_iter().collect())
+    Ok(Ok(all))
 }
 
 impl Executor for Tx<'_> {
