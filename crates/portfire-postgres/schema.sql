@@ -178,14 +178,16 @@ CREATE OR REPLACE FUNCTION SCHEMA.portfire_claim(handed_in bigint, this_token uu
  SET enable_mergejoin TO 'off'
 AS $function$
 #variable_conflict use_column
-DECLARE may_claim boolean;
+DECLARE
+    may_claim boolean;
+    instant bigint := portfire_now(handed_in);
 BEGIN
     IF wanted = 0 THEN
         PERFORM 1 FROM portfire_server WHERE id = this_server FOR UPDATE;
         UPDATE portfire_server SET closed_token = this_token
         WHERE id = this_server AND (closed_token IS NULL OR closed_token < this_token);
     ELSE
-        SELECT lease_until > portfire_now(handed_in) AND (closed_token IS NULL OR closed_token < this_token)
+        SELECT lease_until > instant AND (closed_token IS NULL OR closed_token < this_token)
         INTO may_claim FROM portfire_server WHERE id = this_server FOR KEY SHARE;
     END IF;
     RETURN QUERY
@@ -214,7 +216,7 @@ BEGIN
         INSERT INTO portfire_running (id, token, place, server, attempt, started_at, cancel_requested)
         SELECT id, this_token, place, this_server, attempts + 1,
             -- What was made ready after this statement began is seen all the same: it starts when it was due.
-            greatest(portfire_now(handed_in), run_at), false
+            greatest(instant, run_at), false
         FROM body
     ),
     claimed AS (
@@ -293,10 +295,12 @@ CREATE OR REPLACE FUNCTION SCHEMA.portfire_insert(handed_in bigint, these_ids uu
  SET enable_mergejoin TO 'off'
 AS $function$
 #variable_conflict use_column
+DECLARE
+    instant bigint := portfire_now(handed_in);
 BEGIN
     RETURN QUERY
     WITH input AS MATERIALIZED (
-        SELECT i.*, greatest(coalesce(i.at, portfire_now(handed_in) + i.delay), portfire_now(handed_in)) AS run_at
+        SELECT i.*, greatest(coalesce(i.at, instant + i.delay), instant) AS run_at
         FROM unnest(these_ids, these_kinds, these_queues, these_priorities, these_times, these_delays, these_args,
             these_policies, these_names, these_tags, these_keeps, these_waits, these_schedules, these_slots)
             AS i(id, kind, queue, priority, at, delay, args, policy, unique_name, tags, cancelled_keep, waiting_for,
@@ -305,7 +309,7 @@ BEGIN
     body AS (
         INSERT INTO portfire_job AS j (id, kind, queue, priority, run_at, created_at, args, policy, unique_name, tags,
             has_parents, cancelled_keep, schedule, slot_at)
-        SELECT id, kind, queue, priority, run_at, portfire_now(handed_in), args, policy, unique_name, tags,
+        SELECT id, kind, queue, priority, run_at, instant, args, policy, unique_name, tags,
             waiting_for IS NOT NULL, cancelled_keep, schedule, slot_at
         FROM input ORDER BY id
         ON CONFLICT ON CONSTRAINT portfire_job_pkey DO NOTHING
@@ -315,23 +319,23 @@ BEGIN
     ready AS (
         INSERT INTO portfire_ready (queue, priority, run_at, id, kind)
         SELECT queue, priority, run_at, id, kind FROM fresh
-        WHERE coalesce(waiting_for, 0) = 0 AND run_at <= portfire_now(handed_in) ORDER BY queue, priority, run_at, id
+        WHERE coalesce(waiting_for, 0) = 0 AND run_at <= instant ORDER BY queue, priority, run_at, id
     ),
     scheduled AS (
         INSERT INTO portfire_scheduled (run_at, id, retrying)
-        SELECT run_at, id, false FROM fresh WHERE coalesce(waiting_for, 0) = 0 AND run_at > portfire_now(handed_in)
+        SELECT run_at, id, false FROM fresh WHERE coalesce(waiting_for, 0) = 0 AND run_at > instant
     ),
     awaiting AS (
         INSERT INTO portfire_awaiting (id, waiting_for) SELECT id, waiting_for FROM fresh WHERE waiting_for > 0
     ),
     cancelled AS (
         INSERT INTO portfire_finished (id, state, finished_at, prune_at)
-        SELECT id, 'cancelled', portfire_now(handed_in), portfire_now(handed_in) + cancelled_keep FROM fresh
+        SELECT id, 'cancelled', instant, instant + cancelled_keep FROM fresh
         WHERE waiting_for < 0
     ),
     counted AS (
         INSERT INTO portfire_tally AS t (width, at, shard, kind, queue, created, cancelled)
-        SELECT 60, portfire_minute(portfire_now(handed_in)), pg_backend_pid(), kind, queue, count(*),
+        SELECT 60, portfire_minute(instant), pg_backend_pid(), kind, queue, count(*),
             count(*) FILTER (WHERE waiting_for < 0)
         FROM fresh GROUP BY kind, queue
         ON CONFLICT (width, at, shard, kind, queue) DO UPDATE SET created = t.created + excluded.created,
@@ -386,6 +390,9 @@ CREATE OR REPLACE FUNCTION SCHEMA.portfire_settle(handed_in bigint, these_jobs u
  SET enable_mergejoin TO 'off'
 AS $function$
 #variable_conflict use_column
+DECLARE
+    -- Once: for each row, its reckoning costs as much as a look-up.
+    instant bigint := portfire_now(handed_in);
 BEGIN
     WITH input AS MATERIALIZED (
         SELECT * FROM unnest(these_jobs, these_tokens, these_rescues,
@@ -400,42 +407,41 @@ BEGIN
     passed AS (
         DELETE FROM portfire_running AS r USING input AS i
         WHERE r.id = i.id AND r.token = i.token AND (NOT i.only_if_expired OR (NOT EXISTS (
-                SELECT 1 FROM portfire_server AS s WHERE s.id = r.server AND s.lease_until > portfire_now(handed_in))
+                SELECT 1 FROM portfire_server AS s WHERE s.id = r.server AND s.lease_until > instant)
             AND EXISTS (SELECT 1 FROM portfire_running AS h WHERE h.id = i.id FOR UPDATE SKIP LOCKED)))
         RETURNING i.*, r.server, r.started_at, r.cancel_requested AND i.c_state IS NOT NULL AS second
     ),
     settled AS MATERIALIZED (
-        SELECT id, token, server, started_at, attempt, outcome, fault, turn, sample, only_if_expired AS crash,
-            retry AND NOT second AS retry,
+        SELECT p.id, token, server, started_at, attempt, outcome, fault, turn, sample, only_if_expired AS crash,
+            j.kind, j.queue, j.run_at, j.unique_name, retry AND NOT second AS retry,
             CASE WHEN NOT second THEN fingerprint END AS fingerprint,
             CASE WHEN second THEN c_state ELSE state END AS state,
             CASE WHEN second THEN c_final ELSE final END AS final,
             CASE WHEN second THEN c_delay ELSE delay END AS delay,
             CASE WHEN second THEN c_result ELSE result END AS result,
-            CASE WHEN second THEN c_attempts ELSE attempts END AS attempts,
-            CASE WHEN second THEN c_crashes ELSE crashes END AS crashes
-        FROM passed
+            CASE WHEN second THEN c_attempts ELSE p.attempts END AS attempts,
+            CASE WHEN second THEN c_crashes ELSE p.crashes END AS crashes
+        FROM passed AS p JOIN portfire_job AS j ON j.id = p.id
     ),
     history AS (
         INSERT INTO portfire_attempt (job, seq, attempt, started_at, ended_at, server, outcome, fault)
         SELECT id, coalesce((SELECT max(a.seq) FROM portfire_attempt AS a WHERE a.job = id), 0) + 1,
-            attempt, started_at, portfire_now(handed_in), server, outcome, fault
+            attempt, started_at, instant, server, outcome, fault
         FROM settled WHERE outcome IS NOT NULL
     ),
     finished AS (
         INSERT INTO portfire_finished (id, state, finished_at, started_at, token, server, prune_at, fingerprint)
-        SELECT id, state, portfire_now(handed_in), started_at, token, server, portfire_now(handed_in) + delay, fingerprint
+        SELECT id, state, instant, started_at, token, server, instant + delay, fingerprint
         FROM settled WHERE final
     ),
     counted AS (
         INSERT INTO portfire_tally AS t (width, at, shard, kind, queue, succeeded, failed, cancelled, retried, crashed, waited, ran)
-        SELECT 60, portfire_minute(portfire_now(handed_in)), pg_backend_pid(), j.kind, j.queue,
+        SELECT 60, portfire_minute(instant), pg_backend_pid(), s.kind, s.queue,
             count(*) FILTER (WHERE s.state = 'succeeded'), count(*) FILTER (WHERE s.state = 'failed'),
             count(*) FILTER (WHERE s.state = 'cancelled'), count(*) FILTER (WHERE s.retry), count(*) FILTER (WHERE s.crash),
-            coalesce(sum(greatest(s.started_at - j.run_at, 0)) FILTER (WHERE s.state IN ('succeeded', 'failed')), 0)::bigint,
-            coalesce(sum(greatest(portfire_now(handed_in) - s.started_at, 0)) FILTER (WHERE s.state IN ('succeeded', 'failed')), 0)::bigint
-        FROM settled AS s JOIN portfire_job AS j ON j.id = s.id
-        WHERE s.final OR s.retry OR s.crash GROUP BY j.kind, j.queue
+            coalesce(sum(greatest(s.started_at - s.run_at, 0)) FILTER (WHERE s.state IN ('succeeded', 'failed')), 0)::bigint,
+            coalesce(sum(greatest(instant - s.started_at, 0)) FILTER (WHERE s.state IN ('succeeded', 'failed')), 0)::bigint
+        FROM settled AS s WHERE s.final OR s.retry OR s.crash GROUP BY s.kind, s.queue
         ON CONFLICT (width, at, shard, kind, queue) DO UPDATE SET succeeded = t.succeeded + excluded.succeeded,
             failed = t.failed + excluded.failed, cancelled = t.cancelled + excluded.cancelled,
             retried = t.retried + excluded.retried, crashed = t.crashed + excluded.crashed,
@@ -444,9 +450,9 @@ BEGIN
     -- In order, so that two servers cannot wait for each other's groups.
     groups AS (
         INSERT INTO portfire_fault_group AS g (fingerprint, kind, sample, first_at, last_at, count, last_job)
-        SELECT s.fingerprint, min(j.kind), (array_agg(s.sample ORDER BY s.turn))[1], portfire_now(handed_in),
-            portfire_now(handed_in), count(*), (array_agg(s.id ORDER BY s.turn DESC))[1]
-        FROM settled AS s JOIN portfire_job AS j ON j.id = s.id
+        SELECT s.fingerprint, min(s.kind), (array_agg(s.sample ORDER BY s.turn))[1], instant,
+            instant, count(*), (array_agg(s.id ORDER BY s.turn DESC))[1]
+        FROM settled AS s
         WHERE s.fingerprint IS NOT NULL GROUP BY s.fingerprint ORDER BY s.fingerprint
         ON CONFLICT (fingerprint) DO UPDATE SET last_at = excluded.last_at, count = g.count + excluded.count,
             last_job = excluded.last_job
@@ -456,12 +462,13 @@ BEGIN
         ON CONFLICT (job) DO UPDATE SET result = excluded.result
     ),
     names AS (
-        DELETE FROM portfire_unique_name AS u USING settled AS s WHERE s.final AND u.job = s.id
+        DELETE FROM portfire_unique_name AS u USING settled AS s
+        WHERE s.final AND s.unique_name IS NOT NULL AND u.job = s.id
     ),
     -- A success is not written back to the body: its attempt was one more than those charged before.
     body AS (
         UPDATE portfire_job AS j SET attempts = s.attempts, crashes = s.crashes,
-            run_at = CASE WHEN s.final THEN j.run_at ELSE portfire_now(handed_in) + s.delay END,
+            run_at = CASE WHEN s.final THEN j.run_at ELSE instant + s.delay END,
             last_token = CASE WHEN s.final THEN j.last_token ELSE s.token END,
             last_state = CASE WHEN s.final THEN j.last_state ELSE s.state END
         FROM settled AS s WHERE j.id = s.id AND NOT (s.final AND s.state = 'succeeded')

@@ -19,6 +19,9 @@ CREATE FUNCTION portfire_settle(
 SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan SET jit = off
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 #variable_conflict use_column
+DECLARE
+    -- Once: for each row, its reckoning costs as much as a look-up.
+    instant bigint := portfire_now(handed_in);
 BEGIN
     WITH input AS MATERIALIZED (
         SELECT * FROM unnest(these_jobs, these_tokens, these_rescues,
@@ -33,42 +36,41 @@ BEGIN
     passed AS (
         DELETE FROM portfire_running AS r USING input AS i
         WHERE r.id = i.id AND r.token = i.token AND (NOT i.only_if_expired OR (NOT EXISTS (
-                SELECT 1 FROM portfire_server AS s WHERE s.id = r.server AND s.lease_until > portfire_now(handed_in))
+                SELECT 1 FROM portfire_server AS s WHERE s.id = r.server AND s.lease_until > instant)
             AND EXISTS (SELECT 1 FROM portfire_running AS h WHERE h.id = i.id FOR UPDATE SKIP LOCKED)))
         RETURNING i.*, r.server, r.started_at, r.cancel_requested AND i.c_state IS NOT NULL AS second
     ),
     settled AS MATERIALIZED (
-        SELECT id, token, server, started_at, attempt, outcome, fault, turn, sample, only_if_expired AS crash,
-            retry AND NOT second AS retry,
+        SELECT p.id, token, server, started_at, attempt, outcome, fault, turn, sample, only_if_expired AS crash,
+            j.kind, j.queue, j.run_at, j.unique_name, retry AND NOT second AS retry,
             CASE WHEN NOT second THEN fingerprint END AS fingerprint,
             CASE WHEN second THEN c_state ELSE state END AS state,
             CASE WHEN second THEN c_final ELSE final END AS final,
             CASE WHEN second THEN c_delay ELSE delay END AS delay,
             CASE WHEN second THEN c_result ELSE result END AS result,
-            CASE WHEN second THEN c_attempts ELSE attempts END AS attempts,
-            CASE WHEN second THEN c_crashes ELSE crashes END AS crashes
-        FROM passed
+            CASE WHEN second THEN c_attempts ELSE p.attempts END AS attempts,
+            CASE WHEN second THEN c_crashes ELSE p.crashes END AS crashes
+        FROM passed AS p JOIN portfire_job AS j ON j.id = p.id
     ),
     history AS (
         INSERT INTO portfire_attempt (job, seq, attempt, started_at, ended_at, server, outcome, fault)
         SELECT id, coalesce((SELECT max(a.seq) FROM portfire_attempt AS a WHERE a.job = id), 0) + 1,
-            attempt, started_at, portfire_now(handed_in), server, outcome, fault
+            attempt, started_at, instant, server, outcome, fault
         FROM settled WHERE outcome IS NOT NULL
     ),
     finished AS (
         INSERT INTO portfire_finished (id, state, finished_at, started_at, token, server, prune_at, fingerprint)
-        SELECT id, state, portfire_now(handed_in), started_at, token, server, portfire_now(handed_in) + delay, fingerprint
+        SELECT id, state, instant, started_at, token, server, instant + delay, fingerprint
         FROM settled WHERE final
     ),
     counted AS (
         INSERT INTO portfire_tally AS t (width, at, shard, kind, queue, succeeded, failed, cancelled, retried, crashed, waited, ran)
-        SELECT 60, portfire_minute(portfire_now(handed_in)), pg_backend_pid(), j.kind, j.queue,
+        SELECT 60, portfire_minute(instant), pg_backend_pid(), s.kind, s.queue,
             count(*) FILTER (WHERE s.state = 'succeeded'), count(*) FILTER (WHERE s.state = 'failed'),
             count(*) FILTER (WHERE s.state = 'cancelled'), count(*) FILTER (WHERE s.retry), count(*) FILTER (WHERE s.crash),
-            coalesce(sum(greatest(s.started_at - j.run_at, 0)) FILTER (WHERE s.state IN ('succeeded', 'failed')), 0)::bigint,
-            coalesce(sum(greatest(portfire_now(handed_in) - s.started_at, 0)) FILTER (WHERE s.state IN ('succeeded', 'failed')), 0)::bigint
-        FROM settled AS s JOIN portfire_job AS j ON j.id = s.id
-        WHERE s.final OR s.retry OR s.crash GROUP BY j.kind, j.queue
+            coalesce(sum(greatest(s.started_at - s.run_at, 0)) FILTER (WHERE s.state IN ('succeeded', 'failed')), 0)::bigint,
+            coalesce(sum(greatest(instant - s.started_at, 0)) FILTER (WHERE s.state IN ('succeeded', 'failed')), 0)::bigint
+        FROM settled AS s WHERE s.final OR s.retry OR s.crash GROUP BY s.kind, s.queue
         ON CONFLICT (width, at, shard, kind, queue) DO UPDATE SET succeeded = t.succeeded + excluded.succeeded,
             failed = t.failed + excluded.failed, cancelled = t.cancelled + excluded.cancelled,
             retried = t.retried + excluded.retried, crashed = t.crashed + excluded.crashed,
@@ -77,9 +79,9 @@ BEGIN
     -- In order, so that two servers cannot wait for each other's groups.
     groups AS (
         INSERT INTO portfire_fault_group AS g (fingerprint, kind, sample, first_at, last_at, count, last_job)
-        SELECT s.fingerprint, min(j.kind), (array_agg(s.sample ORDER BY s.turn))[1], portfire_now(handed_in),
-            portfire_now(handed_in), count(*), (array_agg(s.id ORDER BY s.turn DESC))[1]
-        FROM settled AS s JOIN portfire_job AS j ON j.id = s.id
+        SELECT s.fingerprint, min(s.kind), (array_agg(s.sample ORDER BY s.turn))[1], instant,
+            instant, count(*), (array_agg(s.id ORDER BY s.turn DESC))[1]
+        FROM settled AS s
         WHERE s.fingerprint IS NOT NULL GROUP BY s.fingerprint ORDER BY s.fingerprint
         ON CONFLICT (fingerprint) DO UPDATE SET last_at = excluded.last_at, count = g.count + excluded.count,
             last_job = excluded.last_job
@@ -89,12 +91,13 @@ BEGIN
         ON CONFLICT (job) DO UPDATE SET result = excluded.result
     ),
     names AS (
-        DELETE FROM portfire_unique_name AS u USING settled AS s WHERE s.final AND u.job = s.id
+        DELETE FROM portfire_unique_name AS u USING settled AS s
+        WHERE s.final AND s.unique_name IS NOT NULL AND u.job = s.id
     ),
     -- A success is not written back to the body: its attempt was one more than those charged before.
     body AS (
         UPDATE portfire_job AS j SET attempts = s.attempts, crashes = s.crashes,
-            run_at = CASE WHEN s.final THEN j.run_at ELSE portfire_now(handed_in) + s.delay END,
+            run_at = CASE WHEN s.final THEN j.run_at ELSE instant + s.delay END,
             last_token = CASE WHEN s.final THEN j.last_token ELSE s.token END,
             last_state = CASE WHEN s.final THEN j.last_state ELSE s.state END
         FROM settled AS s WHERE j.id = s.id AND NOT (s.final AND s.state = 'succeeded')

@@ -45,14 +45,16 @@ CREATE OR REPLACE FUNCTION portfire_claim(
 SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan SET jit = off
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 #variable_conflict use_column
-DECLARE may_claim boolean;
+DECLARE
+    may_claim boolean;
+    instant bigint := portfire_now(handed_in);
 BEGIN
     IF wanted = 0 THEN
         PERFORM 1 FROM portfire_server WHERE id = this_server FOR UPDATE;
         UPDATE portfire_server SET closed_token = this_token
         WHERE id = this_server AND (closed_token IS NULL OR closed_token < this_token);
     ELSE
-        SELECT lease_until > portfire_now(handed_in) AND (closed_token IS NULL OR closed_token < this_token)
+        SELECT lease_until > instant AND (closed_token IS NULL OR closed_token < this_token)
         INTO may_claim FROM portfire_server WHERE id = this_server FOR KEY SHARE;
     END IF;
     RETURN QUERY
@@ -81,7 +83,7 @@ BEGIN
         INSERT INTO portfire_running (id, token, place, server, attempt, started_at, cancel_requested)
         SELECT id, this_token, place, this_server, attempts + 1,
             -- What was made ready after this statement began is seen all the same: it starts when it was due.
-            greatest(portfire_now(handed_in), run_at), false
+            greatest(instant, run_at), false
         FROM body
     ),
     claimed AS (

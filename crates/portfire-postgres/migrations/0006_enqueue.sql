@@ -14,10 +14,12 @@ CREATE FUNCTION portfire_insert(
 SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan SET jit = off
 SET enable_nestloop = off SET enable_mergejoin = off AS $$
 #variable_conflict use_column
+DECLARE
+    instant bigint := portfire_now(handed_in);
 BEGIN
     RETURN QUERY
     WITH input AS MATERIALIZED (
-        SELECT i.*, greatest(coalesce(i.at, portfire_now(handed_in) + i.delay), portfire_now(handed_in)) AS run_at
+        SELECT i.*, greatest(coalesce(i.at, instant + i.delay), instant) AS run_at
         FROM unnest(these_ids, these_kinds, these_queues, these_priorities, these_times, these_delays, these_args,
             these_policies, these_names, these_tags, these_keeps, these_waits, these_schedules, these_slots)
             AS i(id, kind, queue, priority, at, delay, args, policy, unique_name, tags, cancelled_keep, waiting_for,
@@ -26,7 +28,7 @@ BEGIN
     body AS (
         INSERT INTO portfire_job AS j (id, kind, queue, priority, run_at, created_at, args, policy, unique_name, tags,
             has_parents, cancelled_keep, schedule, slot_at)
-        SELECT id, kind, queue, priority, run_at, portfire_now(handed_in), args, policy, unique_name, tags,
+        SELECT id, kind, queue, priority, run_at, instant, args, policy, unique_name, tags,
             waiting_for IS NOT NULL, cancelled_keep, schedule, slot_at
         FROM input ORDER BY id
         ON CONFLICT ON CONSTRAINT portfire_job_pkey DO NOTHING
@@ -36,23 +38,23 @@ BEGIN
     ready AS (
         INSERT INTO portfire_ready (queue, priority, run_at, id, kind)
         SELECT queue, priority, run_at, id, kind FROM fresh
-        WHERE coalesce(waiting_for, 0) = 0 AND run_at <= portfire_now(handed_in) ORDER BY queue, priority, run_at, id
+        WHERE coalesce(waiting_for, 0) = 0 AND run_at <= instant ORDER BY queue, priority, run_at, id
     ),
     scheduled AS (
         INSERT INTO portfire_scheduled (run_at, id, retrying)
-        SELECT run_at, id, false FROM fresh WHERE coalesce(waiting_for, 0) = 0 AND run_at > portfire_now(handed_in)
+        SELECT run_at, id, false FROM fresh WHERE coalesce(waiting_for, 0) = 0 AND run_at > instant
     ),
     awaiting AS (
         INSERT INTO portfire_awaiting (id, waiting_for) SELECT id, waiting_for FROM fresh WHERE waiting_for > 0
     ),
     cancelled AS (
         INSERT INTO portfire_finished (id, state, finished_at, prune_at)
-        SELECT id, 'cancelled', portfire_now(handed_in), portfire_now(handed_in) + cancelled_keep FROM fresh
+        SELECT id, 'cancelled', instant, instant + cancelled_keep FROM fresh
         WHERE waiting_for < 0
     ),
     counted AS (
         INSERT INTO portfire_tally AS t (width, at, shard, kind, queue, created, cancelled)
-        SELECT 60, portfire_minute(portfire_now(handed_in)), pg_backend_pid(), kind, queue, count(*),
+        SELECT 60, portfire_minute(instant), pg_backend_pid(), kind, queue, count(*),
             count(*) FILTER (WHERE waiting_for < 0)
         FROM fresh GROUP BY kind, queue
         ON CONFLICT (width, at, shard, kind, queue) DO UPDATE SET created = t.created + excluded.created,

@@ -128,6 +128,7 @@ const FUNCTIONS: &str = concat!(
 /// What stands for their parameters.
 const ARGUMENTS: &[(&str, &str)] = &[
     ("handed_in", "NULL::bigint"),
+    ("instant", "1::bigint"),
     ("this_token", ID),
     ("this_server", ID),
     ("may_claim", "true"),
