@@ -82,6 +82,14 @@ fn number_in(error: &Error) -> Option<u16> {
         if let Some(sqlx::Error::Database(said)) = inner.downcast_ref() {
             return number_of(&**said);
         }
+        #[cfg(feature = "sea-orm")]
+        if let Some(sea_orm::RuntimeErr::SqlxError(said)) = inner.downcast_ref() {
+            return said.as_database_error().and_then(number_of);
+        }
+        #[cfg(feature = "diesel")]
+        if let Some(said) = inner.downcast_ref() {
+            return number_of_diesel(said);
+        }
         cause = inner.source();
     }
     None
@@ -91,6 +99,23 @@ fn number_in(error: &Error) -> Option<u16> {
 #[cfg(feature = "sqlx")]
 pub(crate) fn number_of(error: &(dyn sqlx::error::DatabaseError + 'static)) -> Option<u16> {
     error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>().map(sqlx::mysql::MySqlDatabaseError::number)
+}
+
+/// The number of an error that came through diesel, which passes none on, but the database's own words.
+#[cfg(feature = "diesel")]
+pub(crate) fn number_of_diesel(error: &diesel::result::Error) -> Option<u16> {
+    use diesel::result::DatabaseErrorKind as Kind;
+    let diesel::result::Error::DatabaseError(kind, said) = error else { return None };
+    let words = said.message();
+    match kind {
+        Kind::UniqueViolation => Some(DUPLICATE),
+        Kind::SerializationFailure => Some(1213),
+        Kind::ReadOnlyTransaction => Some(1792),
+        _ if words.starts_with("Deadlock found") => Some(1213),
+        _ if words.starts_with("Lock wait timeout exceeded") => Some(1205),
+        _ if words.starts_with("SAVEPOINT ") && words.ends_with(" does not exist") => Some(NO_SAVEPOINT),
+        _ => None,
+    }
 }
 
 /// Whether the connection broke or was not made, other than by a refusal.
@@ -128,6 +153,24 @@ mod tests {
         }
         assert!(of_code("x".into(), None, true).is_transient());
         assert!(of_code("x".into(), None, false).is_broken());
+    }
+
+    /// What diesel passes on of each: the words are the database's own.
+    #[test]
+    #[cfg(feature = "diesel")]
+    fn what_comes_through_diesel_is_told_by_its_words() {
+        use diesel::result::DatabaseErrorKind as Kind;
+        let number = |kind, words: &str| {
+            let error = diesel::result::Error::DatabaseError(kind, Box::new(words.to_owned()));
+            super::number_of_diesel(&error)
+        };
+        let deadlock = "Deadlock found when trying to get lock; try restarting transaction";
+        assert_eq!(number(Kind::Unknown, deadlock), Some(1213));
+        let waited = "Lock wait timeout exceeded; try restarting transaction";
+        assert_eq!(number(Kind::Unknown, waited), Some(1205));
+        assert_eq!(number(Kind::Unknown, "SAVEPOINT portfire_mark does not exist"), Some(1305));
+        assert_eq!(number(Kind::UniqueViolation, "Duplicate entry"), Some(1062));
+        assert_eq!(number(Kind::Unknown, "Table 'shop.portfire_job' doesn't exist"), None);
     }
 
     #[test]
