@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 
 use mysql_async::{DriverError, IoError};
 use portfire_core::Error;
+use rustls::CertificateError;
 
 /// A row with this key is there already.
 const DUPLICATE: u16 = 1062;
@@ -17,7 +18,38 @@ pub(crate) fn mysql_error(doing: &str, error: mysql_async::Error) -> Error {
         mysql_async::Error::Server(server) => Some(server.code),
         _ => None,
     };
-    of_code(format!("the database could not {doing}"), code, is_lost(&error)).caused_by(error)
+    let message = format!("the database could not {doing}");
+    match refused_certificate(&error) {
+        Some(reason) => Error::broken(format!("{message}: {}", advice(reason))),
+        None => of_code(message, code, is_lost(&error)),
+    }
+    .caused_by(error)
+}
+
+/// Why the certificate of whoever answered is not believed.
+fn refused_certificate(error: &mysql_async::Error) -> Option<&CertificateError> {
+    let mysql_async::Error::Io(IoError::Io(io)) = error else { return None };
+    match io.get_ref()?.downcast_ref()? {
+        rustls::Error::InvalidCertificate(reason) => Some(reason),
+        _ => None,
+    }
+}
+
+fn advice(reason: &CertificateError) -> &'static str {
+    use CertificateError as Reason;
+    match reason {
+        Reason::UnknownIssuer => {
+            "its certificate is not from an authority that is known here; name the file of its authority with `ssl-ca`"
+        }
+        Reason::NotValidForName | Reason::NotValidForNameContext { .. } => {
+            "its certificate is for another host; put a name into the URL that the certificate has, or give the server \
+             a certificate for this one"
+        }
+        Reason::Expired | Reason::ExpiredContext { .. } => {
+            "its certificate has expired; give the server another"
+        }
+        _ => "its certificate is not valid; give the server another",
+    }
 }
 
 /// An error with this number; `lost` if there is none because the connection is gone.
