@@ -143,6 +143,8 @@ pub(crate) fn number_of_diesel(error: &diesel::result::Error) -> Option<u16> {
         Kind::UniqueViolation => Some(DUPLICATE),
         Kind::SerializationFailure => Some(1213),
         Kind::ReadOnlyTransaction => Some(1792),
+        // Its kind is lost where several statements travel together through libmysqlclient.
+        _ if words.starts_with("Duplicate entry ") => Some(DUPLICATE),
         _ if words.starts_with("Deadlock found") => Some(1213),
         _ if words.starts_with("Lock wait timeout exceeded") => Some(1205),
         _ if words.starts_with("SAVEPOINT ") && words.ends_with(" does not exist") => Some(NO_SAVEPOINT),
@@ -201,7 +203,9 @@ mod tests {
         let waited = "Lock wait timeout exceeded; try restarting transaction";
         assert_eq!(number(Kind::Unknown, waited), Some(1205));
         assert_eq!(number(Kind::Unknown, "SAVEPOINT portfire_mark does not exist"), Some(1305));
-        assert_eq!(number(Kind::UniqueViolation, "Duplicate entry"), Some(1062));
+        for kind in [Kind::UniqueViolation, Kind::Unknown] {
+            assert_eq!(number(kind, "Duplicate entry 'x' for key 'PRIMARY'"), Some(1062));
+        }
         assert_eq!(number(Kind::Unknown, "Table 'shop.portfire_job' doesn't exist"), None);
     }
 
