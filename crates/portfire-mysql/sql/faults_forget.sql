@@ -1,2 +1,3 @@
 -- Groups that were found to be old, unless a job has joined meanwhile.
-DELETE g FROM portfire_fault_group AS g FORCE INDEX (PRIMARY) WHERE g.fingerprint IN (?) AND g.last_at < ?
+DELETE g FROM (?) AS k STRAIGHT_JOIN portfire_fault_group AS g FORCE INDEX (PRIMARY) ON g.fingerprint = k.c1
+WHERE g.last_at < ?

@@ -1,8 +1,8 @@
 //! Claims: the last part of an exchange.
 //!
-//! 1. Whether this claim was given up, whether it has been here before, whether the server may claim at all, and
-//!    which of its queues are paused, is asked along with what settlements have to know. A claim that asks for no
-//!    job gives itself up, and waits for what is still at work for it.
+//! 1. Whether this claim was given up, whether it has been here before, whether the server may claim at all, which of
+//!    its queues are paused, and which of its jobs somebody wants cancelled, is asked along with what settlements have
+//!    to know. A claim that asks for no job gives itself up, and waits for what is still at work for it.
 //! 2. The head of a queue is held, past what others hold, with what is to be written before it; then that of the
 //!    next queue, until there is enough.
 //! 3. What is held moves to `running`, and its bodies are read then: what a statement reads beside what it holds
@@ -21,40 +21,58 @@ use crate::statements::Op;
 
 /// What has to be known before; the order is that of [`Permit::read`].
 pub(crate) fn questions(now: Option<i64>, request: &Exchange) -> Vec<Step<'_>> {
-    let Some(want) = &request.want else { return Vec::new() };
-    let (token, server) = (Value::token(want.token), Value::server(request.server));
+    let server = || Value::server(request.server);
+    let Some(want) = &request.want else { return vec![(Op::CancelFlags, vec![server()])] };
+    let token = || Value::token(want.token);
     // What the claim took is read after it is known to have ended.
-    let ended =
-        if want.limit == 0 { (Op::ClaimClose, vec![token, server]) } else { (Op::ClaimOpen, vec![server]) };
-    vec![
-        ended,
-        (Op::ClaimRepeat, vec![Value::token(want.token)]),
-        (Op::ServerAlive, vec![Value::server(request.server), Value::Now(now)]),
-        (Op::PausedAmong, vec![Value::texts(want.queues.iter().map(|queue| &*queue.name))]),
-    ]
+    let ended = if want.limit == 0 {
+        (Op::ClaimClose, vec![token(), server()])
+    } else {
+        (Op::ClaimOpen, vec![server()])
+    };
+    let queues = Value::texts(want.queues.iter().map(|queue| &*queue.name));
+    vec![ended, (Op::ClaimPermit, vec![token(), server(), Value::Now(now), queues, server()])]
 }
 
 /// What the answers say.
 #[derive(Debug, Default)]
 pub(crate) struct Permit {
-    /// What this token took before and still holds.
-    taken: Vec<JobId>,
+    /// Whether this token took jobs before that it still holds.
+    has_taken: bool,
     may_take: bool,
     paused: HashSet<String>,
+    /// The jobs of this server that somebody wants cancelled.
+    cancel: Vec<Lease>,
 }
 
 impl Permit {
     /// `gone` are the jobs that this exchange itself has settled.
     pub(crate) fn read(want: Option<&Want>, answers: &[Answer], gone: &HashSet<JobId>) -> Result<Self> {
-        let (Some(want), [closed, taken, alive, paused]) = (want, answers) else {
-            return Ok(Self::default());
-        };
-        let closed = closed.rows.first().map(|row| row.token(0)).transpose()?;
-        let is_open = want.limit > 0 && closed.is_none_or(|closed| want.token > closed);
-        let mut taken = taken.rows.iter().map(|row| row.id(0)).collect::<Result<Vec<_>>>()?;
-        taken.retain(|job| !gone.contains(job));
-        let paused = paused.rows.iter().map(|row| row.text(0).map(str::to_owned)).collect::<Result<_>>()?;
-        Ok(Self { taken, may_take: is_open && !alive.rows.is_empty(), paused })
+        let mut permit = Self::default();
+        match (want, answers) {
+            (Some(want), [closed, rows]) => {
+                permit.read_rows(&rows.rows, gone)?;
+                let closed = closed.rows.first().map(|row| row.token(0)).transpose()?;
+                permit.may_take &= want.limit > 0 && closed.is_none_or(|closed| want.token > closed);
+            }
+            (None, [flags]) => permit.cancel = flags.rows.iter().map(read_flag).collect::<Result<_>>()?,
+            _ => {}
+        }
+        permit.cancel.retain(|lease| !gone.contains(&lease.job));
+        Ok(permit)
+    }
+
+    /// The rows of `claim_permit`.
+    fn read_rows(&mut self, rows: &[Row], gone: &HashSet<JobId>) -> Result<()> {
+        for row in rows {
+            match row.int(0)? {
+                1 => self.has_taken |= !gone.contains(&row.id(1)?),
+                2 => self.may_take = true,
+                3 => drop(self.paused.insert(row.text(3)?.to_owned())),
+                _ => self.cancel.push(Lease { job: row.id(1)?, token: row.token(2)? }),
+            }
+        }
+        Ok(())
     }
 }
 
@@ -66,27 +84,18 @@ pub(crate) async fn claim(
     (mut steps, permit): (Vec<Step<'_>>, Permit),
     answer: &mut Exchanged,
 ) -> Result<()> {
-    let mut jobs = permit.taken.clone();
-    if let Some(want) = request.want.as_ref().filter(|_| permit.may_take && jobs.is_empty()) {
+    let mut has_jobs = permit.has_taken;
+    if let Some(want) = request.want.as_ref().filter(|_| permit.may_take && !has_jobs) {
         let heads = hold(lane, want, &permit, &mut steps).await?;
-        jobs = heads.iter().map(Head::id).collect::<Result<_>>()?;
+        has_jobs = !heads.is_empty();
         steps.extend(take_steps(now, request, want, &heads)?);
     }
-    let flags = (Op::CancelFlags, vec![Value::server(request.server)]);
-    let Some(want) = request.want.as_ref().filter(|_| !jobs.is_empty()) else {
-        steps.push(flags);
-        let flags = lane.finish(steps).await?.pop().unwrap_or_default().rows;
-        answer.cancel = flags.iter().map(read_flag).collect::<Result<_>>()?;
-        return Ok(());
-    };
-    let parents = (Op::ParentsOf, vec![Value::jobs(jobs)]);
-    steps.extend([(Op::Claimed, vec![Value::token(want.token)]), parents, flags]);
-    let answers = lane.finish(steps).await?;
-    let [.., bodies, parents, flags] = &*answers else { return Ok(()) };
-    answer.cancel = flags.rows.iter().map(read_flag).collect::<Result<_>>()?;
-    let parents = parents.rows.iter().map(parent).collect::<Result<Vec<_>>>()?;
-    for row in &bodies.rows {
-        answer.claimed.push(claimed(row, want.token, &parents)?);
+    answer.cancel = permit.cancel;
+    let want = request.want.as_ref().filter(|_| has_jobs);
+    steps.extend(want.map(|want| (Op::Claimed, vec![Value::token(want.token)])));
+    let bodies = lane.finish(steps).await?.pop().unwrap_or_default().rows;
+    if let Some(want) = want {
+        answer.claimed = read_claimed(&bodies, want.token)?;
     }
     Ok(())
 }
@@ -160,17 +169,17 @@ fn take_steps<'s>(
     Ok(steps)
 }
 
-/// A row of `parents_of`.
-fn parent(row: &Row) -> Result<(JobId, ParentResult)> {
-    let state = row.opt_text(2)?.map(str::parse).transpose()?;
-    let result = row.opt_text(3)?.map(Json::trusted);
-    Ok((row.id(0)?, ParentResult { job: row.id(1)?, state, result }))
+/// The rows of `claimed`, some of them for each job.
+fn read_claimed(rows: &[Row], token: Token) -> Result<Vec<Claimed>> {
+    rows.chunk_by(|one, next| one.0[0] == next.0[0]).map(|rows| claimed(rows, token)).collect()
 }
 
-/// A row of `claimed`.
-fn claimed(row: &Row, token: Token, parents: &[(JobId, ParentResult)]) -> Result<Claimed> {
+/// The rows of one job, of which the one with the arguments tells all but the parents.
+fn claimed(rows: &[Row], token: Token) -> Result<Claimed> {
+    let row = rows.iter().find(|row| !row.is_null(3)).unwrap_or(&rows[0]);
     let job = row.id(0)?;
-    let parents = parents.iter().filter(|(child, _)| *child == job);
+    let mut parents: Vec<_> = rows.iter().filter(|row| !row.is_null(11)).collect();
+    parents.sort_by_key(|row| row.int(14).ok());
     Ok(Claimed {
         facts: Facts {
             lease: Lease { job, token },
@@ -183,7 +192,13 @@ fn claimed(row: &Row, token: Token, parents: &[(JobId, ParentResult)]) -> Result
         args: Json::trusted(row.text(3)?),
         tags: tags(row.opt_text(5)?)?,
         created_at: row.time(6)?,
-        parents: parents.map(|(_, parent)| parent.clone()).collect(),
+        parents: parents.into_iter().map(parent).collect::<Result<_>>()?,
         slot: slot(row, 9)?,
     })
+}
+
+/// What a parent came to, in a row of `claimed`.
+fn parent(row: &Row) -> Result<ParentResult> {
+    let state = row.opt_text(12)?.map(str::parse).transpose()?;
+    Ok(ParentResult { job: row.id(11)?, state, result: row.opt_text(13)?.map(Json::trusted) })
 }

@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 
 use mysql_async::{DriverError, IoError};
 use portfire_core::Error;
+use rustls::CertificateError;
 
 /// A row with this key is there already.
 const DUPLICATE: u16 = 1062;
@@ -17,7 +18,38 @@ pub(crate) fn mysql_error(doing: &str, error: mysql_async::Error) -> Error {
         mysql_async::Error::Server(server) => Some(server.code),
         _ => None,
     };
-    of_code(format!("the database could not {doing}"), code, is_lost(&error)).caused_by(error)
+    let message = format!("the database could not {doing}");
+    match refused_certificate(&error) {
+        Some(reason) => Error::broken(format!("{message}: {}", advice(reason))),
+        None => of_code(message, code, is_lost(&error)),
+    }
+    .caused_by(error)
+}
+
+/// Why the certificate of whoever answered is not believed.
+fn refused_certificate(error: &mysql_async::Error) -> Option<&CertificateError> {
+    let mysql_async::Error::Io(IoError::Io(io)) = error else { return None };
+    match io.get_ref()?.downcast_ref()? {
+        rustls::Error::InvalidCertificate(reason) => Some(reason),
+        _ => None,
+    }
+}
+
+fn advice(reason: &CertificateError) -> &'static str {
+    use CertificateError as Reason;
+    match reason {
+        Reason::UnknownIssuer => {
+            "its certificate is not from an authority that is known here; name the file of its authority with `ssl-ca`"
+        }
+        Reason::NotValidForName | Reason::NotValidForNameContext { .. } => {
+            "its certificate is for another host; put a name into the URL that the certificate has, or give the server \
+             a certificate for this one"
+        }
+        Reason::Expired | Reason::ExpiredContext { .. } => {
+            "its certificate has expired; give the server another"
+        }
+        _ => "its certificate is not valid; give the server another",
+    }
 }
 
 /// An error with this number; `lost` if there is none because the connection is gone.
@@ -82,6 +114,14 @@ fn number_in(error: &Error) -> Option<u16> {
         if let Some(sqlx::Error::Database(said)) = inner.downcast_ref() {
             return number_of(&**said);
         }
+        #[cfg(feature = "sea-orm")]
+        if let Some(sea_orm::RuntimeErr::SqlxError(said)) = inner.downcast_ref() {
+            return said.as_database_error().and_then(number_of);
+        }
+        #[cfg(feature = "diesel")]
+        if let Some(said) = inner.downcast_ref() {
+            return number_of_diesel(said);
+        }
         cause = inner.source();
     }
     None
@@ -91,6 +131,25 @@ fn number_in(error: &Error) -> Option<u16> {
 #[cfg(feature = "sqlx")]
 pub(crate) fn number_of(error: &(dyn sqlx::error::DatabaseError + 'static)) -> Option<u16> {
     error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>().map(sqlx::mysql::MySqlDatabaseError::number)
+}
+
+/// The number of an error that came through diesel, which passes none on, but the database's own words.
+#[cfg(feature = "diesel")]
+pub(crate) fn number_of_diesel(error: &diesel::result::Error) -> Option<u16> {
+    use diesel::result::DatabaseErrorKind as Kind;
+    let diesel::result::Error::DatabaseError(kind, said) = error else { return None };
+    let words = said.message();
+    match kind {
+        Kind::UniqueViolation => Some(DUPLICATE),
+        Kind::SerializationFailure => Some(1213),
+        Kind::ReadOnlyTransaction => Some(1792),
+        // Its kind is lost where several statements travel together through libmysqlclient.
+        _ if words.starts_with("Duplicate entry ") => Some(DUPLICATE),
+        _ if words.starts_with("Deadlock found") => Some(1213),
+        _ if words.starts_with("Lock wait timeout exceeded") => Some(1205),
+        _ if words.starts_with("SAVEPOINT ") && words.ends_with(" does not exist") => Some(NO_SAVEPOINT),
+        _ => None,
+    }
 }
 
 /// Whether the connection broke or was not made, other than by a refusal.
@@ -128,6 +187,26 @@ mod tests {
         }
         assert!(of_code("x".into(), None, true).is_transient());
         assert!(of_code("x".into(), None, false).is_broken());
+    }
+
+    /// What diesel passes on of each: the words are the database's own.
+    #[test]
+    #[cfg(feature = "diesel")]
+    fn what_comes_through_diesel_is_told_by_its_words() {
+        use diesel::result::DatabaseErrorKind as Kind;
+        let number = |kind, words: &str| {
+            let error = diesel::result::Error::DatabaseError(kind, Box::new(words.to_owned()));
+            super::number_of_diesel(&error)
+        };
+        let deadlock = "Deadlock found when trying to get lock; try restarting transaction";
+        assert_eq!(number(Kind::Unknown, deadlock), Some(1213));
+        let waited = "Lock wait timeout exceeded; try restarting transaction";
+        assert_eq!(number(Kind::Unknown, waited), Some(1205));
+        assert_eq!(number(Kind::Unknown, "SAVEPOINT portfire_mark does not exist"), Some(1305));
+        for kind in [Kind::UniqueViolation, Kind::Unknown] {
+            assert_eq!(number(kind, "Duplicate entry 'x' for key 'PRIMARY'"), Some(1062));
+        }
+        assert_eq!(number(Kind::Unknown, "Table 'shop.portfire_job' doesn't exist"), None);
     }
 
     #[test]

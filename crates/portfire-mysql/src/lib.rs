@@ -38,6 +38,12 @@ pub use mysql_async;
 pub use options::MysqlOptions;
 pub use storage::MysqlStorage;
 pub use transaction::{Tables, insert_in, settle_in};
+#[cfg(feature = "diesel")]
+pub use transaction::{insert_in_diesel, settle_in_diesel};
+#[cfg(feature = "diesel-async")]
+pub use transaction::{insert_in_diesel_async, settle_in_diesel_async};
+#[cfg(feature = "sea-orm")]
+pub use transaction::{insert_in_sea_orm, settle_in_sea_orm};
 #[cfg(feature = "sqlx")]
 pub use transaction::{insert_in_sqlx, settle_in_sqlx};
 

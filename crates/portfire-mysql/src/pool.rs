@@ -91,27 +91,58 @@ impl Packet {
         steps: &[Step<'_>],
         then: Option<&str>,
     ) -> Vec<Self> {
-        let (mut packets, mut open) = (Vec::new(), Self::default());
+        let mut open = Self::default();
         if !steps.is_empty() || then.is_some() {
             for bound in ahead {
                 open.push(For::Bound, bound, &[]);
             }
         }
-        for (op, values) in steps {
-            for (part, values) in parts(values).iter().enumerate() {
-                if open.sql.len() >= PACKET_BYTES {
-                    packets.push(std::mem::take(&mut open));
-                }
-                let of = if part == 0 { For::Step(*op) } else { For::More(*op) };
-                open.push(of, statements.text(*op), values);
-            }
-        }
+        let (mut packets, mut open) = open.fill(statements, steps, |_, _| false);
         if let Some(bound) = then {
             open.push(For::Bound, bound, &[]);
         }
         packets.push(open);
         packets.retain(|packet| !packet.of.is_empty());
         packets
+    }
+
+    /// The same for a driver that answers the rows of one statement only, and of several at most that they were
+    /// done: what reads travels alone.
+    #[cfg(any(feature = "diesel", feature = "sea-orm"))]
+    pub(crate) fn apart(statements: &Statements, steps: &[Step<'_>]) -> Vec<Self> {
+        let apart = |open: &Self, text: &str| open.reads() || reads(text);
+        let (mut packets, open) = Self::default().fill(statements, steps, apart);
+        packets.push(open);
+        packets.retain(|packet| !packet.of.is_empty());
+        packets
+    }
+
+    /// Puts in the steps; answers the packets that were closed, because they were long or the next statement may
+    /// not travel with them, and the last one.
+    fn fill(
+        self,
+        statements: &Statements,
+        steps: &[Step<'_>],
+        is_apart: impl Fn(&Self, &str) -> bool,
+    ) -> (Vec<Self>, Self) {
+        let (mut packets, mut open) = (Vec::new(), self);
+        for (op, values) in steps {
+            let text = statements.text(*op);
+            for (part, values) in parts(values).iter().enumerate() {
+                if open.sql.len() >= PACKET_BYTES || is_apart(&open, text) {
+                    packets.push(std::mem::take(&mut open));
+                }
+                let of = if part == 0 { For::Step(*op) } else { For::More(*op) };
+                open.push(of, text, values);
+            }
+        }
+        (packets, open)
+    }
+
+    /// Whether it answers rows.
+    #[cfg(any(feature = "diesel", feature = "sea-orm"))]
+    pub(crate) fn reads(&self) -> bool {
+        reads(&self.sql)
     }
 
     /// Each `?` of the text is the place of a value.
@@ -137,6 +168,14 @@ impl Packet {
         }
     }
 
+    /// Adds the rows of its only statement to the answers of the steps, or none if it does not read.
+    #[cfg(any(feature = "diesel", feature = "sea-orm"))]
+    pub(crate) fn read_rows(&self, rows: Vec<Row>, answers: &mut Vec<Answer>) {
+        let others = self.of.iter().skip(1).map(|_| Answer::default());
+        let all = std::iter::once(Answer { rows, changed: 0 }).chain(others);
+        self.read(all.collect(), answers);
+    }
+
     /// What the statement at this place was to do, for an error.
     fn doing(&self, position: usize) -> String {
         match self.of.get(position) {
@@ -144,6 +183,12 @@ impl Packet {
             Some(For::Bound) | None => "begin or end a transaction".into(),
         }
     }
+}
+
+/// Whether a statement answers rows.
+#[cfg(any(feature = "diesel", feature = "sea-orm"))]
+fn reads(sql: &str) -> bool {
+    sql.starts_with("SELECT ")
 }
 
 /// A step whose one set is too long, in several parts.
@@ -556,6 +601,22 @@ mod tests {
         let mut answers = Vec::new();
         packets[0].read(vec![answer(), answer()], &mut answers);
         assert_eq!(answers.iter().map(|one| (one.rows.len(), one.changed)).collect::<Vec<_>>(), [(2, 2)]);
+    }
+
+    #[test]
+    #[cfg(any(feature = "diesel", feature = "sea-orm"))]
+    fn what_reads_travels_alone_where_a_driver_answers_one_statement() {
+        let known = (Op::Known, vec![Value::List(vec![Value::Id([1; 16]); SET_MAX + 1])]);
+        let steps =
+            [(Op::Mark, Vec::new()), (Op::MarkRelease, Vec::new()), known, (Op::BackToMark, Vec::new())];
+        let packets = Packet::apart(&statements(), &steps);
+        assert_eq!(packets.iter().map(Packet::reads).collect::<Vec<_>>(), [false, true, true, false]);
+        let mut answers = Vec::new();
+        for packet in packets {
+            let rows = if packet.reads() { vec![Row(vec![Cell::Null])] } else { Vec::new() };
+            packet.read_rows(rows, &mut answers);
+        }
+        assert_eq!(answers.iter().map(|one| one.rows.len()).collect::<Vec<_>>(), [0, 0, 2, 0]);
     }
 
     #[test]

@@ -214,7 +214,8 @@ pub(crate) enum Cell {
     Null,
     Int(i64),
     Text(Box<str>),
-    /// All our binary columns are ids.
+    /// All our binary columns are ids. From a driver that does not tell bytes from text, it may also be a text of
+    /// this length; it is what it is asked for.
     Id([u8; 16]),
 }
 
@@ -306,6 +307,9 @@ impl Row {
     pub(crate) fn opt_text(&self, column: usize) -> Result<Option<&str>> {
         match self.0.get(column) {
             Some(Cell::Text(text)) => Ok(Some(text)),
+            Some(Cell::Id(bytes)) => {
+                std::str::from_utf8(bytes).map(Some).map_err(|e| unexpected("UTF-8").caused_by(e))
+            }
             Some(Cell::Null) => Ok(None),
             _ => Err(unexpected("text")),
         }
@@ -397,7 +401,7 @@ pub(crate) fn info(stored: &str) -> Result<ServerInfo> {
 
 #[cfg(test)]
 mod tests {
-    use super::Value;
+    use super::{Cell, Row, Value};
 
     fn written(value: &Value<'_>) -> String {
         let mut sql = String::new();
@@ -415,6 +419,14 @@ mod tests {
         }
         assert_eq!(written(&Value::Text("{\"a\": 1} ?;--")), "'{\"a\": 1} ?;--'");
         assert_eq!(written(&Value::Owned(String::new())), "''");
+    }
+
+    #[test]
+    fn a_text_as_long_as_an_id_is_what_it_is_asked_for() {
+        let row = Row(vec![Cell::id(b"sixteen letters.").unwrap(), Cell::id(&[0xff; 16]).unwrap()]);
+        assert_eq!(row.text(0).unwrap(), "sixteen letters.");
+        assert!(row.text(1).unwrap_err().is_broken());
+        assert_eq!(row.id(1).unwrap().as_bytes(), &[0xff; 16]);
     }
 
     #[test]

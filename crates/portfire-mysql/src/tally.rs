@@ -138,16 +138,19 @@ async fn replace(
 ) -> Result<()> {
     lane.begin();
     let found = lane.rows(find, values).await?;
-    let mut sums = BTreeMap::new();
+    let (mut sums, mut keys) = (BTreeMap::new(), BTreeMap::<_, Vec<_>>::new());
     for row in &found {
+        let key = [0, 1, 2].map(|column| row.int(column).map(Value::Int));
+        let key = key.into_iter().collect::<Result<Vec<_>>>()?;
+        keys.entry((row.text(3)?, row.text(4)?)).or_default().push(key);
         let Some((width, at)) = to(row.int(0)?, row.time(1)?) else { continue };
         let name = (width, at, row.text(3)?, row.text(4)?);
         let sum = sums.entry(name).or_insert_with(|| Tally::new(at, Width::Minute));
         sum.add(&read(row, 5, sum.clone())?);
     }
-    let keys: Vec<_> = found.iter().map(|row| row.0[..5].iter().map(Value::from).collect()).collect();
-    let mut steps: Vec<Step<'_>> =
-        keys.chunks(ROWS_MAX).map(|keys| (Op::TallyDelete, vec![Value::Rows(keys.to_vec())])).collect();
+    let names = |(kind, queue)| [Value::Text(kind), Value::Text(queue)];
+    let delete = |(name, keys)| (Op::TallyDelete, [vec![Value::Rows(keys)], names(name).into()].concat());
+    let mut steps: Vec<Step<'_>> = keys.into_iter().map(delete).collect();
     let rows = sums.iter().map(|((width, at, kind, queue), sum)| {
         row([Value::Int(*width), Value::Int(at.as_micros()), Value::Int(0)], kind, queue, sum)
     });

@@ -7,6 +7,8 @@ use std::path::Path;
 use mysql_async::SslOpts;
 use portfire_core::{Error, Result};
 use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 /// Whether to encrypt, and whom to trust.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,7 +35,7 @@ pub(crate) fn options(encryption: &Encryption) -> Result<Option<SslOpts>> {
             SslOpts::default().with_danger_accept_invalid_certs(true)
         }
         Encryption::System => options.with_root_certs(system_roots()?.into_iter().map(Into::into).collect()),
-        Encryption::File(file) => options.with_root_certs(vec![file.to_path_buf().into()]),
+        Encryption::File(file) => options.with_root_certs(vec![file_roots(file)?.into()]),
     };
     choose_provider();
     Ok(Some(options))
@@ -48,6 +50,17 @@ fn choose_provider() {
     }
 }
 
+/// Read at once, so that a file that is not there is not taken for a database that is not.
+fn file_roots(file: &Path) -> Result<Vec<u8>> {
+    let failed = || Error::misuse(format!("`ssl-ca` {} cannot be read", file.display()));
+    let text = std::fs::read(file).map_err(|e| failed().caused_by(e))?;
+    let certificates = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>();
+    if certificates.map_err(|e| failed().caused_by(e))?.is_empty() {
+        return Err(Error::misuse(format!("`ssl-ca` {} has no certificate", file.display())));
+    }
+    Ok(text)
+}
+
 fn system_roots() -> Result<Vec<Vec<u8>>> {
     let known = rustls_native_certs::load_native_certs().certs;
     if known.is_empty() {
@@ -57,4 +70,24 @@ fn system_roots() -> Result<Vec<Vec<u8>>> {
         ));
     }
     Ok(known.into_iter().map(|certificate| certificate.to_vec()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{Encryption, options};
+
+    #[test]
+    fn a_file_of_authorities_has_one() {
+        let file = |name: &str| {
+            let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+            options(&Encryption::File(file.into()))
+        };
+        assert!(file("tests/it/tls/authority.pem").is_ok());
+        for bad in ["tests/it/tls/nothing.pem", "schema.sql"] {
+            let refused = file(bad).unwrap_err();
+            assert!(refused.is_misuse() && refused.to_string().contains("`ssl-ca`"), "{refused}");
+        }
+    }
 }

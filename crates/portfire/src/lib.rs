@@ -74,6 +74,10 @@ pub mod postgres {
 /// The backend of MariaDB and MySQL.
 #[cfg(feature = "mysql")]
 pub mod mysql {
+    #[cfg(feature = "diesel-mysql")]
+    pub use crate::transaction::with_mysql::{Diesel, diesel};
+    #[cfg(feature = "diesel-async-mysql")]
+    pub use crate::transaction::with_mysql::{DieselAsync, diesel_async};
     pub use crate::transaction::with_mysql::{InTables, in_tables};
     pub use portfire_mysql::*;
 }

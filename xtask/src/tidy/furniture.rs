@@ -10,7 +10,7 @@ use super::Tree;
 
 const BACKENDS: [&str; 3] = ["portfire-sqlite", "portfire-postgres", "portfire-mysql"];
 /// What one backend has for a reason of its own.
-const OWN: [&str; 25] = [
+const OWN: [&str; 14] = [
     // The host's clock is SQLite's; a database server has a clock of its own.
     "portfire-sqlite/src/clock.rs",
     // SQLite has one writer, so its calls go through a thread; a database server has a pool.
@@ -30,19 +30,6 @@ const OWN: [&str; 25] = [
     "portfire-mysql/src/error.rs",
     "portfire-mysql/src/options.rs",
     "portfire-mysql/src/tls.rs",
-    // The transactions of diesel and sea-orm are taken on SQLite and PostgreSQL; on MySQL those of sqlx and of its
-    // own driver, which fit in one file.
-    "portfire-sqlite/src/transaction/mod.rs",
-    "portfire-sqlite/src/transaction/with_diesel.rs",
-    "portfire-sqlite/src/transaction/with_diesel_async.rs",
-    "portfire-sqlite/src/transaction/with_sea_orm.rs",
-    "portfire-sqlite/src/transaction/with_sqlx.rs",
-    "portfire-postgres/src/transaction/mod.rs",
-    "portfire-postgres/src/transaction/with_diesel.rs",
-    "portfire-postgres/src/transaction/with_diesel_async.rs",
-    "portfire-postgres/src/transaction/with_sea_orm.rs",
-    "portfire-postgres/src/transaction/with_sqlx.rs",
-    "portfire-mysql/src/transaction.rs",
 ];
 
 pub(super) fn check(tree: &Tree) -> Vec<String> {

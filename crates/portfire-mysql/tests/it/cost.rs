@@ -15,7 +15,9 @@ on_both! {
 }
 
 /// Issue 5: at batch 100, a full drain takes at most 0.05 round trips and 0.05 commits per job. It has no
-/// statement that writes to several tables, so a batch is 18 statements, and they travel in three packets.
+/// statement that writes to several tables, so a batch is 15 statements, and they travel in three packets: three that
+/// bound the transaction, five that hold and ask, four that write what has ended and hold the head of the queue, three
+/// that take it.
 async fn a_full_drain_takes_few_round_trips_and_commits(engine: Engine) {
     let database = Database::lent(engine).await;
     let (storage, seen) = through_proxy(&database).await;
@@ -38,7 +40,7 @@ async fn a_full_drain_takes_few_round_trips_and_commits(engine: Engine) {
         packets.len()
     );
     assert!(commits > 0 && commits * 20 <= jobs, "{commits} commits for {jobs} jobs");
-    assert!(statements.len() * 5 <= jobs, "{} statements for {jobs} jobs", statements.len());
+    assert!(statements.len() * 100 <= jobs * 16, "{} statements for {jobs} jobs", statements.len());
 }
 
 async fn a_set_of_plain_jobs_is_one_round_trip(engine: Engine) {

@@ -1,5 +1,6 @@
-//! A proxy between a storage and its database: it keeps what is asked, and can swallow the answer to a COMMIT,
-//! which is the one moment at which a client cannot know what happened.
+//! A proxy between a storage and its database: it keeps what is asked and which errors are answered, can swallow the
+//! answer to a COMMIT, which is the one moment at which a client cannot know what happened, and can make the
+//! storage's sessions impatient.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -9,11 +10,17 @@ use portfire_mysql::{MysqlOptions, MysqlStorage};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
 use crate::bed::Database;
 
 /// The command of the protocol that carries statements.
 const QUERY: u8 = 0x03;
+/// How an answer begins that is an error.
+const ERROR: u8 = 0xff;
+/// What a session is told when it begins, and what it is told instead if it shall not wait for rows for long.
+const PATIENT: &[u8] = b"innodb_lock_wait_timeout = 5";
+const IMPATIENT: &[u8] = b"innodb_lock_wait_timeout = 1";
 /// The bit of an answer that says that the answer to another statement follows.
 const MORE: u8 = 0x08;
 
@@ -21,6 +28,12 @@ const MORE: u8 = 0x08;
 pub(crate) struct Seen {
     /// What was asked, packet by packet: each is a round trip.
     packets: Mutex<Vec<String>>,
+    /// The numbers of the errors that were answered.
+    errors: Mutex<Vec<u16>>,
+    /// Told of every packet.
+    asked: Notify,
+    /// Whether sessions that begin wait for rows for a second only.
+    impatient: AtomicBool,
     /// Set to lose the answer to the next COMMIT; unset again when that has happened.
     pub(crate) cut: AtomicBool,
     /// Whether the packet that was asked last ends with a COMMIT.
@@ -33,15 +46,44 @@ impl Seen {
         let statements = |packet: String| packet.split(";\n").map(str::to_owned).collect();
         std::mem::take(&mut *self.packets.lock().unwrap()).into_iter().map(statements).collect()
     }
+
+    /// The errors since the last time.
+    pub(crate) fn take_errors(&self) -> Vec<u16> {
+        std::mem::take(&mut *self.errors.lock().unwrap())
+    }
+
+    /// Waits until so many packets since the last `take` say this.
+    pub(crate) async fn until_asked(&self, times: usize, what: &str) {
+        loop {
+            let next = self.asked.notified();
+            if self.packets.lock().unwrap().iter().filter(|sql| sql.contains(what)).count() >= times {
+                return;
+            }
+            next.await;
+        }
+    }
 }
 
 /// A storage whose every word goes through a proxy, by one connection for work.
 pub(crate) async fn through_proxy(database: &Database) -> (MysqlStorage, Arc<Seen>) {
     let seen = Arc::new(Seen::default());
-    let url = start(database, Arc::clone(&seen)).await;
-    let storage = MysqlStorage::open(MysqlOptions::new(&url).unwrap()).await.unwrap();
+    let storage = through(database, &seen).await;
     seen.take();
     (storage, seen)
+}
+
+/// The same, whose sessions wait for rows for a second only.
+pub(crate) async fn through_impatient_proxy(database: &Database) -> (MysqlStorage, Arc<Seen>) {
+    let seen = Arc::new(Seen { impatient: true.into(), ..Seen::default() });
+    let storage = through(database, &seen).await;
+    seen.take();
+    (storage, seen)
+}
+
+/// A storage of which the same is told.
+pub(crate) async fn through(database: &Database, seen: &Arc<Seen>) -> MysqlStorage {
+    let url = start(database, Arc::clone(seen)).await;
+    MysqlStorage::open(MysqlOptions::new(&url).unwrap()).await.unwrap()
 }
 
 /// Starts a proxy; answers the URL of the database through it.
@@ -82,7 +124,12 @@ async fn questions(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, seen: Arc<Se
                 let sql = String::from_utf8_lossy(&payload[1..]).into_owned();
                 seen.commits.store(sql.ends_with("COMMIT"), Ordering::Relaxed);
                 seen.packets.lock().unwrap().push(sql);
+                seen.asked.notify_one();
             }
+        }
+        if seen.impatient.load(Ordering::Relaxed) {
+            let found = chunk[..length].windows(PATIENT.len()).position(|window| window == PATIENT);
+            found.into_iter().for_each(|at| chunk[at..at + PATIENT.len()].copy_from_slice(IMPATIENT));
         }
         to.write_all(&chunk[..length]).await.unwrap();
     }
@@ -105,6 +152,12 @@ impl Packet {
         Some(Self { number, payload })
     }
 
+    /// The number of the error that it says.
+    fn error(&self) -> Option<u16> {
+        let [ERROR, low, high, ..] = self.payload[..] else { return None };
+        Some(u16::from_le_bytes([low, high]))
+    }
+
     /// Whether it says that the last statement of several was done, and had no rows: no number of rows, no number
     /// that was given, and a status by which nothing follows.
     fn ends_well(&self) -> bool {
@@ -118,6 +171,7 @@ async fn answers(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, seen: Arc<Seen
         buffer.extend_from_slice(&chunk[..length]);
         let mut last = None;
         while let Some(packet) = Packet::take(&mut buffer) {
+            seen.errors.lock().unwrap().extend(packet.error());
             last = Some(packet);
         }
         let cuts = seen.commits.load(Ordering::Relaxed) && seen.cut.load(Ordering::Relaxed);

@@ -8,7 +8,7 @@
 pub(crate) mod with_mysql;
 #[cfg(feature = "postgres")]
 pub(crate) mod with_postgres;
-#[cfg(any(feature = "sea-orm-sqlite", feature = "sea-orm-postgres"))]
+#[cfg(any(feature = "sea-orm-sqlite", feature = "sea-orm-postgres", feature = "sea-orm-mysql"))]
 mod with_sea_orm;
 #[cfg(feature = "sqlite")]
 pub(crate) mod with_sqlite;
@@ -28,9 +28,9 @@ use portfire_core::{NewJob, Result, Settlement};
 /// | tokio-postgres | `postgres` | `Transaction`; `Client` in which one is open |
 /// | mysql_async | `mysql` | `Transaction`; `Conn` in which one is open |
 /// | sqlx 0.9 | `sqlx-sqlite`, `sqlx-postgres`, `sqlx-mysql` | `Transaction`; a connection in which one is open |
-/// | sea-orm 2 | `sea-orm-sqlite`, `sea-orm-postgres` | `DatabaseTransaction` |
-/// | diesel 2 | `diesel-sqlite`, `diesel-postgres` | `sqlite::diesel(&mut connection)`, `postgres::diesel(&mut connection)` |
-/// | diesel-async | `diesel-async-sqlite`, `diesel-async-postgres` | `sqlite::diesel_async(&mut connection)`, `postgres::diesel_async(&mut connection)` |
+/// | sea-orm 2 | `sea-orm-sqlite`, `sea-orm-postgres`, `sea-orm-mysql` | `DatabaseTransaction` |
+/// | diesel 2 | `diesel-sqlite`, `diesel-postgres`, `diesel-mysql` | `sqlite::diesel(&mut connection)`, and so with `postgres` and `mysql` |
+/// | diesel-async | `diesel-async-sqlite`, `diesel-async-postgres`, `diesel-async-mysql` | `sqlite::diesel_async(&mut connection)`, and so with `postgres` and `mysql` |
 ///
 /// Tables with names of their own are named: `sqlite::prefixed("shop_", &mut transaction)`,
 /// `postgres::in_tables(&tables, &mut transaction)`, `mysql::in_tables(&tables, &mut transaction)`; with diesel `.prefix("shop_")`, `.tables(&tables)`.
@@ -97,7 +97,7 @@ macro_rules! open_transaction {
 use open_transaction;
 
 /// A wrapper for the connections of a driver that are of many types: those with this trait and this backend.
-#[cfg(any(feature = "diesel-sqlite", feature = "diesel-postgres"))]
+#[cfg(any(feature = "diesel-sqlite", feature = "diesel-postgres", feature = "diesel-mysql"))]
 macro_rules! open_connection {
     (
         $(#[$doc:meta])*
@@ -140,5 +140,5 @@ macro_rules! open_connection {
         }
     };
 }
-#[cfg(any(feature = "diesel-sqlite", feature = "diesel-postgres"))]
+#[cfg(any(feature = "diesel-sqlite", feature = "diesel-postgres", feature = "diesel-mysql"))]
 use open_connection;

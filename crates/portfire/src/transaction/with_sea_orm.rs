@@ -5,8 +5,10 @@ use portfire_core::{Error, NewJob, Result, Settlement};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
 
 use super::OpenTransaction;
+#[cfg(feature = "sea-orm-mysql")]
+use super::with_mysql;
 #[cfg(feature = "sea-orm-postgres")]
-use super::with_postgres::{DEFAULT, InTables};
+use super::with_postgres;
 #[cfg(feature = "sea-orm-sqlite")]
 use super::with_sqlite::Prefixed;
 
@@ -18,7 +20,11 @@ impl OpenTransaction for DatabaseTransaction {
                 portfire_sqlite::insert_in_sea_orm(self, portfire_sqlite::DEFAULT_PREFIX, jobs).await
             }
             #[cfg(feature = "sea-orm-postgres")]
-            DbBackend::Postgres => portfire_postgres::insert_in_sea_orm(self, &DEFAULT, jobs).await,
+            DbBackend::Postgres => {
+                portfire_postgres::insert_in_sea_orm(self, &with_postgres::DEFAULT, jobs).await
+            }
+            #[cfg(feature = "sea-orm-mysql")]
+            DbBackend::MySql => portfire_mysql::insert_in_sea_orm(self, &with_mysql::DEFAULT, jobs).await,
             other => Err(unknown(other)),
         }
     }
@@ -30,7 +36,13 @@ impl OpenTransaction for DatabaseTransaction {
                 portfire_sqlite::settle_in_sea_orm(self, portfire_sqlite::DEFAULT_PREFIX, settlement).await
             }
             #[cfg(feature = "sea-orm-postgres")]
-            DbBackend::Postgres => portfire_postgres::settle_in_sea_orm(self, &DEFAULT, settlement).await,
+            DbBackend::Postgres => {
+                portfire_postgres::settle_in_sea_orm(self, &with_postgres::DEFAULT, settlement).await
+            }
+            #[cfg(feature = "sea-orm-mysql")]
+            DbBackend::MySql => {
+                portfire_mysql::settle_in_sea_orm(self, &with_mysql::DEFAULT, settlement).await
+            }
             other => Err(unknown(other)),
         }
     }
@@ -55,12 +67,23 @@ impl OpenTransaction for Prefixed<'_, DatabaseTransaction> {
 }
 
 #[cfg(feature = "sea-orm-postgres")]
-impl OpenTransaction for InTables<'_, DatabaseTransaction> {
+impl OpenTransaction for with_postgres::InTables<'_, DatabaseTransaction> {
     async fn insert(&mut self, jobs: &[NewJob]) -> Result<Vec<Inserted>> {
         portfire_postgres::insert_in_sea_orm(self.transaction, self.tables, jobs).await
     }
 
     async fn settle(&mut self, settlement: &Settlement) -> Result<Settled> {
         portfire_postgres::settle_in_sea_orm(self.transaction, self.tables, settlement).await
+    }
+}
+
+#[cfg(feature = "sea-orm-mysql")]
+impl OpenTransaction for with_mysql::InTables<'_, DatabaseTransaction> {
+    async fn insert(&mut self, jobs: &[NewJob]) -> Result<Vec<Inserted>> {
+        portfire_mysql::insert_in_sea_orm(self.transaction, self.tables, jobs).await
+    }
+
+    async fn settle(&mut self, settlement: &Settlement) -> Result<Settled> {
+        portfire_mysql::settle_in_sea_orm(self.transaction, self.tables, settlement).await
     }
 }

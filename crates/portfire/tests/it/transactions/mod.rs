@@ -114,6 +114,7 @@ async fn cases(jobs: Jobs, app: App) {
     let kinds = bed.server().job::<plain>().job::<write>().job::<follow>();
     let server = kinds.provide(Arc::clone(&app)).start().await.unwrap();
     jobs_are_there_if_and_only_if_it_commits(&bed, &app).await;
+    a_repeated_id_and_a_name_with_a_parent_are_taken_once(&bed, &app).await;
     a_commit_ends_the_job_and_lets_its_children_go(&bed, &app).await;
     after_a_rollback_the_job_runs_again(&bed, &app).await;
     what_a_handler_returns_after_the_commit_changes_nothing(&bed, &app).await;
@@ -129,6 +130,20 @@ async fn jobs_are_there_if_and_only_if_it_commits(bed: &Bed, app: &App) {
     bed.until(stays, State::Succeeded).await;
     assert!(bed.jobs.get(goes).await.unwrap().is_none());
     assert_eq!(app.numbers().await, [2]);
+}
+
+/// Each leaves its transaction as it was, so that the rest of it commits.
+async fn a_repeated_id_and_a_name_with_a_parent_are_taken_once(bed: &Bed, app: &App) {
+    let [plainly, named] = [bed.jobs.new_id(), bed.jobs.new_id()];
+    let parent = plain().enqueue(&bed.jobs).await.unwrap();
+    let child = |id| plain().id(id).unique("one").after_success_of(&parent);
+    for number in [60, 61] {
+        app.transact(number, Work::Enqueue(plain().id(plainly)), true).await.unwrap();
+        app.transact(number, Work::Enqueue(child(named)), true).await.unwrap();
+        assert_eq!(times(app, number).await, 2);
+    }
+    bed.until(plainly, State::Succeeded).await;
+    bed.until(named, State::Succeeded).await;
 }
 
 async fn a_commit_ends_the_job_and_lets_its_children_go(bed: &Bed, app: &App) {
@@ -179,4 +194,13 @@ async fn a_job_that_is_lost_is_not_completed(bed: &Bed, app: &App) {
 /// How often a number was written.
 async fn times(app: &App, number: i64) -> usize {
     app.numbers().await.into_iter().filter(|written| *written == number).count()
+}
+
+/// Runs a future that is ready when it is first polled.
+#[cfg(any(feature = "diesel-postgres", feature = "diesel-mysql"))]
+fn at_once<T>(future: impl Future<Output = T>) -> T {
+    match std::pin::pin!(future).poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
+        std::task::Poll::Ready(value) => value,
+        std::task::Poll::Pending => panic!("diesel blocks"),
+    }
 }

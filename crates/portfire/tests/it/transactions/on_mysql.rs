@@ -108,3 +108,115 @@ async fn sqlx() {
         pool.close().await;
     }
 }
+
+/// Diesel's connection that needs no client library; it blocks, so it is used on a thread of its own.
+#[cfg(feature = "diesel-mysql")]
+struct Diesel(Place);
+
+#[cfg(feature = "diesel-mysql")]
+impl Diesel {
+    fn transact_on_this_thread(&self, number: i64, work: Work<'_>, commit: bool) -> Result<(), JobError> {
+        use diesel::connection::{Connection, SimpleConnection, TransactionManager};
+        type Wrapped = diesel_async::async_connection_wrapper::AsyncConnectionWrapper<
+            diesel_async::AsyncMysqlConnection,
+        >;
+        type Manager = <Wrapped as Connection>::TransactionManager;
+        let mut connection = Wrapped::establish(&self.0.url)?;
+        Manager::begin_transaction(&mut connection)?;
+        connection.batch_execute(&insert(number))?;
+        let mut transaction = portfire::mysql::diesel(&mut connection).tables(&self.0.tables);
+        super::at_once(work.perform(&mut transaction))?;
+        let end = if commit { Manager::commit_transaction } else { Manager::rollback_transaction };
+        Ok(end(&mut connection)?)
+    }
+}
+
+#[cfg(feature = "diesel-mysql")]
+impl Application for Diesel {
+    fn transact<'a>(&'a self, number: i64, work: Work<'a>, commit: bool) -> Done<'a> {
+        let done = std::thread::scope(|scope| {
+            scope.spawn(move || self.transact_on_this_thread(number, work, commit)).join().unwrap()
+        });
+        Box::pin(std::future::ready(done))
+    }
+
+    fn numbers(&self) -> Numbers<'_> {
+        self.0.numbers()
+    }
+}
+
+#[cfg(feature = "diesel-mysql")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn diesel() {
+    for engine in Engine::ALL {
+        let (database, jobs) = database(engine).await;
+        cases(jobs, Arc::new(Diesel(Place::of(&database)))).await;
+    }
+}
+
+#[cfg(feature = "diesel-async-mysql")]
+struct DieselAsync(Place);
+
+#[cfg(feature = "diesel-async-mysql")]
+impl Application for DieselAsync {
+    fn transact<'a>(&'a self, number: i64, work: Work<'a>, commit: bool) -> Done<'a> {
+        use diesel_async::{AsyncConnection, AsyncMysqlConnection, SimpleAsyncConnection};
+        Box::pin(async move {
+            let mut connection = AsyncMysqlConnection::establish(&self.0.url).await?;
+            connection.batch_execute("BEGIN").await?;
+            connection.batch_execute(&insert(number)).await?;
+            let mut transaction = portfire::mysql::diesel_async(&mut connection).tables(&self.0.tables);
+            work.perform(&mut transaction).await?;
+            Ok(connection.batch_execute(if commit { "COMMIT" } else { "ROLLBACK" }).await?)
+        })
+    }
+
+    fn numbers(&self) -> Numbers<'_> {
+        self.0.numbers()
+    }
+}
+
+#[cfg(feature = "diesel-async-mysql")]
+#[tokio::test]
+async fn diesel_async() {
+    for engine in Engine::ALL {
+        let (database, jobs) = database(engine).await;
+        cases(jobs, Arc::new(DieselAsync(Place::of(&database)))).await;
+    }
+}
+
+#[cfg(feature = "sea-orm-mysql")]
+struct SeaOrm(Place, sea_orm::DatabaseConnection);
+
+#[cfg(feature = "sea-orm-mysql")]
+impl Application for SeaOrm {
+    fn transact<'a>(&'a self, number: i64, work: Work<'a>, commit: bool) -> Done<'a> {
+        use sea_orm::{ConnectionTrait, TransactionTrait};
+        Box::pin(async move {
+            let mut transaction = self.1.begin().await?;
+            transaction.execute_unprepared(&insert(number)).await?;
+            work.perform(&mut in_tables(&self.0.tables, &mut transaction)).await?;
+            if commit {
+                transaction.commit().await?;
+            } else {
+                transaction.rollback().await?;
+            }
+            Ok(())
+        })
+    }
+
+    fn numbers(&self) -> Numbers<'_> {
+        self.0.numbers()
+    }
+}
+
+#[cfg(feature = "sea-orm-mysql")]
+#[tokio::test]
+async fn sea_orm() {
+    for engine in Engine::ALL {
+        let (database, jobs) = database(engine).await;
+        let pool = sea_orm::Database::connect(database.url()).await.unwrap();
+        cases(jobs, Arc::new(SeaOrm(Place::of(&database), pool.clone()))).await;
+        pool.close().await.unwrap();
+    }
+}

@@ -120,18 +120,9 @@ impl Diesel {
         Manager::begin_transaction(&mut connection)?;
         connection.batch_execute(&self.0.insert(number))?;
         let mut transaction = portfire::postgres::diesel(&mut connection).tables(&self.0.tables);
-        at_once(work.perform(&mut transaction))?;
+        super::at_once(work.perform(&mut transaction))?;
         let end = if commit { Manager::commit_transaction } else { Manager::rollback_transaction };
         Ok(end(&mut connection)?)
-    }
-}
-
-/// Runs a future that is ready when it is first polled.
-#[cfg(feature = "diesel-postgres")]
-fn at_once<T>(future: impl Future<Output = T>) -> T {
-    match std::pin::pin!(future).poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
-        std::task::Poll::Ready(value) => value,
-        std::task::Poll::Pending => panic!("diesel blocks"),
     }
 }
 

@@ -1,2 +1,0 @@
--- What a claim took before its answer was lost, in its order.
-SELECT id FROM portfire_running WHERE token = ? ORDER BY place
