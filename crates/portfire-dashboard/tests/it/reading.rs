@@ -179,7 +179,7 @@ async fn a_paused_queue_holds_its_jobs_and_says_who_paused_it() {
 }
 
 /// Words that are the same in every language: the product, and what programs call things.
-const SAME: [&str; 30] = [
+const SAME: [&str; 31] = [
     "Portfire",
     "English",
     "UTC",
@@ -210,6 +210,7 @@ const SAME: [&str; 30] = [
     "EST",
     "EDT",
     "model",
+    "memory",
 ];
 
 /// Looks at every word of a page that stands neither in code nor in data: text, titles, labels, placeholders.
