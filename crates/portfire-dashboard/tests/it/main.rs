@@ -10,12 +10,15 @@ mod browser;
 mod chromium;
 mod cron;
 mod fixture;
+mod fuzz;
 mod gates;
 mod hands;
 mod hostile;
 mod live;
 mod malformed;
 mod markup;
+#[cfg(target_os = "linux")]
+mod memory;
 mod mounts;
 mod pages;
 mod reading;
