@@ -219,7 +219,7 @@ async fn a_stream_says_which_job_changed_and_nothing_of_it() {
     let mut said = String::new();
     site.post("/jobs/cancel", &format!("job={}", running[0])).await;
     while let Some(frame) = frames.next().await {
-        said += &String::from_utf8(frame.unwrap().to_vec()).unwrap();
+        said += std::str::from_utf8(&frame.unwrap()).unwrap();
     }
     let told = format!("event: job\ndata: {}\n\n", running[0]);
     assert!(said.contains(&told) && !said.contains(&running[1].to_string()), "{said}");
