@@ -1,4 +1,4 @@
-//! The commands of this workspace: `cargo xtask check | test | sim | bench | scale | db | browser | screenshots`.
+//! The commands of this workspace: `cargo xtask check | test | sim | fuzz | bench | scale | db | browser | screenshots`.
 //!
 //! Every step says what it runs; the first that fails ends the command with exit code 1.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to its terminal")]
@@ -17,6 +17,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   check   format, clippy, docs, the rules of this code base, how many crates a user builds, cargo-deny where it is installed
   test    every test and every example in the documentation, on every database
   sim     the simulator, optimized: [--seeds N] [--seed S] [--profile P] [--days D]; --seed shows the trace
+  fuzz    requests made by seeds, thrown at the dashboard, optimized: [--seeds N] [--seed S]
   bench   Portfire beside the bare statements of the same work: [filter…] [--quick] [--runs N] [--ready N]
   scale   every page on a database of a million jobs beside an empty one: [--jobs N] [sqlite] [postgres]
   db      a database to work with: db postgres|mariadb|mysql [up|down|url]; `mortal` serves one to be killed
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         "screenshots" => screenshots(),
         "bench" => bench(&arguments[1..]),
         "scale" => scale(),
+        "fuzz" => optimized("fuzz", &["-p", "portfire-dashboard", "--example", "fuzz"], Vec::new()),
         "sim" => optimized("simulator", &["-p", "portfire-testkit", "--bin", "sim"], Vec::new()),
         _ => {
             eprintln!("{USAGE}");

@@ -77,7 +77,7 @@ pub(crate) async fn run(command: Command) -> Result<Ended> {
 async fn list(wanted: List) -> Result<Ended> {
     let List { database, state, queue, kind, tag, limit, after } = wanted;
     let filter = Filter { state, queue, kind, tag, ..Filter::default() };
-    let page = database.open().await?.list(filter, PageRequest { limit, after }).await?;
+    let page = database.open().await?.list(filter, PageRequest { limit, after, before: None }).await?;
     for job in &page.jobs {
         say(&line(job));
     }

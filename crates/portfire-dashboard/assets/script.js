@@ -2,11 +2,13 @@
 // selections are counted, and pages stay up to date.
 //
 // Live, in steps:
-//  1. The page says where hints come from (data-events). While it can be seen, one stream of them is open.
+//  1. The page says where hints come from (data-events), and who keeps the one stream of them for all tabs of this
+//     browser (data-worker). While it can be seen, it has joined them.
 //  2. A hint says only "something changed". The page fetches its own content and morphs it in.
 //  3. Rows never move under a hand: if they would while something is hovered, focused or selected, the new
 //     content waits behind a pill.
-//  4. Without a stream it polls, the next time only after the last answer, and ever more slowly.
+//  4. Without a stream it polls, the next time only after the last answer, and ever more slowly; and asks for the
+//     stream each time.
 
 const page = document.body.dataset;
 const FRAGMENT = "text/vnd.portfire.fragment+html";
@@ -35,12 +37,14 @@ function localize(root) {
 // Copying: the clipboard is not there on plain HTTP, so there is an older way too.
 async function copy(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const focused = document.activeElement;
   const area = document.createElement("textarea");
   area.value = text;
   document.body.append(area);
   area.select();
   document.execCommand("copy");
   area.remove();
+  focused?.focus();
 }
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
@@ -138,17 +142,21 @@ function offer(fresh) {
   document.body.append(pill);
 }
 async function refresh() {
-  const answer = await fetch(location.href, { headers: { accept: FRAGMENT } });
+  const answer = await fetch(location.href, { headers: { accept: FRAGMENT }, signal: AbortSignal.timeout(30000) });
   if (!answer.ok && answer.status !== 404) throw new Error(answer.status);
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("main");
-  if (!fresh) return;
+  if (!fresh || !joined) return;
   if (rows(fresh) !== rows(main) && isBusy()) offer(fresh);
   else put(fresh);
 }
 
 // The stream.
 const light = document.getElementById("live");
-let stream = null;
+const shown = location.pathname.match(/\/jobs\/([0-9a-f-]{36})$/)?.[1] ?? null;
+let keeper = null;
+let joined = false;
+let streams = false;
+let missed = false;
 let timer = 0;
 let busy = false;
 let again = false;
@@ -165,8 +173,9 @@ function remembered(word, name = "portfire-live") {
   }
 }
 
-function show(state) {
+function show() {
   if (!light) return;
+  const state = !wanted ? "off" : failures ? "lost" : streams ? "live" : "polling";
   light.dataset.state = state;
   light.setAttribute("aria-pressed", String(wanted));
   light.title = { live: page.live, polling: page.polling, lost: page.lost, off: page.off }[state];
@@ -174,43 +183,59 @@ function show(state) {
 async function look() {
   if (busy) { again = true; return; }
   busy = true;
-  try {
-    await refresh();
-    failures = 0;
-  } catch {
-    failures += 1;
-    show("lost");
-  }
+  do {
+    again = false;
+    try {
+      await refresh();
+      failures = 0;
+    } catch {
+      failures += 1;
+    }
+  } while (again && joined);
   busy = false;
-  if (again) { again = false; look(); }
+  show();
 }
 function poll() {
   clearTimeout(timer);
+  if (!joined || streams && !failures) return;
   timer = setTimeout(async () => {
     await look();
-    if (!failures) show("polling");
-    if (!stream) poll();
+    if (!joined) return;
+    if (!streams) keeper?.postMessage({ events: page.events, job: shown });
+    poll();
   }, Math.min(60000, 5000 * 2 ** failures));
 }
-function open() {
-  if (stream || !wanted || document.hidden) return;
-  clearTimeout(timer);
-  const about = location.pathname.match(/\/jobs\/([0-9a-f-]{36})$/);
-  stream = new EventSource(page.events + (about ? `?job=${about[1]}` : ""));
-  let refused = 0;
-  stream.addEventListener("open", () => { refused = 0; show("live"); });
-  stream.addEventListener("change", look);
-  stream.addEventListener("error", () => {
-    refused += 1;
-    if (refused < 3 && stream?.readyState !== EventSource.CLOSED) return;
-    close();
-    show("polling");
+function hear({ data }) {
+  if (!joined) return;
+  if (data.live !== undefined) {
+    const returns = data.live && missed;
+    streams = data.live;
+    missed = !streams;
+    show();
+    if (returns) look();
     poll();
-  });
+  } else if (data.all || data.changed === shown) {
+    look().then(poll);
+  }
 }
-function close() {
-  stream?.close();
-  stream = null;
+function join() {
+  if (joined || !wanted || document.hidden) return;
+  joined = true;
+  try {
+    keeper ??= new SharedWorker(page.worker).port;
+    keeper.onmessage = hear;
+    keeper.postMessage({ events: page.events, job: shown });
+  } catch {
+    // A browser without such workers polls.
+    show();
+  }
+  poll();
+}
+function leave() {
+  if (joined) keeper?.postMessage({ leave: true });
+  joined = false;
+  streams = false;
+  missed = false;
   clearTimeout(timer);
 }
 if (page.events && light) {
@@ -218,16 +243,19 @@ if (page.events && light) {
   light.addEventListener("click", () => {
     wanted = !wanted;
     remembered(wanted ? "on" : "off");
-    if (wanted) { look(); open(); } else { close(); show("off"); }
+    failures = 0;
+    if (wanted) { join(); look(); } else { leave(); show(); }
   });
   let leaving = 0;
   document.addEventListener("visibilitychange", () => {
     clearTimeout(leaving);
-    if (document.hidden) leaving = setTimeout(close, 15000);
-    else if (wanted && !stream) { look(); open(); }
+    if (document.hidden) leaving = setTimeout(leave, 15000);
+    else if (wanted && !joined) { join(); look(); }
   });
-  if (wanted) open();
-  else show("off");
+  addEventListener("pagehide", leave);
+  addEventListener("pageshow", (event) => { if (event.persisted && wanted && !joined) { join(); look(); } });
+  if (wanted) join();
+  else show();
 }
 
 function prepare() {
@@ -260,6 +288,7 @@ const acts = {
   k: () => step(-1),
   x: () => document.activeElement.closest("tr")?.querySelector('input[name="job"]')?.click(),
   n: () => main.querySelector("a[rel=next]")?.click(),
+  p: () => main.querySelector("a[rel=prev]")?.click(),
   ".": () => light?.click(),
 };
 function press(event) {

@@ -123,8 +123,10 @@ async fn ask_all(storage: &Arc<dyn Storage>) -> Times {
     let gate = |_: &axum::http::request::Parts| Access::Granted(Grant::new("ming", Permissions::admin()));
     let clock = Arc::new(VirtualClock::at(storage.now().await.unwrap()));
     let router = dashboard(Arc::clone(storage)).clock(clock.clone()).gate_fn(gate).build();
-    let job =
-        storage.list(Filter::of(State::Processing), PageRequest { limit: 200, after: None }).await.unwrap();
+    let job = storage
+        .list(Filter::of(State::Processing), PageRequest { limit: 200, after: None, before: None })
+        .await
+        .unwrap();
     let job = job.jobs.last().map_or_else(|| JobId::from_bytes([1; 16]), |job| job.id);
     let mut pages: Vec<String> = [
         "/",

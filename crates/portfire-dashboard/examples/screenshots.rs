@@ -54,7 +54,8 @@ async fn main() {
     for language in ["en", "zh-TW"] {
         for dark in [false, true] {
             for width in [1_200, 320] {
-                let looks = Looks { width, height: 800, dark, language, zone: "Asia/Taipei", scripts: true };
+                let looks =
+                    Looks { width, height: 800, dark, language, zone: "Asia/Taipei", ..Looks::default() };
                 let tab = Tab::open(looks).await;
                 for (name, path) in &pages {
                     tab.go(&served.at(path)).await;

@@ -34,13 +34,17 @@ pub(crate) static STYLE: LazyLock<Asset> = LazyLock::new(|| {
 pub(crate) static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("script", "js", "text/javascript; charset=utf-8", include_bytes!("../assets/script.js"))
 });
+/// The script that keeps one live stream for all tabs of a browser.
+pub(crate) static WORKER: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new("worker", "js", "text/javascript; charset=utf-8", include_bytes!("../assets/worker.js"))
+});
 /// The mark in a browser's tab.
 pub(crate) static ICON: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", include_bytes!("../assets/icon.svg")));
 
 /// All of them.
-pub(crate) fn all() -> [&'static Asset; 3] {
-    [&STYLE, &SCRIPT, &ICON]
+pub(crate) fn all() -> [&'static Asset; 4] {
+    [&STYLE, &SCRIPT, &WORKER, &ICON]
 }
 
 impl Asset {

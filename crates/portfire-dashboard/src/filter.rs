@@ -2,18 +2,20 @@
 //!
 //! ```text
 //! filter = term*                terms are AND-ed
-//! term   = key ":" value | word | "quoted words"
+//! term   = ["-"] (key ":" value | word | "quoted words")
 //! key    = state | queue | kind | tag | id | fault | error | since | until
 //! since and until take `-2h` (minutes, hours, days, weeks ago), or `2026-10-01` or `2026-10-01T14:05` in UTC;
 //! they are about the time that the list is sorted by.
 //! ```
 //!
+//! A `-` leaves out: jobs of that queue, of that kind, with that tag; as many of them as one likes.
+//!
 //! Quotes protect every character; inside them `\"` and `\\` stand for themselves. A word without a key is an id
 //! if it looks like one, otherwise a kind. What is not understood is an error under the box and finds nothing:
-//! never a list that was silently not filtered.
+//! never a list that was silently not filtered. It says where it stands.
 
 use std::fmt;
-
+use std::ops::Range;
 use std::time::Duration;
 
 use portfire_core::storage::Filter;
@@ -90,19 +92,34 @@ pub(crate) enum Wrong {
     Empty(String),
     /// A key is there twice; a job has one of it.
     Twice(&'static str),
+    /// Jobs cannot be left out by this.
+    Without(String),
+}
+
+/// A filter that was not understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Misread {
+    /// Why not.
+    pub(crate) wrong: Wrong,
+    /// Which part of it, in bytes.
+    pub(crate) at: Range<usize>,
 }
 
 /// Reads a filter.
-pub(crate) fn parse(text: &str) -> Result<Query, Wrong> {
+pub(crate) fn parse(text: &str) -> Result<Query, Misread> {
     if text.len() > BYTES_MAX {
-        return Err(Wrong::TooLong);
+        return Err(Misread { wrong: Wrong::TooLong, at: text.floor_char_boundary(BYTES_MAX)..text.len() });
     }
     let mut query = Query::default();
     let mut rest = text.trim_start();
     while !rest.is_empty() {
-        let (key, after) = key(rest);
-        let (value, after) = value(after)?;
-        query.take(key, value)?;
+        let begin = text.len() - rest.len();
+        let misread = |wrong, after: &str| Misread { wrong, at: begin..text.len() - after.len() };
+        let (without, term) = rest.strip_prefix('-').map_or((false, rest), |term| (true, term));
+        let (key, after) = key(term);
+        let (value, after) = value(after).map_err(|wrong| misread(wrong, ""))?;
+        let taken = if without { query.leave_out(key, value) } else { query.take(key, value) };
+        taken.map_err(|wrong| misread(wrong, after))?;
         rest = after.trim_start();
     }
     Ok(query)
@@ -168,6 +185,27 @@ impl Query {
         }
     }
 
+    fn leave_out(&mut self, key: Option<&str>, value: String) -> Result<(), Wrong> {
+        if value.is_empty() {
+            return Err(Wrong::Empty(format!("-{}", key.unwrap_or_default())));
+        }
+        let without = &mut self.filter.without;
+        let names = match key {
+            Some("queue") => &mut without.queues,
+            Some("kind") | None => &mut without.kinds,
+            Some("tag") => &mut without.tags,
+            Some(known @ ("state" | "id" | "fault" | "error" | "since" | "until")) => {
+                return Err(Wrong::Without(known.to_owned()));
+            }
+            Some(other) => return Err(Wrong::Key(other.to_owned())),
+        };
+        let name = value.into_boxed_str();
+        if !names.contains(&name) {
+            names.push(name);
+        }
+        Ok(())
+    }
+
     /// The same in another state, or in all.
     pub(crate) fn in_state(&self, state: Option<State>) -> Self {
         Self { filter: Filter { state, ..self.filter.clone() }, id: None, ..self.clone() }
@@ -221,7 +259,10 @@ impl fmt::Display for Query {
             ("until", until.as_deref()),
         ];
         let terms = terms.into_iter().filter_map(|(key, value)| Some(term(key, value?)));
-        f.write_str(&terms.collect::<Vec<_>>().join(" "))
+        let without = &self.filter.without;
+        let names = [("-queue", &without.queues), ("-kind", &without.kinds), ("-tag", &without.tags)];
+        let names = names.into_iter().flat_map(|(key, names)| names.iter().map(move |name| term(key, name)));
+        f.write_str(&terms.chain(names).collect::<Vec<_>>().join(" "))
     }
 }
 
@@ -245,6 +286,7 @@ mod tests {
                 "state:failed fault:0123456789abcdef error:\"timed out\" since:-2h until:\"2026-10-01T14:05\"",
             ),
             ("state:\"failed\"kind:a", "state:failed kind:a"),
+            ("-tag:b -queue:\"a b\" -測試 -tag:b --x", "-queue:\"a b\" -kind:測試 -kind:-x -tag:b"),
         ] {
             let query = parse(typed).unwrap();
             assert_eq!(query.to_string(), written, "{typed}");
@@ -304,7 +346,10 @@ mod tests {
         for (typed, wrong) in [
             ("state:broken", Wrong::State("broken".into())),
             ("color:red", Wrong::Key("color".into())),
-            ("-queue:a", Wrong::Key("-queue".into())),
+            ("-color:red", Wrong::Key("color".into())),
+            ("-state:failed", Wrong::Without("state".into())),
+            ("-", Wrong::Empty("-".into())),
+            ("-tag:", Wrong::Empty("-tag".into())),
             ("queue:", Wrong::Empty("queue".into())),
             ("queue: a", Wrong::Empty("queue".into())),
             ("\"a", Wrong::Unclosed),
@@ -318,7 +363,20 @@ mod tests {
             ("id:1", Wrong::Id("1".into())),
             (&"x".repeat(1_001), Wrong::TooLong),
         ] {
-            assert_eq!(parse(typed), Err(wrong), "{typed}");
+            assert_eq!(parse(typed).unwrap_err().wrong, wrong, "{typed}");
+        }
+    }
+
+    #[test]
+    fn it_is_said_which_part_is_not_understood() {
+        for (typed, part) in [
+            ("kind:a  color:red tag:b", "color:red"),
+            ("測試 -state:failed", "-state:failed"),
+            ("tag:a \"b c", "\"b c"),
+            ("queue:a queue:\"b c\" d", "queue:\"b c\""),
+            ("since:-2x", "since:-2x"),
+        ] {
+            assert_eq!(&typed[parse(typed).unwrap_err().at], part, "{typed}");
         }
     }
 }

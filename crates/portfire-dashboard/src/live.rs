@@ -1,16 +1,18 @@
 //! Hints that something changed, as server-sent events.
 //!
-//! 1. A page opens a stream, about everything or about one job (`?job=`).
-//! 2. Every two seconds the stream asks for a glance, which is shared with all other viewers; about one job it
-//!    asks for that job.
-//! 3. If something is different from before, it says `change`, and nothing of what changed: the page fetches
-//!    itself, with the rights that it has then.
+//! 1. A browser opens one stream for all of its tabs, about everything and about the jobs that they show (`?job=`,
+//!    as often as there are such tabs).
+//! 2. Every two seconds the stream asks for a glance, which is shared with all other viewers, and for those jobs.
+//! 3. If something is different from before, it says `change`; if a job is, `job` with its id; and nothing of what
+//!    changed: the page fetches itself, with the rights that it has then.
 //! 4. After a minute the stream ends and the browser opens the next one, so that rights are asked for again. It
 //!    ends at once when the host stops.
 //!
 //! A stream that cannot see says nothing; the page finds out when it fetches itself.
 
 use std::convert::Infallible;
+use std::fmt::{self, Write};
+use std::hash::{DefaultHasher, Hasher};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,33 +36,37 @@ pub(crate) const STREAMS_MAX: usize = 256;
 const TICK: Duration = Duration::from_secs(2);
 /// Looks after which a stream ends.
 const TICKS_MAX: u32 = 30;
+/// Most jobs of one stream: as many tabs show a job.
+const JOBS_MAX: usize = 50;
 /// Looks without a change after which something is said all the same, so that proxies keep the connection.
 const SILENT_TICKS_MAX: u32 = 7;
 
 /// One stream.
 struct Stream {
     ctx: Ctx,
-    job: Option<JobId>,
-    before: Option<Seen>,
+    jobs: Vec<JobId>,
+    before: Seen,
     ticks: u32,
     silent: u32,
     _place: OwnedSemaphorePermit,
 }
 
 /// What is compared with what was there before.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Seen {
-    Everything(u64),
-    Job(Box<JobDetails>),
-    Nothing,
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Seen {
+    /// The version of the glance; `None` if there was none to be had.
+    everything: Option<u64>,
+    /// The mark of each job, in the order of the stream's; `None` for one that is not there.
+    jobs: Vec<Option<u64>>,
 }
 
 /// Opens a stream.
 pub(crate) async fn events(ctx: Ctx) -> Result<Response> {
     let place = Arc::clone(&ctx.shared.streams).try_acquire_owned().map_err(|_| Refusal::Busy)?;
-    let job = ctx.query.get("job").map(|id| id.parse().map_err(|_| Refusal::NoJob)).transpose()?;
-    let before = Some(look(&ctx, job).await);
-    let stream = Stream { ctx, job, before, ticks: 0, silent: 0, _place: place };
+    let jobs = ctx.query.all("job").map(|id| id.parse().map_err(|_| Refusal::NoJob));
+    let jobs = jobs.take(JOBS_MAX).collect::<Result<Vec<_>>>()?;
+    let before = look(&ctx, &jobs).await;
+    let stream = Stream { ctx, jobs, before, ticks: 0, silent: 0, _place: place };
     let greeting = stream::once(std::future::ready(Ok::<_, Infallible>("retry: 500\n\n".to_owned())));
     let body = Body::from_stream(stream::StreamExt::chain(greeting, stream::unfold(stream, next)));
     let answer = Response::builder()
@@ -78,27 +84,54 @@ async fn next(mut stream: Stream) -> Option<(std::result::Result<String, Infalli
             return None;
         }
         stream.ticks += 1;
-        let seen = look(&stream.ctx, stream.job).await;
-        let said = if stream.before.as_ref() != Some(&seen) {
-            stream.before = Some(seen);
-            Some("event: change\ndata: {}\n\n")
-        } else if stream.silent >= SILENT_TICKS_MAX {
-            Some(": still here\n\n")
-        } else {
-            None
-        };
-        stream.silent = if said.is_some() { 0 } else { stream.silent + 1 };
-        if let Some(said) = said {
-            return Some((Ok(said.to_owned()), stream));
+        let seen = look(&stream.ctx, &stream.jobs).await;
+        let mut said = difference(&stream.jobs, &stream.before, &seen);
+        stream.before = seen;
+        if said.is_empty() && stream.silent >= SILENT_TICKS_MAX {
+            said.push_str(": still here\n\n");
+        }
+        stream.silent = if said.is_empty() { stream.silent + 1 } else { 0 };
+        if !said.is_empty() {
+            return Some((Ok(said), stream));
         }
     }
     None
 }
 
-async fn look(ctx: &Ctx, job: Option<JobId>) -> Seen {
-    let seen = match job {
-        Some(id) => ctx.read().job(id).await.map(|job| Seen::Job(Box::new(job))),
-        None => ctx.glance().await.map(|glance| Seen::Everything(glance.version)),
-    };
-    seen.unwrap_or(Seen::Nothing)
+/// What there is to say.
+fn difference(jobs: &[JobId], before: &Seen, seen: &Seen) -> String {
+    let mut said = String::new();
+    if before.everything != seen.everything {
+        said.push_str("event: change\ndata: {}\n\n");
+    }
+    let marks = before.jobs.iter().zip(&seen.jobs);
+    for (job, _) in jobs.iter().zip(marks).filter(|(_, (before, seen))| before != seen) {
+        said.extend(["event: job\ndata: ", &job.to_string(), "\n\n"]);
+    }
+    said
+}
+
+async fn look(ctx: &Ctx, jobs: &[JobId]) -> Seen {
+    let everything = ctx.glance().await.ok().map(|glance| glance.version);
+    if jobs.is_empty() {
+        return Seen { everything, jobs: Vec::new() };
+    }
+    let found = ctx.read().jobs(jobs.to_vec()).await.unwrap_or_default();
+    let mut marks: Vec<_> = found.iter().map(|job| job.as_ref().map(mark)).collect();
+    marks.resize(jobs.len(), None);
+    Seen { everything, jobs: marks }
+}
+
+/// Stands for all that is known of a job, which may be a megabyte, and is kept as long as the stream.
+fn mark(job: &JobDetails) -> u64 {
+    struct Marker(DefaultHasher);
+    impl Write for Marker {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            self.0.write(text.as_bytes());
+            Ok(())
+        }
+    }
+    let mut marker = Marker(DefaultHasher::new());
+    write!(marker, "{job:?}").expect("a hasher takes everything");
+    marker.0.finish()
 }

@@ -202,6 +202,9 @@ messages! {
     paging => "Paging", "分頁";
     first_page => "First page", "第一頁";
     next_page => "Next page", "下一頁";
+    previous_page => "Previous page", "上一頁";
+    held => "Held", "佇列暫停中";
+    held_hint => "It is held: its queue is paused.", "佇列暫停中，這個工作暫時不會執行。";
     see_job => "See the job", "檢視工作";
     no_time => "Say when: `delay` in seconds, or `at` as 2026-10-03T14:05 in UTC.", "請指定時間：`delay`（秒），或 UTC 的 `at`（例如 2026-10-03T14:05）。";
     too_many_chosen => "Too many jobs at once; at most a page of them.", "一次選取的工作過多，最多一頁。";
@@ -221,6 +224,7 @@ sentences! { t:
     filter_id(word: &str) => format!("“{word}” is not a job's id."), format!("「{word}」不是工作的識別碼。");
     filter_empty(key: &str) => format!("“{key}” has no value."), format!("「{key}」沒有值。");
     filter_twice(key: &str) => format!("“{key}” is there twice; a job has one of it."), format!("「{key}」重複出現；每個工作只有一個。");
+    filter_without(key: &str) => format!("Jobs cannot be left out by “{key}”; they can by queue, kind and tag."), format!("無法以「{key}」排除；可排除的有 queue、kind 與 tag。");
     took(length: &str) => format!("took {length}"), format!("耗時 {length}");
     and_more(count: u64) => format!("and {} more", time::grouped(count)), format!("還有 {} 個", time::grouped(count));
     delete_question(jobs: &str) => format!("Delete {jobs}?"), format!("要刪除 {jobs}嗎？");
@@ -530,6 +534,7 @@ messages! {
     key_rows => "Next and previous row", "下一列與上一列";
     key_select => "Select the row", "選取該列";
     key_next => "Next page", "下一頁";
+    key_previous => "Previous page", "上一頁";
     key_live => "Live updates on and off", "開啟或關閉即時更新";
 }
 

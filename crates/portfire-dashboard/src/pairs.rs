@@ -7,7 +7,8 @@ pub(crate) struct Pairs(Vec<(String, String)>);
 impl Pairs {
     /// Reads `a=1&b=2`. Everything can be read: what is malformed becomes U+FFFD.
     pub(crate) fn parse(encoded: &[u8]) -> Self {
-        Self(form_urlencoded::parse(encoded).into_owned().collect())
+        form_urlencoded::parse(encoded)
+            .fold(Self::default(), |pairs, (name, value)| pairs.with(&name, &value))
     }
 
     /// The first value of this name that is not blank, without space around it.
@@ -26,9 +27,10 @@ impl Pairs {
         Self(self.0.iter().filter(|(name, _)| !names.contains(&&**name)).cloned().collect())
     }
 
-    /// The same with one more pair.
+    /// The same with one more pair. A NUL becomes U+FFFD too: no name has one, and not every database can be
+    /// asked for it.
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
-        self.0.push((name.to_owned(), value.to_owned()));
+        self.0.push((name.replace('\0', "\u{fffd}"), value.replace('\0', "\u{fffd}")));
         self
     }
 
@@ -58,5 +60,12 @@ mod tests {
         assert_eq!(Pairs::parse(query.trim_start_matches('?').as_bytes()), pairs);
         assert_eq!(pairs.get("q"), Some("kind:\"a b\" &=%+測試"));
         assert_eq!(pairs.without(&["q"]).to_query(), "");
+    }
+
+    #[test]
+    fn a_nul_reaches_no_database() {
+        let pairs = Pairs::parse(b"queue=a%00b&%00=1&x=%ff");
+        let all: Vec<_> = pairs.iter().collect();
+        assert_eq!(all, [("queue", "a\u{fffd}b"), ("\u{fffd}", "1"), ("x", "\u{fffd}")]);
     }
 }

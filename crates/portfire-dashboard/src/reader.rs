@@ -24,10 +24,12 @@ pub(crate) const SCHEDULES_PAGE: u32 = 100;
 
 /// Waits for an answer, but not for long.
 pub(crate) async fn within<T>(answer: Answer<'_, T>) -> Result<T> {
-    match tokio::time::timeout(PATIENCE, answer).await {
-        Ok(answer) => answer.map_err(Refusal::from),
-        Err(_) => Err(Refusal::Slow),
-    }
+    patiently(answer).await?.map_err(Refusal::from)
+}
+
+/// Waits for anything that waits for the storage, but not for long.
+pub(crate) async fn patiently<T>(answer: impl Future<Output = T>) -> Result<T> {
+    tokio::time::timeout(PATIENCE, answer).await.map_err(|_| Refusal::Slow)
 }
 
 /// Hides the values of fields by their names.
@@ -92,11 +94,16 @@ impl<'r> Reader<'r> {
         jobs.sort_by(|a, b| order(filter.state, a, b));
         let limit = page.bounded_limit() as usize;
         more |= jobs.len() > limit;
-        jobs.truncate(limit);
+        if page.goes_back() {
+            jobs.drain(..jobs.len().saturating_sub(limit));
+        } else {
+            jobs.truncate(limit);
+        }
         let exhausted = stopped.is_some();
         // How many jobs of others were passed by is not theirs to know.
         let walked = if exhausted { WALK_MAX } else { jobs.len().try_into().unwrap_or(walked) };
-        let next = jobs.last().filter(|_| more && !exhausted).map(Cursor::of).or(stopped);
+        let edge = if page.goes_back() { jobs.first() } else { jobs.last() };
+        let next = edge.filter(|_| more && !exhausted).map(Cursor::of).or(stopped);
         Ok(Page { jobs, next, walked, exhausted })
     }
 

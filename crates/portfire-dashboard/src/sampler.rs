@@ -10,15 +10,17 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use portfire_core::storage::{Overview, Tally, TallyRequest, Width};
+use portfire_core::storage::{JobSummary, Overview, PausedQueue, Tally, TallyRequest, Width};
 use portfire_core::{Clock, State, Storage, Timestamp};
 
 use crate::gate::Scope;
-use crate::reader::within;
+use crate::reader::{patiently, within};
 use crate::refusal::Result;
 
 /// How old a glance may be.
 const FRESH: Duration = Duration::from_secs(2);
+/// From when on a difference between the clocks is told.
+const SKEW_TOLD: Duration = Duration::from_secs(2);
 
 /// What was seen at one glance.
 #[derive(Debug)]
@@ -42,6 +44,22 @@ impl Glance {
         let ended =
             self.overview.ended.iter().filter(|count| count.state == state && *scope == Scope::Everything);
         waiting.map(|count| count.jobs).sum::<u64>() + ended.map(|count| count.jobs).sum::<u64>()
+    }
+
+    /// The pause that keeps a job from being taken, if its queue is paused.
+    pub(crate) fn holds(&self, job: &JobSummary) -> Option<&PausedQueue> {
+        let mut paused = self.overview.paused.iter();
+        paused.find(|paused| job.state == State::Enqueued && paused.queue == job.queue)
+    }
+
+    /// How far the storage's clock is from the host's.
+    pub(crate) fn skew(&self) -> Duration {
+        self.now.since(self.taken_at).max(self.taken_at.since(self.now))
+    }
+
+    /// Whether the clocks are so far from each other that somebody should know.
+    pub(crate) fn clocks_disagree(&self) -> bool {
+        self.skew() >= SKEW_TOLD
     }
 
     /// The queues that exist for them, by name.
@@ -151,11 +169,15 @@ impl Sampler {
         }
     }
 
-    /// A glance that is fresh.
+    /// A glance that is fresh. Who waits for another's look waits no longer than for their own.
     pub(crate) async fn glance(&self) -> Result<Arc<Glance>> {
         if let Some(fresh) = self.fresh() {
             return Ok(fresh);
         }
+        patiently(self.look()).await?
+    }
+
+    async fn look(&self) -> Result<Arc<Glance>> {
         let _turn = self.turn.lock().await;
         if let Some(fresh) = self.fresh() {
             return Ok(fresh);

@@ -78,7 +78,9 @@ impl Urls {
     /// Where to go back to, as a form said: a path within the dashboard, or else the first page.
     pub(crate) fn back(&self, path: Option<&str>) -> String {
         let inside = |path: &&str| {
-            path.starts_with('/') && !path.starts_with("//") && path.bytes().all(|b| b > b' ' && b != b'\\')
+            path.starts_with('/')
+                && !path.starts_with("//")
+                && path.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
         };
         path.filter(inside).map_or_else(|| self.home(), |path| self.at(path))
     }
@@ -111,7 +113,9 @@ mod tests {
     fn what_leads_out_of_the_dashboard_leads_home() {
         let urls = Urls::under("/hangfire");
         assert_eq!(urls.back(Some("/jobs?q=state%3Afailed")), "/hangfire/jobs?q=state%3Afailed");
-        for path in ["https://evil.example", "//evil.example", "/\\evil.example", "/a\nb", ""] {
+        for path in
+            ["https://evil.example", "//evil.example", "/\\evil.example", "/a\nb", "/測試", "/\u{7f}", ""]
+        {
             assert_eq!(urls.back(Some(path)), "/hangfire", "{path}");
         }
         assert_eq!(Urls::under("//evil.example").home(), "/");

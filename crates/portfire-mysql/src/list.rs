@@ -22,9 +22,18 @@ const LAST_FAULT: &str =
 
 impl Look<'_> {
     pub(crate) async fn list(&mut self, filter: &Filter, page: &PageRequest) -> Result<Page> {
+        let mut found = self.walked(filter, page).await?;
+        if page.goes_back() {
+            found.jobs.reverse();
+        }
+        Ok(found)
+    }
+
+    /// The page in the order of the walk.
+    async fn walked(&mut self, filter: &Filter, page: &PageRequest) -> Result<Page> {
         let Some(walk) = Walk::of(filter) else { return Ok(Page::default()) };
         let group = filter.fault.map(|group| group.to_string());
-        let query = Query::new(walk, filter, group.as_deref(), page.after.as_ref());
+        let query = Query::new(walk, filter, group.as_deref(), page);
         let limit = page.bounded_limit() as usize;
         if walk.looks_up(filter) {
             return self.search(&query, limit).await;
@@ -111,8 +120,9 @@ struct Query<'v> {
 }
 
 impl<'v> Query<'v> {
-    fn new(walk: Walk, filter: &'v Filter, group: Option<&'v str>, after: Option<&'v Cursor>) -> Self {
+    fn new(walk: Walk, filter: &'v Filter, group: Option<&'v str>, page: &'v PageRequest) -> Self {
         let mut path = Path::of(walk);
+        path.descends ^= page.goes_back();
         let mut narrow = Part::default();
         narrow.and(path.only, []);
         if walk == Walk::Fault {
@@ -129,8 +139,8 @@ impl<'v> Query<'v> {
         if walk.knows_times() {
             narrow.times(filter, path.time);
         }
-        if let Some(after) = after {
-            let key: Vec<_> = path.key.iter().map(|(_, part)| part.of(after)).collect();
+        if let Some(place) = page.place() {
+            let key: Vec<_> = path.key.iter().map(|(_, part)| part.of(place)).collect();
             path.beyond(path.onward(), "", &key, &mut narrow);
         }
         Self { look_up: looked_up(walk, filter, path.time), path, narrow }
@@ -196,6 +206,16 @@ fn looked_up<'v>(walk: Walk, filter: &'v Filter, time: &str) -> Part<'v> {
     }
     if let Some(text) = &filter.text {
         all.and(&format!("locate(?, {LAST_FAULT}) > 0"), [Value::Text(text)]);
+    }
+    for queue in &filter.without.queues {
+        all.and("j.queue <> ?", [Value::Text(queue)]);
+    }
+    for kind in &filter.without.kinds {
+        all.and("j.kind <> ?", [Value::Text(kind)]);
+    }
+    for tag in &filter.without.tags {
+        let unknown = "(SELECT 1 FROM portfire_tag AS t WHERE t.tag = ? AND t.job = j.id LIMIT 1) IS NULL";
+        all.and(unknown, [Value::Text(tag)]);
     }
     all
 }

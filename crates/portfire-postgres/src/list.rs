@@ -24,9 +24,18 @@ const BODY: &str = "CROSS JOIN LATERAL (SELECT * FROM portfire_job AS b WHERE b.
 
 impl Look<'_> {
     pub(crate) async fn list(&self, filter: &Filter, page: &PageRequest) -> Result<Page> {
+        let mut found = self.walked(filter, page).await?;
+        if page.goes_back() {
+            found.jobs.reverse();
+        }
+        Ok(found)
+    }
+
+    /// The page in the order of the walk.
+    async fn walked(&self, filter: &Filter, page: &PageRequest) -> Result<Page> {
         let Some(walk) = Walk::of(filter) else { return Ok(Page::default()) };
         let group = filter.fault.map(|group| group.to_string());
-        let query = Query::new(walk, filter, group.as_deref(), page.after.as_ref());
+        let query = Query::new(walk, filter, group.as_deref(), page);
         let limit = page.bounded_limit() as usize;
         let rows = self.rows(&query.page(limit + 1), &query.values).await?;
         let jobs = rows.iter().take(limit).map(summary).collect::<Result<Vec<_>>>()?;
@@ -72,8 +81,9 @@ struct Query<'v> {
 }
 
 impl<'v> Query<'v> {
-    fn new(walk: Walk, filter: &'v Filter, group: Option<&'v str>, after: Option<&'v Cursor>) -> Self {
-        let path = Path::of(walk);
+    fn new(walk: Walk, filter: &'v Filter, group: Option<&'v str>, page: &'v PageRequest) -> Self {
+        let mut path = Path::of(walk);
+        path.descends ^= page.goes_back();
         let mut query =
             Self { walk: String::new(), order: String::new(), look_up: String::new(), values: Vec::new() };
         let mut narrow = vec![path.only.to_owned()];
@@ -89,8 +99,8 @@ impl<'v> Query<'v> {
         if walk.knows_times() {
             query.times(filter, path.time, &mut narrow);
         }
-        if let Some(after) = after {
-            narrow.push(query.after(&path, after));
+        if let Some(place) = page.place() {
+            narrow.push(query.beyond(&path, place));
         }
         let look_up = query.looked_up(walk, filter, path.time);
         query.look_up = look_up.join(" AND ");
@@ -157,16 +167,33 @@ impl<'v> Query<'v> {
         if let Some(text) = &filter.text {
             parts.push(format!("strpos({LAST_FAULT}, {}) > 0", self.bind(Value::text(text))));
         }
+        self.without(filter, &mut parts);
         parts
     }
 
-    fn after(&mut self, path: &Path, after: &'v Cursor) -> String {
+    fn without(&mut self, filter: &'v Filter, parts: &mut Vec<String>) {
+        let without = &filter.without;
+        for queue in &without.queues {
+            parts.push(format!("j.queue <> {}", self.bind(Value::text(queue))));
+        }
+        for kind in &without.kinds {
+            parts.push(format!("j.kind <> {}", self.bind(Value::text(kind))));
+        }
+        for tag in &without.tags {
+            let tag = self.bind(Value::text(tag));
+            parts.push(format!(
+                "NOT EXISTS (SELECT 1 FROM portfire_tag AS t WHERE t.tag = {tag} AND t.job = j.id)"
+            ));
+        }
+    }
+
+    fn beyond(&mut self, path: &Path, place: &'v Cursor) -> String {
         let columns = path.key.iter().map(|(column, _)| *column).collect::<Vec<_>>().join(", ");
         let values = path.key.iter().map(|(_, part)| match part {
-            Part::Queue => Value::text(&after.queue),
-            Part::Priority => Value::Int(Some(after.priority.into())),
-            Part::Time => Value::Int(Some(after.at.as_micros())),
-            Part::Id => Value::Id(job_uuid(after.id)),
+            Part::Queue => Value::text(&place.queue),
+            Part::Priority => Value::Int(Some(place.priority.into())),
+            Part::Time => Value::Int(Some(place.at.as_micros())),
+            Part::Id => Value::Id(job_uuid(place.id)),
         });
         let values = values.map(|value| self.bind(value)).collect::<Vec<_>>().join(", ");
         format!("({columns}) {} ({values})", if path.descends { "<" } else { ">" })

@@ -23,7 +23,7 @@ impl Look<'_, '_> {
     pub(crate) fn list(&self, filter: &Filter, page: &PageRequest) -> Result<Page> {
         let Some(walk) = Walk::of(filter) else { return Ok(Page::default()) };
         let group = filter.fault.map(|group| group.to_string());
-        let query = Query::new(walk, filter, group.as_deref(), page.after.as_ref());
+        let query = Query::new(walk, filter, group.as_deref(), page);
         let mut walker = Walker::new(page);
         self.walk(&query.sql, &query.values, |row| {
             let (id, matches) = job_id(row)?;
@@ -56,8 +56,9 @@ struct Query<'v> {
 }
 
 impl<'v> Query<'v> {
-    fn new(walk: Walk, filter: &'v Filter, group: Option<&'v str>, after: Option<&'v Cursor>) -> Self {
+    fn new(walk: Walk, filter: &'v Filter, group: Option<&'v str>, page: &'v PageRequest) -> Self {
         let path = Path::of(walk);
+        let by = if page.goes_back() { turned(path.by) } else { path.by.to_owned() };
         let mut query = Self { sql: String::new(), values: Vec::new() };
         let mut narrow = vec![path.only.to_owned()];
         let mut look_up = Vec::new();
@@ -90,11 +91,12 @@ impl<'v> Query<'v> {
             let text = query.bind(Value::Text(text));
             look_up.push(format!("coalesce(instr({LAST_FAULT}, {text}), 0) > 0"));
         }
-        if let Some(after) = after {
-            narrow.push(query.after(&path, after));
+        query.without(filter, &mut look_up);
+        if let Some(place) = page.place() {
+            narrow.push(query.beyond(&path, &by, place));
         }
         let matches = if look_up.is_empty() { "1".to_owned() } else { look_up.join(" AND ") };
-        let Path { id, from, by, .. } = path;
+        let Path { id, from, .. } = path;
         query.sql =
             format!("SELECT {id}, {matches} FROM {from} WHERE {} ORDER BY {by}", narrow.join(" AND "));
         query
@@ -105,17 +107,37 @@ impl<'v> Query<'v> {
         format!("?{}", self.values.len())
     }
 
-    fn after(&mut self, path: &Path, after: &'v Cursor) -> String {
+    fn without(&mut self, filter: &'v Filter, look_up: &mut Vec<String>) {
+        let without = &filter.without;
+        for queue in &without.queues {
+            look_up.push(format!("j.queue <> {}", self.bind(Value::Text(queue))));
+        }
+        for kind in &without.kinds {
+            look_up.push(format!("j.kind <> {}", self.bind(Value::Text(kind))));
+        }
+        for tag in &without.tags {
+            let known = "NOT EXISTS (SELECT 1 FROM portfire_tag AS t WHERE t.job = j.id AND t.tag";
+            look_up.push(format!("{known} = {})", self.bind(Value::Text(tag))));
+        }
+    }
+
+    fn beyond(&mut self, path: &Path, by: &str, place: &'v Cursor) -> String {
         let key = path.key.iter().map(|part| match part {
-            Part::Queue => Value::Text(&after.queue),
-            Part::Priority => Value::Int(after.priority.into()),
-            Part::Time => Value::Int(after.at.as_micros()),
-            Part::Id => Value::id(&after.id),
+            Part::Queue => Value::Text(&place.queue),
+            Part::Priority => Value::Int(place.priority.into()),
+            Part::Time => Value::Int(place.at.as_micros()),
+            Part::Id => Value::id(&place.id),
         });
         let key = key.map(|value| self.bind(value)).collect::<Vec<_>>().join(", ");
-        let compares = if path.by.ends_with("DESC") { "<" } else { ">" };
+        let compares = if by.ends_with("DESC") { "<" } else { ">" };
         format!("({}) {compares} ({key})", path.by.replace(" DESC", ""))
     }
+}
+
+/// An order the other way round.
+fn turned(by: &str) -> String {
+    let turn = |part: &str| part.strip_suffix(" DESC").map_or_else(|| format!("{part} DESC"), str::to_owned);
+    by.split(", ").map(turn).collect::<Vec<_>>().join(", ")
 }
 
 /// How an index is walked.
@@ -206,16 +228,16 @@ impl Path {
 
 #[cfg(test)]
 mod tests {
-    use portfire_core::storage::{Cursor, Filter, Walk};
+    use portfire_core::storage::{Cursor, Filter, PageRequest, Walk, Without};
     use portfire_core::{Fault, JobId, State, Timestamp};
 
     use super::Query;
 
     /// The steps by which SQLite runs a walk.
-    fn plan(connection: &rusqlite::Connection, filter: &Filter, after: Option<&Cursor>) -> String {
+    fn plan(connection: &rusqlite::Connection, filter: &Filter, page: &PageRequest) -> String {
         let walk = Walk::of(filter).unwrap();
         let group = filter.fault.map(|group| group.to_string());
-        let query = Query::new(walk, filter, group.as_deref(), after);
+        let query = Query::new(walk, filter, group.as_deref(), page);
         let mut explained = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", query.sql)).unwrap();
         let steps =
             explained.query_map(rusqlite::params_from_iter(&query.values), |row| row.get::<_, String>(3));
@@ -235,6 +257,7 @@ mod tests {
             since: Some(at),
             until: Some(at),
             text: Some("broke".into()),
+            without: Without { tags: vec!["blue".into()], ..Without::default() },
             ..Filter::default()
         };
         let tagged = Filter { tag: Some("red".into()), ..whole.clone() };
@@ -242,8 +265,14 @@ mod tests {
         filters.extend(State::ALL.map(Filter::of));
         filters.extend(State::ALL.map(|state| Filter { state: Some(state), ..tagged.clone() }));
         for filter in filters {
-            for after in [None, Some(&cursor)] {
-                let plan = plan(&connection, &filter, after);
+            let (first, place) = (PageRequest::default(), Some(cursor.clone()));
+            let pages = [
+                PageRequest { after: place.clone(), ..first.clone() },
+                PageRequest { before: place, ..first.clone() },
+                first,
+            ];
+            for page in pages {
+                let plan = plan(&connection, &filter, &page);
                 let sorts = plan.contains("TEMP B-TREE");
                 let scans = ["SCAN w USING COVERING INDEX portfire_finished", "SCAN j USING COVERING INDEX"];
                 assert!(!sorts && !scans.iter().any(|scan| plan.contains(scan)), "{filter:?}\n{plan}");

@@ -373,7 +373,7 @@ mod tests {
         let full = Full::new();
         for filter in filters() {
             let what = format!("{filter:?}");
-            let page = |after| PageRequest { limit: 50, after };
+            let page = |after| PageRequest { limit: 50, after, before: None };
             // The walk, and the summary of each job on the page.
             let list =
                 |after| full.costs(&what, 52, |tx| Look::new(tx, DEFAULT_PREFIX).list(&filter, &page(after)));

@@ -124,7 +124,8 @@ cases! {
         pages_are_stable_while_jobs_come_and_go a_page_begins_after_a_job_that_is_gone
         every_list_has_its_order a_page_that_is_just_full_is_the_last filters_hold_in_every_state
         the_overview_is_in_order details_tell_the_whole_history;
-    search: times_narrow_every_list a_list_is_entered_at_a_time filters_hold_together text_finds_what_was_said_last
+    search: times_narrow_every_list a_list_is_entered_at_a_time filters_hold_together what_is_left_out_is_not_found
+        a_list_is_walked_back text_finds_what_was_said_last
         a_list_tells_servers_tags_and_faults a_rare_job_is_found_page_by_page counts_stop_where_nobody_counts
         the_oldest_of_a_queue_is_the_one_due_first a_storage_says_what_it_is;
     tallies: nothing_has_no_tally every_end_is_counted crashes_are_counted families_are_counted

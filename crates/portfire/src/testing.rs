@@ -251,7 +251,7 @@ impl TestServer {
         let (mut ids, mut after) = (Vec::new(), None);
         loop {
             let filter = Filter { kind: Some(kind.into()), ..Filter::default() };
-            let page = self.jobs.list(filter, PageRequest { limit: PAGE_MAX, after }).await?;
+            let page = self.jobs.list(filter, PageRequest { limit: PAGE_MAX, after, before: None }).await?;
             ids.extend(page.jobs.iter().map(|job| job.id));
             after = page.next;
             if after.is_none() {

@@ -10,6 +10,7 @@ mod headers;
 mod links;
 mod manifests;
 mod readmes;
+mod statements;
 mod words;
 
 use std::collections::BTreeMap;
@@ -17,7 +18,7 @@ use std::fs;
 use std::path::Path;
 
 /// Every rule.
-const RULES: [fn(&Tree) -> Vec<String>; 8] = [
+const RULES: [fn(&Tree) -> Vec<String>; 9] = [
     edges::check,
     functions::check,
     furniture::check,
@@ -25,6 +26,7 @@ const RULES: [fn(&Tree) -> Vec<String>; 8] = [
     links::check,
     manifests::check,
     readmes::check,
+    statements::check,
     words::check,
 ];
 /// What is not the code base: built, or belonging to other tools.

@@ -134,6 +134,33 @@ pub struct Filter {
     pub until: Option<Timestamp>,
     /// Only where the message of the last error contains this text, in upper and lower case as it is.
     pub text: Option<Box<str>>,
+    /// None of these.
+    pub without: Without,
+}
+
+/// What a filter leaves out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Without {
+    /// Jobs in one of these queues.
+    pub queues: Vec<Box<str>>,
+    /// Jobs of one of these kinds.
+    pub kinds: Vec<Box<str>>,
+    /// Jobs with one of these tags.
+    pub tags: Vec<Box<str>>,
+}
+
+impl Without {
+    /// Whether nothing is left out.
+    pub const fn is_empty(&self) -> bool {
+        self.queues.is_empty() && self.kinds.is_empty() && self.tags.is_empty()
+    }
+
+    /// Whether this job is left out.
+    pub fn has(&self, job: &JobSummary) -> bool {
+        self.queues.contains(&job.queue)
+            || self.kinds.contains(&job.kind)
+            || self.tags.iter().any(|tag| job.tags.contains(tag))
+    }
 }
 
 impl Filter {
@@ -150,6 +177,8 @@ pub struct PageRequest {
     pub limit: u32,
     /// Where the page before ended; `None` for the first page.
     pub after: Option<Cursor>,
+    /// The other way: the page that ends just before this place. It comes before `after`, if both are given.
+    pub before: Option<Cursor>,
 }
 
 impl PageRequest {
@@ -157,20 +186,31 @@ impl PageRequest {
     pub fn bounded_limit(&self) -> u32 {
         self.limit.clamp(1, PAGE_MAX)
     }
+
+    /// Whether the list is walked backwards.
+    pub const fn goes_back(&self) -> bool {
+        self.before.is_some()
+    }
+
+    /// Where the walk begins, which is no part of the page; `None` for the beginning of the list.
+    pub const fn place(&self) -> Option<&Cursor> {
+        if self.before.is_some() { self.before.as_ref() } else { self.after.as_ref() }
+    }
 }
 
 impl Default for PageRequest {
     fn default() -> Self {
-        Self { limit: 50, after: None }
+        Self { limit: 50, after: None, before: None }
     }
 }
 
 /// One page of jobs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
-    /// The jobs.
+    /// The jobs, always in the order of the list.
     pub jobs: Vec<JobSummary>,
-    /// Where the next page begins; `None` on the last page.
+    /// Where the next page begins; `None` on the last page. Of a walk backwards: where the page before this one
+    /// ends, and `None` at the beginning of the list.
     pub next: Option<Cursor>,
     /// How many jobs of the list were looked at for this page, from where it begins to its last job, or as
     /// far as was searched. See [`Walk`](super::Walk) for what the list is.

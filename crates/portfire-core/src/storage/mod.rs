@@ -34,7 +34,9 @@ use std::time::Duration;
 pub use audit::{AuditEntry, AuditId, AuditRequest, Deed, DeedOutcome, Target, Was};
 pub use fault_group::{FaultCursor, FaultGroup, FaultGroupRequest, FaultOrder};
 pub use list::{AttemptView, EndedCount, QueueCount, ServerView, StorageView};
-pub use list::{Cursor, Filter, JobDetails, JobSummary, LogLine, Overview, Page, PageRequest, ParentView};
+pub use list::{
+    Cursor, Filter, JobDetails, JobSummary, LogLine, Overview, Page, PageRequest, ParentView, Without,
+};
 pub use steer::{By, PausedQueue, Person, QueueOrder, ServerOrder, Via};
 pub use tally::{Tally, TallyBy, TallyRequest, Width};
 pub use types::{
@@ -183,7 +185,8 @@ pub trait Storage: fmt::Debug + Send + Sync {
     ///
     /// Order: enqueued jobs in claim order by queue name, scheduled and retrying ones by due time,
     /// finished ones latest first, awaiting and processing ones by id, and without a state all jobs by
-    /// id, latest first. Stable under change: a page begins after its cursor, wherever that job is now.
+    /// id, latest first. Stable under change: a page begins after its cursor, or ends before it, wherever
+    /// that job is now.
     fn list(&self, filter: Filter, page: PageRequest) -> Answer<'_, Page>;
 
     /// Jobs by queue and state, the servers, and the paused queues: one consistent glance. Its cost does not

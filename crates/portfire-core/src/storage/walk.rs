@@ -6,6 +6,8 @@
 //! 2. The walk ends when the page is full and one job more was found, when the list ends, or after
 //!    [`WALK_MAX`] rows. Then the page says where to go on.
 //!
+//! Backwards it is the same: the walk goes along the index the other way, and the page is turned round at its end.
+//!
 //! So a page costs the same however long the list is and however rare what is looked for.
 
 use std::ops::ControlFlow;
@@ -65,7 +67,8 @@ impl Walk {
         let tag = filter.tag.is_some() && !matches!(self, Self::Tag);
         let queue = filter.queue.is_some() && !self.knows_queue();
         let times = (filter.since.is_some() || filter.until.is_some()) && !self.knows_times();
-        tag || queue || times || filter.kind.is_some() || filter.text.is_some()
+        let without = !filter.without.is_empty();
+        tag || queue || times || without || filter.kind.is_some() || filter.text.is_some()
     }
 }
 
@@ -78,13 +81,14 @@ pub struct Walker {
     /// Where the last row is that may be walked.
     end: Option<Cursor>,
     done: bool,
+    back: bool,
 }
 
 impl Walker {
     /// At the beginning of a page.
     pub fn new(request: &PageRequest) -> Self {
         let limit = request.bounded_limit() as usize;
-        Self { limit, page: Page::default(), seen: 0, end: None, done: false }
+        Self { limit, page: Page::default(), seen: 0, end: None, done: false, back: request.goes_back() }
     }
 
     /// Takes the next row of the walk: the job, if it matches, and how to say where the row is. Breaks when
@@ -122,6 +126,9 @@ impl Walker {
     pub fn finish(mut self) -> Page {
         if !self.done {
             self.page.walked = self.seen;
+        }
+        if self.back {
+            self.page.jobs.reverse();
         }
         self.page
     }

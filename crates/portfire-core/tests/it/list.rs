@@ -34,6 +34,6 @@ fn half_a_cursor_is_none() {
 
 #[test]
 fn a_page_is_never_empty_by_request_nor_endless() {
-    let bounded = |limit| PageRequest { limit, after: None }.bounded_limit();
+    let bounded = |limit| PageRequest { limit, after: None, before: None }.bounded_limit();
     assert_eq!([0, 1, 200, 201, u32::MAX].map(bounded), [1, 1, 200, 200, 200]);
 }

@@ -26,7 +26,7 @@ fn job(number: u32) -> JobSummary {
 
 /// The page of a list of `rows` rows, of which these match.
 fn page(limit: u32, rows: u32, matches: impl Fn(u32) -> bool) -> Page {
-    let mut walker = Walker::new(&PageRequest { limit, after: None });
+    let mut walker = Walker::new(&PageRequest { limit, after: None, before: None });
     for row in 1..=rows {
         let place = || Ok(Cursor::of(&job(row)));
         if walker.take(matches(row).then(|| job(row)), place).unwrap() == ControlFlow::Break(()) {

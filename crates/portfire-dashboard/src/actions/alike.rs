@@ -66,8 +66,10 @@ pub(crate) async fn round(ctx: &Ctx, steer: Steer) -> Result<Round> {
     let action = steer.action(ctx).await?;
     let mut acted = Vec::new();
     for _ in 0..PAGES_MAX {
-        let page =
-            ctx.read().list(filter.clone(), PageRequest { limit: PAGE_MAX, after: next.take() }).await?;
+        let page = ctx
+            .read()
+            .list(filter.clone(), PageRequest { limit: PAGE_MAX, after: next.take(), before: None })
+            .await?;
         let jobs: Vec<_> = page.jobs.iter().map(|job| job.id).collect();
         if !jobs.is_empty() {
             acted.extend(act(ctx, jobs, action.clone()).await?);

@@ -58,15 +58,16 @@ pub(crate) async fn history(ctx: Ctx) -> Result<Response> {
 
 /// A page of jobs.
 pub(crate) async fn jobs(ctx: Ctx) -> Result<Response> {
-    known(&ctx, &["q", "after", "limit"])?;
+    known(&ctx, &["q", "after", "before", "limit"])?;
     let query = parse(ctx.query.get("q").unwrap_or_default());
-    let query = query.map_err(|wrong| Refusal::BadRequest(explain(ctx.text, &wrong)))?;
+    let query = query.map_err(|misread| Refusal::BadRequest(explain(ctx.text, &misread.wrong)))?;
     if let Query { id: Some(id), .. } = query {
         let found = ctx.read().jobs(vec![id]).await?;
         let items = Value::each(found.iter().flatten(), |job| shape::summary(&job.summary).into());
         return Ok(answer(list(items, None).with("walked", 1_u32).with("exhausted", false)));
     }
-    let page = PageRequest { limit: asked(&ctx, "limit")?.unwrap_or(PAGE), after: asked(&ctx, "after")? };
+    let limit = asked(&ctx, "limit")?.unwrap_or(PAGE);
+    let page = PageRequest { limit, after: asked(&ctx, "after")?, before: asked(&ctx, "before")? };
     let glance = ctx.glance().await?;
     let found = ctx.read().list(query.at(ctx.now(&glance)), page).await?;
     let items = Value::each(&found.jobs, |job| shape::summary(job).into());

@@ -12,8 +12,6 @@ pub(crate) async fn show(ctx: Ctx) -> Result<Response> {
     let glance = ctx.glance().await?;
     let storage = ctx.read().storage().await?;
     let text = ctx.text;
-    let (ahead, behind) = (glance.now.since(glance.taken_at), glance.taken_at.since(glance.now));
-    let skew = ahead.max(behind);
     let content = html! {
         h1 { (text.about()) }
         section .panel {
@@ -28,8 +26,8 @@ pub(crate) async fn show(ctx: Ctx) -> Result<Response> {
                 dt { (text.storage_clock()) } dd { (part::exactly(glance.now)) }
                 dt { (text.clock_skew()) }
                 dd {
-                    (part::length(text, skew))
-                    @if skew.as_secs() >= 2 { " " span .mark .warm { (text.clocks_disagree()) } }
+                    (part::length(text, glance.skew()))
+                    @if glance.clocks_disagree() { " " span .mark .warm { (text.clocks_disagree()) } }
                 }
                 dt { (text.servers()) } dd { (text.count_servers(glance.overview.servers.len())) }
                 dt { (text.your_rights()) }

@@ -57,7 +57,7 @@ pub(crate) async fn ask(ctx: Ctx) -> Result<Response> {
 
 fn summary(ctx: &Ctx, known: &FaultGroup) -> Markup {
     html! {
-        p { span .kind { (known.kind) } " " (known.sample) }
+        p { span .kind { (known.kind) } " " span .sample { (known.sample) } }
         p { strong { (part::alike(known.kept)) } " " (ctx.text.failed_now()) }
     }
 }

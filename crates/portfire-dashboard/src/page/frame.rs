@@ -9,7 +9,7 @@ use portfire_core::{Language, State};
 
 use super::servers::visible;
 use super::{keys, notice, part};
-use crate::assets::{ICON, SCRIPT, STYLE};
+use crate::assets::{ICON, SCRIPT, STYLE, WORKER};
 use crate::ctx::{Ctx, Theme, Visit};
 use crate::gate::{Grant, Permission, Scope};
 use crate::language;
@@ -86,7 +86,7 @@ impl Page {
                     meta charset="utf-8";
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="robots" content="noindex";
-                    @if self.status == StatusCode::SERVICE_UNAVAILABLE {
+                    @if self.status == StatusCode::SERVICE_UNAVAILABLE && visit.is_get {
                         meta http-equiv="refresh" content="5";
                     }
                     title { (text.title(&self.title)) }
@@ -95,6 +95,7 @@ impl Page {
                     script type="module" src=(visit.urls.asset(&SCRIPT)) {}
                 }
                 body data-events=[self.is_live.then(|| visit.urls.at("/events"))]
+                    data-worker=[self.is_live.then(|| visit.urls.asset(&WORKER))]
                     data-copied=(text.copied()) data-updates=(text.show_updates())
                     data-polling=(text.live_polling()) data-live=(text.live_on()) data-lost=(text.live_lost())
                     data-off=(text.live_off()) data-prefix=(visit.urls.at("")) {
@@ -237,7 +238,12 @@ fn footer(visit: &Visit, grant: Option<&Grant>) -> Markup {
         footer {
             @if let Some(grant) = grant {
                 span { (text.version(env!("CARGO_PKG_VERSION"))) }
-                @if let Some(glance) = glance { span #as-of { (as_of(&glance)) } }
+                @if let Some(glance) = &glance { span #as-of { (as_of(glance)) } }
+                @if let Some(glance) = glance.filter(|glance| glance.clocks_disagree()) {
+                    a .skew href=(visit.urls.at("/about")) {
+                        (text.clocks_disagree()) " (" (text.length(glance.skew())) ")"
+                    }
+                }
                 span { (text.signed_in(&grant.actor)) }
                 button #keys-open .quiet type="button" hidden { (text.keyboard()) }
             }

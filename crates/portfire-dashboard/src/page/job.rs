@@ -7,7 +7,7 @@ use portfire_core::storage::{AttemptView, AuditRequest, JobDetails, LogLine, Pro
 use portfire_core::{Keep, ServerId, State, Timestamp, Trigger};
 
 use super::frame::{Page, Section};
-use super::{jobs, life, part};
+use super::{jobs, life, part, queues};
 use crate::actions::Steer;
 use crate::ctx::Ctx;
 use crate::gate::Permission;
@@ -36,6 +36,9 @@ pub(crate) async fn show(ctx: Ctx) -> Result<Response> {
     let content = html! {
         (head(&ctx, &job))
         @if lost { p .notice .warm { (text.server_gone()) } }
+        @if let Some(paused) = glance.holds(&job.summary) {
+            p .notice .warm { (text.held_hint()) " " (queues::since(&ctx, paused, now)) }
+        }
         @if job.cancel_requested { p .notice .warm { (text.cancel_requested()) } }
         div .job {
             div {

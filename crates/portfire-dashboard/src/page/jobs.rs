@@ -2,14 +2,14 @@
 
 use axum::response::Response;
 use maud::{Markup, html};
-use portfire_core::storage::{Cursor, Filter, JobSummary, Page as List, PageRequest};
+use portfire_core::storage::{Cursor, Filter, JobSummary, Page as List, PageRequest, PausedQueue};
 use portfire_core::{State, Timestamp};
 
 use super::frame::{Page, Section, may_steer_jobs};
 use super::{alike, part, see_other};
 use crate::actions::Steer;
 use crate::ctx::Ctx;
-use crate::filter::{Query, Wrong, parse};
+use crate::filter::{Misread, Query, Wrong, parse};
 use crate::gate::Permission;
 use crate::messages::Text;
 use crate::pairs::Pairs;
@@ -32,7 +32,13 @@ pub(crate) async fn show(ctx: Ctx) -> Result<Response> {
         Ok(query) => {
             let filter = query.at(now);
             let page = page_at(&ctx.query, &filter);
-            ctx.read().list(filter, page).await?
+            let goes_back = page.goes_back();
+            let list = ctx.read().list(filter, page).await?;
+            if goes_back && list.jobs.is_empty() && !list.exhausted {
+                // Nothing is before it: the first page is what was wanted.
+                return Ok(see_other(&ctx.urls.with("/jobs", &anywhere(&ctx.query))));
+            }
+            list
         }
         Err(_) => List::default(),
     };
@@ -45,7 +51,7 @@ pub(crate) async fn show(ctx: Ctx) -> Result<Response> {
         @if let Some(fault) = query.as_ref().ok().and_then(|query| query.filter.fault) { (alike::links(&ctx, fault)) }
         @if list.jobs.is_empty() {
             (nothing(&ctx, &typed, query.is_err()))
-        } @else { (table(&ctx, &list, state, now)) }
+        } @else { (table(&ctx, &list, state, &glance, now)) }
         (pager(&ctx, &list))
         @if query.as_ref().is_ok_and(|query| Cursor::at(&query.filter, now).is_some()) { (jump(&ctx, &typed)) }
     };
@@ -61,13 +67,24 @@ pub(crate) async fn show(ctx: Ctx) -> Result<Response> {
 /// The page that an address asks for. A cursor that cannot be read is the first page.
 pub(crate) fn page_request(query: &Pairs) -> PageRequest {
     let limit = query.get("limit").and_then(|limit| limit.parse().ok()).unwrap_or(PAGE);
-    PageRequest { limit, after: query.get("after").and_then(|cursor| cursor.parse::<Cursor>().ok()) }
+    let place = |name| query.get(name).and_then(|cursor| cursor.parse::<Cursor>().ok());
+    PageRequest { limit, after: place("after"), before: place("before") }
+}
+
+/// A query without the place in the list.
+fn anywhere(query: &Pairs) -> Pairs {
+    query.without(&["after", "before", "at", "done", "lang"])
+}
+
+/// Whether an address leads to a place in the list.
+fn is_somewhere(query: &Pairs) -> bool {
+    ["after", "before", "at"].iter().any(|name| query.get(name).is_some())
 }
 
 /// The same; or from the time on that a person jumped to.
 fn page_at(query: &Pairs, filter: &Filter) -> PageRequest {
     let page = page_request(query);
-    let at = query.get("at").filter(|_| page.after.is_none()).and_then(time::typed);
+    let at = query.get("at").filter(|_| page.place().is_none()).and_then(time::typed);
     PageRequest { after: page.after.or_else(|| Cursor::at(filter, at?)), ..page }
 }
 
@@ -105,15 +122,20 @@ fn tabs(ctx: &Ctx, glance: &Glance, query: Option<&Query>) -> Markup {
     }
 }
 
-fn filter_box(ctx: &Ctx, typed: &str, wrong: Option<&Wrong>) -> Markup {
+fn filter_box(ctx: &Ctx, typed: &str, misread: Option<&Misread>) -> Markup {
     let text = ctx.text;
     html! {
         form .filter action=(ctx.urls.at("/jobs")) {
             label .hidden for="q" { (text.filter()) }
             input #q type="search" name="q" value=(typed) placeholder=(text.filter_example()) autocomplete="off" spellcheck="false"
-                aria-invalid=[wrong.map(|_| "true")] aria-describedby=[wrong.map(|_| "wrong")];
+                aria-invalid=[misread.map(|_| "true")] aria-describedby=[misread.map(|_| "wrong")];
             button { (text.find()) }
-            @if let Some(wrong) = wrong { p #wrong .wrong role="alert" { (explain(text, wrong)) } }
+            @if let Some(Misread { wrong, at }) = misread {
+                p #wrong .wrong role="alert" {
+                    (explain(text, wrong)) br;
+                    code { (typed[..at.start]) mark { (typed[at.clone()]) } (typed[at.end..]) }
+                }
+            }
         }
     }
 }
@@ -130,10 +152,11 @@ pub(crate) fn explain(text: Text, wrong: &Wrong) -> String {
         Wrong::Id(word) => text.filter_id(word),
         Wrong::Empty(key) => text.filter_empty(key),
         Wrong::Twice(key) => text.filter_twice(key),
+        Wrong::Without(key) => text.filter_without(key),
     }
 }
 
-fn table(ctx: &Ctx, list: &List, state: Option<State>, now: Timestamp) -> Markup {
+fn table(ctx: &Ctx, list: &List, state: Option<State>, glance: &Glance, now: Timestamp) -> Markup {
     let text = ctx.text;
     let selects = may_steer_jobs(ctx) && ctx.can(Permission::Bulk);
     html! {
@@ -155,13 +178,22 @@ fn table(ctx: &Ctx, list: &List, state: Option<State>, now: Timestamp) -> Markup
                     th scope="col" { (text.created()) }
                     th scope="col" { (moment_title(text, state)) }
                 } }
-                tbody { @for job in &list.jobs { (row(ctx, job, state, selects, now)) } }
+                tbody { @for job in &list.jobs {
+                    (row(ctx, job, state, selects, glance.holds(job), now))
+                } }
             }
         }
     }
 }
 
-fn row(ctx: &Ctx, job: &JobSummary, state: Option<State>, selects: bool, now: Timestamp) -> Markup {
+fn row(
+    ctx: &Ctx,
+    job: &JobSummary,
+    state: Option<State>,
+    selects: bool,
+    paused: Option<&PausedQueue>,
+    now: Timestamp,
+) -> Markup {
     let text = ctx.text;
     html! {
         tr #{ "j-" (job.id) } {
@@ -173,6 +205,7 @@ fn row(ctx: &Ctx, job: &JobSummary, state: Option<State>, selects: bool, now: Ti
             @if state.is_none() { td data-label=(text.standing()) { (part::state(text, job.state)) } }
             td .main data-label=(text.kind()) { a .kind href=(ctx.urls.job(job.id)) { (job.kind) } " " (part::job_link(ctx, job.id))
                 @for tag in &job.tags { " " (part::tag_link(ctx, tag)) }
+                @if paused.is_some() { " " span .mark .warm { (text.held()) } }
                 @if let Some(fault) = job.fault.as_deref().filter(|_| job.state != State::Succeeded) {
                     p .fault-line { (fault) }
                 }
@@ -312,14 +345,14 @@ pub(crate) const fn steer_word(text: Text, steer: Steer) -> &'static str {
 fn nothing(ctx: &Ctx, typed: &str, is_wrong: bool) -> Markup {
     let text = ctx.text;
     let hint = html! {
-        @if !typed.is_empty() || ctx.query.get("after").or(ctx.query.get("at")).is_some() {
+        @if !typed.is_empty() || is_somewhere(&ctx.query) {
             p { a href=(ctx.urls.at("/jobs")) { (text.clear_filter()) } }
         }
     };
     match typed {
         _ if is_wrong => hint,
         "state:failed" => part::empty(text.no_failures(), html! { p { (text.no_failures_hint()) } }),
-        "" if ctx.query.get("after").or(ctx.query.get("at")).is_none() => {
+        "" if !is_somewhere(&ctx.query) => {
             part::empty(text.no_jobs(), html! { p { (text.first_enqueue()) } })
         }
         _ => part::empty(text.nothing_matches(), hint),
@@ -328,25 +361,37 @@ fn nothing(ctx: &Ctx, typed: &str, is_wrong: bool) -> Markup {
 
 fn pager(ctx: &Ctx, list: &List) -> Markup {
     let text = ctx.text;
-    let first = ctx.query.without(&["after", "at", "done", "lang"]);
-    let next = list
-        .next
-        .as_ref()
-        .map(|next| ctx.urls.with("/jobs", &first.clone().with("after", &next.to_string())));
+    let first = anywhere(&ctx.query);
+    let goes_back = page_request(&ctx.query).goes_back();
+    let there =
+        |name: &str, place: Cursor| ctx.urls.with("/jobs", &first.clone().with(name, &place.to_string()));
+    let onward = list.next.clone().map(|next| there(if goes_back { "before" } else { "after" }, next));
+    let searched = onward.as_ref().filter(|_| list.exhausted);
+    let previous = if goes_back {
+        onward.clone()
+    } else {
+        list.jobs.first().map(|job| there("before", Cursor::of(job)))
+    };
+    let next =
+        if goes_back { list.jobs.last().map(|job| there("after", Cursor::of(job))) } else { onward.clone() };
     html! {
         nav .pager aria-label=(text.paging()) {
-            @if ctx.query.get("after").or(ctx.query.get("at")).is_some() {
+            @if is_somewhere(&ctx.query) {
                 a .button href=(ctx.urls.with("/jobs", &first)) { (text.first_page()) }
+                @if let Some(previous) = previous.filter(|_| searched.is_none() || !goes_back) {
+                    a .button rel="prev" href=(previous) { (text.previous_page()) }
+                }
             }
-            @if let Some(next) = next.as_ref().filter(|_| list.exhausted) {
+            @if let Some(onward) = searched {
                 p {
                     (text.searched(list.walked.into()))
                     " "
-                    a .button rel="next" href=(next) {
+                    a .button rel=(if goes_back { "prev" } else { "next" }) href=(onward) {
                         (text.keep_searching())
                     }
                 }
-            } @else if let Some(next) = &next {
+            }
+            @if let Some(next) = next.filter(|_| searched.is_none() || goes_back) {
                 a .button rel="next" href=(next) {
                     (text.next_page())
                 }

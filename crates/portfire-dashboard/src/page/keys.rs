@@ -30,6 +30,7 @@ pub(crate) fn sheet(text: Text) -> Markup {
         (&["j", "k"], text.key_rows()),
         (&["x"], text.key_select()),
         (&["n"], text.key_next()),
+        (&["p"], text.key_previous()),
         (&["."], text.key_live()),
     ];
     let places = [

@@ -96,10 +96,17 @@ fn row(ctx: &Ctx, glance: &Glance, tallies: &[Tally], queue: &str, now: Timestam
     }
 }
 
-/// Since when, by whom and why it is paused.
+/// That it is paused, and why.
 fn paused_mark(ctx: &Ctx, paused: &PausedQueue, now: Timestamp) -> Markup {
     html! {
         span .mark .warm { (ctx.text.paused()) } " "
+        (since(ctx, paused, now))
+    }
+}
+
+/// Since when, by whom and why a queue is paused.
+pub(crate) fn since(ctx: &Ctx, paused: &PausedQueue, now: Timestamp) -> Markup {
+    html! {
         small {
             (part::when(ctx.text, now, paused.since))
             @if let Some(by) = &paused.by { " · " (by) }

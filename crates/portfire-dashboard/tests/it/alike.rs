@@ -46,7 +46,8 @@ async fn count(site: &Site, state: State) -> usize {
     let filter = Filter { queue: Some("many".into()), ..Filter::of(state) };
     let (mut jobs, mut after) = (0, None);
     loop {
-        let page = site.storage.list(filter.clone(), PageRequest { limit: 200, after }).await.unwrap();
+        let page =
+            site.storage.list(filter.clone(), PageRequest { limit: 200, after, before: None }).await.unwrap();
         jobs += page.jobs.len();
         after = page.next;
         if after.is_none() {

@@ -20,11 +20,11 @@ use crate::site::{admit, answer, request};
 
 /// A storage that counts what is asked of it, and can be taken away.
 #[derive(Debug)]
-struct Watched {
+pub struct Watched {
     inner: Arc<ModelStorage>,
     asked: Mutex<Vec<&'static str>>,
-    is_away: AtomicBool,
-    hangs: AtomicBool,
+    pub is_away: AtomicBool,
+    pub hangs: AtomicBool,
 }
 
 impl Watched {
@@ -102,7 +102,7 @@ impl Storage for Watched {
     }
 }
 
-async fn site() -> (Arc<Watched>, Arc<VirtualClock>, axum::Router) {
+pub async fn site() -> (Arc<Watched>, Arc<VirtualClock>, axum::Router) {
     let clock = Arc::new(VirtualClock::at(fixture::noon()));
     let inner = Arc::new(ModelStorage::new(clock.clone()));
     fixture::fill(&*inner, &clock).await;

@@ -22,7 +22,7 @@ use tokio::sync::{Notify, oneshot};
 /// Longest that anything may take. Nothing is measured by it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-const FLAGS: [&str; 12] = [
+const FLAGS: [&str; 13] = [
     "--headless",
     "--remote-debugging-pipe",
     // No root has a sandbox; the pages are our own.
@@ -35,12 +35,40 @@ const FLAGS: [&str; 12] = [
     "--disable-sync",
     "--force-color-profile=srgb",
     "--hide-scrollbars",
-    // Whoever asks for anything but us is not answered.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    // Whoever asks for anything but us is not answered. By this name we are a host like any other, without HTTPS.
+    "--host-resolver-rules=MAP plain.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--disable-features=HttpsUpgrades",
 ];
+
+/// A clock for pages, which stands still until it is told how much time passes. What was to happen then has happened
+/// when that is answered.
+const CLOCK: &str = "(() => {
+    const timers = new Map();
+    let now = 0, number = 0;
+    window.setTimeout = (act, after = 0, ...rest) => {
+        timers.set(++number, { at: now + after, act: () => act(...rest) });
+        return number;
+    };
+    window.clearTimeout = (known) => { timers.delete(known); };
+    window.pass = async (time) => {
+        const end = now + time;
+        for (;;) {
+            const [next] = [...timers].filter(([, { at }]) => at <= end).sort(([, a], [, b]) => a.at - b.at);
+            if (!next) break;
+            timers.delete(next[0]);
+            now = next[1].at;
+            await next[1].act();
+        }
+        now = end;
+        return true;
+    };
+})()";
 
 /// Files 3 and 4 are the pipe; the profile goes when the browser has gone.
 const SHELL: &str = "exec 3<&0 4>&1 </dev/null >/dev/null; \"$@\"; rm -rf -- \"$0\"";
+
+/// The key that is held down beside another.
+const SHIFT: u8 = 8;
 
 /// What every page does before its own scripts: it tells on itself.
 const WITNESS: &str = "window.witnessed = [];
@@ -150,16 +178,27 @@ pub struct Looks {
     pub language: &'static str,
     pub zone: &'static str,
     pub scripts: bool,
+    /// The system decides the colors.
+    pub forced: bool,
 }
 
 impl Default for Looks {
     fn default() -> Self {
-        Self { width: 1_280, height: 900, dark: false, language: "en", zone: "UTC", scripts: true }
+        Self {
+            width: 1_280,
+            height: 900,
+            dark: false,
+            language: "en",
+            zone: "UTC",
+            scripts: true,
+            forced: false,
+        }
     }
 }
 
 /// A tab.
 pub struct Tab {
+    context: Value,
     session: String,
     events: Arc<Events>,
 }
@@ -169,7 +208,17 @@ impl Tab {
         let browser = &*CHROMIUM;
         let context =
             browser.ask(None, "Target.createBrowserContext", json!({ "disposeOnDetach": true })).await;
-        let target = json!({ "url": "about:blank", "browserContextId": context["browserContextId"] });
+        Self::open_in(context["browserContextId"].clone(), looks).await
+    }
+
+    /// Another tab of the same person.
+    pub async fn beside(&self, looks: Looks) -> Self {
+        Self::open_in(self.context.clone(), looks).await
+    }
+
+    async fn open_in(context: Value, looks: Looks) -> Self {
+        let browser = &*CHROMIUM;
+        let target = json!({ "url": "about:blank", "browserContextId": context, "newWindow": true });
         let target = browser.ask(None, "Target.createTarget", target).await;
         let attach = json!({ "targetId": target["targetId"], "flatten": true });
         let session = browser.ask(None, "Target.attachToTarget", attach).await["sessionId"]
@@ -178,7 +227,7 @@ impl Tab {
             .to_owned();
         let events = Arc::new(Events::default());
         browser.shared.lock().unwrap().sessions.insert(session.clone(), Arc::clone(&events));
-        let tab = Self { session, events };
+        let tab = Self { context, session, events };
         for domain in ["Page", "Runtime", "Log", "Network"] {
             tab.ask(&format!("{domain}.enable"), json!({})).await;
         }
@@ -196,12 +245,18 @@ impl Tab {
         let features = json!([
             { "name": "prefers-color-scheme", "value": scheme },
             { "name": "prefers-reduced-motion", "value": "reduce" },
+            { "name": "forced-colors", "value": if looks.forced { "active" } else { "none" } },
         ]);
         self.ask("Emulation.setEmulatedMedia", json!({ "features": features })).await;
         self.ask("Emulation.setTimezoneOverride", json!({ "timezoneId": looks.zone })).await;
         let agent = json!({ "userAgent": "Mozilla/5.0 Chrome", "acceptLanguage": looks.language });
         self.ask("Emulation.setUserAgentOverride", agent).await;
         self.ask("Emulation.setScriptExecutionDisabled", json!({ "value": !looks.scripts })).await;
+    }
+
+    /// Stops the clock of the pages that it goes to from now on; `pass(milliseconds)` lets time pass.
+    pub async fn hold_time(&self) {
+        self.ask("Page.addScriptToEvaluateOnNewDocument", json!({ "source": CLOCK })).await;
     }
 
     pub async fn ask(&self, method: &str, params: Value) -> Value {
@@ -323,6 +378,11 @@ impl Tab {
         self.ask("Input.dispatchKeyEvent", press).await;
     }
 
+    /// Moves on with Tab, or back.
+    pub async fn step(&self, back: bool) {
+        self.key_with("Tab", if back { SHIFT } else { 0 }).await;
+    }
+
     /// Moves on with Tab until this has the focus.
     pub async fn tab_to(&self, selector: &str) {
         self.move_to(selector, 0).await;
@@ -330,7 +390,6 @@ impl Tab {
 
     /// Moves back with Tab until this has the focus.
     pub async fn tab_back_to(&self, selector: &str) {
-        const SHIFT: u8 = 8;
         self.move_to(selector, SHIFT).await;
     }
 

@@ -4,17 +4,27 @@
 mod acting;
 mod alike;
 mod api;
+mod away;
 mod bounds;
 mod browser;
 mod chromium;
+mod cron;
 mod fixture;
+mod fuzz;
 mod gates;
+mod hands;
 mod hostile;
 mod live;
 mod malformed;
 mod markup;
+#[cfg(target_os = "linux")]
+mod memory;
 mod mounts;
 mod pages;
+mod reading;
+mod rights;
+mod search;
 mod served;
 mod site;
 mod table;
+mod tabs;

@@ -17,9 +17,9 @@ impl Element {
 const ELEMENTS: &[&str] = &[
     "!doctype", "a", "body", "br", "button", "caption", "code", "datalist", "dd", "details", "dialog", "div",
     "dl", "dt", "footer", "form", "g", "h1", "h2", "h3", "head", "header", "html", "input", "kbd", "label",
-    "li", "line", "link", "main", "meta", "nav", "ol", "option", "p", "path", "polyline", "pre", "progress",
-    "rect", "script", "section", "select", "small", "span", "strong", "summary", "svg", "table", "tbody",
-    "td", "th", "thead", "time", "title", "tr", "ul",
+    "li", "line", "link", "main", "mark", "meta", "nav", "ol", "option", "p", "path", "polyline", "pre",
+    "progress", "rect", "script", "section", "select", "small", "span", "strong", "summary", "svg", "table",
+    "tbody", "td", "th", "thead", "time", "title", "tr", "ul",
 ];
 const ATTRIBUTES: &[&str] = &[
     "action",

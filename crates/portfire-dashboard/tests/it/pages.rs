@@ -13,7 +13,7 @@ use crate::site::{Answer, Site, admit};
 fn snapshot(answer: &Answer) -> String {
     elements(&answer.body);
     let mut text = answer.body.replace("><", ">\n<");
-    for name in ["style", "script", "icon"] {
+    for name in ["style", "script", "worker", "icon"] {
         let at = format!("/assets/{name}.");
         if let Some(start) = text.find(&at).map(|start| start + at.len()) {
             text.replace_range(start..start + 16, "HASH");

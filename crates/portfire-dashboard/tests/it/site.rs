@@ -47,12 +47,18 @@ impl Site {
 
     /// The same over a SQLite file, for an administrator.
     pub async fn on_sqlite() -> Self {
+        let site = Self::empty_on_sqlite().await;
+        fixture::fill(&*site.storage, &site.clock).await;
+        site
+    }
+
+    /// The dashboard over an empty SQLite file, for an administrator.
+    pub async fn empty_on_sqlite() -> Self {
         let clock = Arc::new(VirtualClock::at(fixture::noon()));
         let folder = tempfile::tempdir().unwrap();
         let options = SqliteOptions::new(folder.path().join("jobs.db")).clock(clock.clone()).for_dashboard();
         let storage = Arc::new(SqliteStorage::open(options).await.unwrap());
         let site = Self::over(storage, clock, |builder| admit(builder, Permissions::admin()));
-        fixture::fill(&*site.storage, &site.clock).await;
         Self { _folder: Some(folder), ..site }
     }
 
@@ -63,7 +69,8 @@ impl Site {
         Self::over(storage, clock, set_up)
     }
 
-    fn over(
+    /// The dashboard over this storage.
+    pub fn over(
         storage: Arc<dyn Storage>,
         clock: Arc<VirtualClock>,
         set_up: impl FnOnce(Builder) -> Builder,

@@ -3,7 +3,7 @@
 
 use portfire_core::storage::{
     Action, AuditRequest, By, Cursor, Exchange, FaultCursor, FaultGroupRequest, FaultOrder, Filter, Note,
-    PageRequest, Person, Progress, QueueOrder, TallyRequest, Target, Via, Width,
+    PageRequest, Person, Progress, QueueOrder, TallyRequest, Target, Via, Width, Without,
 };
 use portfire_core::{Dependency, Fault, JobId, NewJob, Start, State, Storage, Timestamp, Trigger};
 use portfire_mysql::MysqlStorage;
@@ -194,6 +194,7 @@ async fn list_everything(storage: &MysqlStorage) {
         since: Some(Timestamp::from_micros(1)),
         until: Some(at),
         text: Some("broke".into()),
+        without: Without { tags: vec!["blue".into()], ..Without::default() },
         ..Filter::default()
     };
     let tagged = Filter { tag: Some("red".into()), ..whole.clone() };
@@ -201,8 +202,8 @@ async fn list_everything(storage: &MysqlStorage) {
     filters.extend(State::ALL.map(Filter::of));
     filters.extend(State::ALL.map(|state| Filter { state: Some(state), ..tagged.clone() }));
     for filter in filters {
-        for after in [None, Some(cursor.clone())] {
-            storage.list(filter.clone(), PageRequest { limit: 50, after }).await.unwrap();
+        for (after, before) in [(None, None), (Some(cursor.clone()), None), (None, Some(cursor.clone()))] {
+            storage.list(filter.clone(), PageRequest { limit: 50, after, before }).await.unwrap();
         }
     }
 }

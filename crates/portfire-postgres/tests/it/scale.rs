@@ -123,7 +123,7 @@ async fn looking_at_a_full_database_costs_few_statements_and_goes_along_indexes(
     let full = Full::new().await;
     for filter in filters() {
         let what = format!("{filter:?}");
-        let ask = |after| full.storage.list(filter.clone(), PageRequest { limit: 50, after });
+        let ask = |after| full.storage.list(filter.clone(), PageRequest { limit: 50, after, before: None });
         let first = full.costs(&what, 4, ROWS_MAX, ask(None)).await;
         let next = first.next.or_else(|| first.jobs.last().map(Cursor::of));
         full.costs(&format!("the next page of {what}"), 4, ROWS_MAX, ask(next)).await;

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use portfire_core::schedule::{self, plan};
 use portfire_core::storage::{
-    Action, AuditId, AuditRequest, Beat, By, Claimed, Exchange, Exchanged, Expired, FaultGroupRequest,
-    FaultOrder, Filter, Fired, LogLine, Note, PageRequest, Person, Progress, ServerInfo, TallyBy,
-    TallyRequest, Via, Want, WantQueue, Width,
+    Action, AuditId, AuditRequest, Beat, By, Claimed, Cursor, Exchange, Exchanged, Expired,
+    FaultGroupRequest, FaultOrder, Filter, Fired, LogLine, Note, PageRequest, Person, Progress, ServerInfo,
+    TallyBy, TallyRequest, Via, Want, WantQueue, Width, Without,
 };
 use portfire_core::{
     Backoff, Clock, Dependency, Dice, Fault, Firing, IdSequence, JobId, Json, Keep, NewJob, Outcome, Policy,
@@ -279,6 +279,8 @@ impl Pair {
         let (since, until) = (Some(self.instant(-30)), Some(self.instant(10)));
         let cause = Some(Fault::new("it broke").fingerprint("work"));
         let (kind, text) = (Some("work".into()), Some("broke".into()));
+        let without =
+            || Without { queues: vec!["mail".into()], tags: vec!["red".into()], ..Without::default() };
         let filters = [
             Filter { since, until, ..Filter::default() },
             Filter { since, until, ..Filter::of(State::Enqueued) },
@@ -288,6 +290,8 @@ impl Pair {
             Filter { fault: cause, ..Filter::default() },
             Filter { fault: cause, since, queue: Some("mail".into()), ..Filter::default() },
             Filter { tag: Some("red".into()), kind, text, ..Filter::default() },
+            Filter { without: without(), ..Filter::default() },
+            Filter { without: without(), ..Filter::of(State::Enqueued) },
         ];
         for filter in filters {
             let found = self.pages(filter).await;
@@ -326,19 +330,23 @@ impl Pair {
         text(&entries)
     }
 
-    /// All pages of a list; as text only the first page that differs.
+    /// All pages of a list, and back from its last job; as text only the first page that differs.
     async fn pages(&self, filter: Filter) -> Answers {
-        let mut request = PageRequest { limit: 20, after: None };
+        let mut request = PageRequest { limit: 20, after: None, before: None };
         loop {
             let pages = both!(self, storage => storage.list(filter.clone(), request.clone()));
             let [Ok(one), Ok(other)] = &pages else { return text(&pages) };
             if one != other {
                 return [format!("{filter:?}: {one:?}"), format!("{filter:?}: {other:?}")];
             }
-            request.after.clone_from(&one.next);
-            if request.after.is_none() {
-                return Answers::default();
-            }
+            let last = one.jobs.last().map(Cursor::of);
+            request = match (&one.next, request.goes_back()) {
+                (None, true) => return Answers::default(),
+                (next, true) => PageRequest { before: next.clone(), ..request },
+                (None, false) if last.is_none() => return Answers::default(),
+                (None, false) => PageRequest { before: last, after: None, ..request },
+                (next, false) => PageRequest { after: next.clone(), ..request },
+            };
         }
     }
 

@@ -189,7 +189,7 @@ impl World {
 
     fn all_jobs(&self) -> Result<BTreeMap<JobId, JobSummary>, Broken> {
         let mut seen = BTreeMap::new();
-        let mut request = PageRequest { limit: PAGE_MAX, after: None };
+        let mut request = PageRequest { limit: PAGE_MAX, ..PageRequest::default() };
         loop {
             let page = at_once(self.storage.list(Filter::default(), request.clone())).map_err(unreadable)?;
             seen.extend(page.jobs.into_iter().map(|job| (job.id, job)));

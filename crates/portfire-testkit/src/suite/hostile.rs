@@ -76,7 +76,7 @@ pub async fn what_would_be_sql_is_text_wherever_it_stands(bed: Arc<Bed>) {
     let first = bed.storage.list(Filter::of(State::Enqueued), PageRequest::default()).await.unwrap().jobs;
     for text in &texts {
         let after = Cursor { queue: text.clone(), ..Cursor::of(&first[0]) };
-        let page = PageRequest { limit: 1, after: Some(after) };
+        let page = PageRequest { limit: 1, after: Some(after), before: None };
         let next = bed.storage.list(Filter::of(State::Enqueued), page).await.unwrap().jobs;
         assert!(next.iter().all(|job| *job.queue >= **text), "{text:?}");
     }

@@ -47,7 +47,7 @@ pub(crate) async fn fill(bed: &Bed) -> Vec<(JobId, State)> {
 async fn pages(bed: &Bed, filter: Filter) -> Vec<JobId> {
     let (mut seen, mut after) = (Vec::new(), None::<Cursor>);
     loop {
-        let request = PageRequest { limit: 10, after };
+        let request = PageRequest { limit: 10, after, before: None };
         let page = bed.storage.list(filter.clone(), request).await.unwrap();
         seen.extend(page.jobs.iter().map(|job| job.id));
         match page.next {
@@ -115,7 +115,8 @@ pub async fn pages_are_stable_while_jobs_come_and_go(bed: Arc<Bed>) {
         let (mut seen, mut after) = (Vec::new(), None);
         loop {
             let filter = Filter { state, ..Filter::default() };
-            let page = bed.storage.list(filter, PageRequest { limit: 10, after }).await.unwrap();
+            let page =
+                bed.storage.list(filter, PageRequest { limit: 10, after, before: None }).await.unwrap();
             seen.extend(page.jobs.iter().map(|job| job.id));
             let passes = bed.insert(NewJob { priority: -1, ..bed.job() }).await;
             bed.insert_plain().await;
@@ -136,9 +137,11 @@ pub async fn pages_are_stable_while_jobs_come_and_go(bed: Arc<Bed>) {
 pub async fn a_page_begins_after_a_job_that_is_gone(bed: Arc<Bed>) {
     let jobs = [bed.insert_plain().await, bed.insert_plain().await, bed.insert_plain().await];
     let filter = || Filter { state: Some(State::Enqueued), ..Filter::default() };
-    let first = bed.storage.list(filter(), PageRequest { limit: 2, after: None }).await.unwrap();
+    let first =
+        bed.storage.list(filter(), PageRequest { limit: 2, after: None, before: None }).await.unwrap();
     bed.act(jobs[1], Action::Delete).await;
-    let second = bed.storage.list(filter(), PageRequest { limit: 2, after: first.next }).await.unwrap();
+    let second =
+        bed.storage.list(filter(), PageRequest { limit: 2, after: first.next, before: None }).await.unwrap();
     assert_eq!(second.jobs.iter().map(|job| job.id).collect::<Vec<_>>(), [jobs[2]]);
 }
 
@@ -146,7 +149,12 @@ pub async fn every_list_has_its_order(bed: Arc<Bed>) {
     fill(&bed).await;
     for state in State::ALL {
         let filter = Filter { state: Some(state), ..Filter::default() };
-        let jobs = bed.storage.list(filter, PageRequest { limit: 200, after: None }).await.unwrap().jobs;
+        let jobs = bed
+            .storage
+            .list(filter, PageRequest { limit: 200, after: None, before: None })
+            .await
+            .unwrap()
+            .jobs;
         assert_eq!(jobs.len(), 25);
         let sorted = match state {
             State::Enqueued => {
@@ -164,7 +172,7 @@ pub async fn a_page_that_is_just_full_is_the_last(bed: Arc<Bed>) {
     for _ in 0..4 {
         bed.insert_plain().await;
     }
-    let list = |limit| bed.storage.list(Filter::default(), PageRequest { limit, after: None });
+    let list = |limit| bed.storage.list(Filter::default(), PageRequest { limit, after: None, before: None });
     assert_eq!(list(4).await.unwrap().next, None);
     let none_asked = list(0).await.unwrap();
     assert_eq!((none_asked.jobs.len(), none_asked.next.is_some()), (1, true), "0 is brought to 1");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portfire_core::limits::{COUNT_MAX, WALK_MAX};
-use portfire_core::storage::{Action, Cursor, Filter, JobSummary, Page, PageRequest, QueueCount};
+use portfire_core::storage::{Action, Cursor, Filter, JobSummary, Page, PageRequest, QueueCount, Without};
 use portfire_core::{Clock, Fault, JobId, NewJob, Outcome, Start, State, Timestamp};
 
 use super::look::fill;
@@ -12,7 +12,7 @@ use crate::Bed;
 use crate::bed::{SUCCESS, failed};
 
 async fn list(bed: &Bed, filter: Filter) -> Vec<JobSummary> {
-    bed.storage.list(filter, PageRequest { limit: 200, after: None }).await.unwrap().jobs
+    bed.storage.list(filter, PageRequest { limit: 200, after: None, before: None }).await.unwrap().jobs
 }
 
 async fn ids(bed: &Bed, filter: Filter) -> Vec<JobId> {
@@ -60,7 +60,7 @@ pub async fn a_list_is_entered_at_a_time(bed: Arc<Bed>) {
                 assert_eq!(state, Some(State::Enqueued), "the line has an order of its own");
                 continue;
             };
-            let page = PageRequest { limit: 200, after: Some(after) };
+            let page = PageRequest { limit: 200, after: Some(after), before: None };
             let found = bed.storage.list(filter.clone(), page).await.unwrap().jobs;
             let is_after = |other: &&JobSummary| {
                 let at = sort_time(state, other);
@@ -107,6 +107,7 @@ pub async fn filters_hold_together(bed: Arc<Bed>) {
             fault: group.filter(|_| has(5)),
             text: text.clone().filter(|_| has(6)),
             until: None,
+            without: Without::default(),
         };
         let mut expected = Vec::new();
         for job in &summaries {
@@ -128,10 +129,85 @@ pub async fn filters_hold_together(bed: Arc<Bed>) {
     assert_eq!(bed.storage.list(other, PageRequest::default()).await.unwrap(), Page::default());
 }
 
+/// What is left out is not there, beside every other part of a filter.
+pub async fn what_is_left_out_is_not_found(bed: Arc<Bed>) {
+    for number in 0..48_u32 {
+        let kind = ["work", "odd", "工作"][(number % 3) as usize].into();
+        let queue = ["default", "mail"][(number / 3 % 2) as usize].into();
+        let tags = [vec!["red".into()], vec!["red".into(), "blue".into()], Vec::new()];
+        let tags = tags[(number / 6 % 3) as usize].clone();
+        bed.insert(NewJob { kind, queue, tags, ..bed.job() }).await;
+    }
+    let all = list(&bed, Filter::default()).await;
+    let names = |names: &[&str]| names.iter().map(|name| (*name).into()).collect::<Vec<Box<str>>>();
+    for (queues, kinds, tags) in [
+        (&["mail"][..], &[][..], &[][..]),
+        (&[], &["work", "工作"], &[]),
+        (&[], &[], &["blue"]),
+        (&["mail"], &["odd"], &["red", "blue"]),
+        (&["'' OR 1=1"], &["--"], &["%"]),
+        (&["mail", "default"], &[], &[]),
+    ] {
+        let without = Without { queues: names(queues), kinds: names(kinds), tags: names(tags) };
+        for filter in [
+            Filter::default(),
+            Filter::of(State::Enqueued),
+            Filter { tag: Some("red".into()), ..Filter::default() },
+            Filter { queue: Some("default".into()), ..Filter::of(State::Enqueued) },
+            Filter { kind: Some("odd".into()), ..Filter::default() },
+        ] {
+            let filter = Filter { without: without.clone(), ..filter };
+            let matches = |job: &&JobSummary| {
+                filter.queue.as_ref().is_none_or(|queue| job.queue == *queue)
+                    && filter.kind.as_ref().is_none_or(|kind| job.kind == *kind)
+                    && filter.tag.as_ref().is_none_or(|tag| job.tags.contains(tag))
+                    && !without.has(job)
+            };
+            let mut expected: Vec<_> = all.iter().filter(matches).map(|job| job.id).collect();
+            let mut found = pages(&bed, &filter, 5).await;
+            expected.sort_unstable();
+            found.sort_unstable();
+            assert_eq!(found, expected, "{filter:?}");
+        }
+    }
+}
+
+/// Every list backwards is the same list, page by page; jobs that come meanwhile are none of its pages but the
+/// first.
+pub async fn a_list_is_walked_back(bed: Arc<Bed>) {
+    fill(&bed).await;
+    let queue = || Some("mail".into());
+    let tag = || Some("red".into());
+    let states = State::ALL.map(Some).into_iter().chain([None]);
+    let filters = states.flat_map(|state| {
+        let of = Filter { state, ..Filter::default() };
+        [of.clone(), Filter { queue: queue(), ..of.clone() }, Filter { tag: tag(), ..of }]
+    });
+    for filter in filters {
+        let all = list(&bed, filter.clone()).await;
+        let Some(last) = all.last() else { continue };
+        let (mut found, mut before) = (vec![last.id], Some(Cursor::of(last)));
+        while before.is_some() {
+            let page = PageRequest { limit: 3, after: None, before };
+            let page = bed.storage.list(filter.clone(), page).await.unwrap();
+            assert!(page.jobs.len() == 3 || page.next.is_none(), "{filter:?}: {page:?}");
+            found.splice(0..0, page.jobs.iter().map(|job| job.id));
+            before = page.next;
+        }
+        assert_eq!(found, all.iter().map(|job| job.id).collect::<Vec<_>>(), "{filter:?}");
+    }
+    let all = list(&bed, Filter::default()).await;
+    let later = bed.insert_plain().await;
+    let before = PageRequest { limit: 200, after: None, before: Some(Cursor::of(&all[2])) };
+    let page = bed.storage.list(Filter::default(), before).await.unwrap().jobs;
+    assert_eq!(page.iter().map(|job| job.id).collect::<Vec<_>>(), [later, all[0].id, all[1].id]);
+}
+
 async fn pages(bed: &Bed, filter: &Filter, limit: u32) -> Vec<JobId> {
     let (mut seen, mut after) = (Vec::new(), None);
     loop {
-        let page = bed.storage.list(filter.clone(), PageRequest { limit, after }).await.unwrap();
+        let page =
+            bed.storage.list(filter.clone(), PageRequest { limit, after, before: None }).await.unwrap();
         assert!(!page.exhausted && page.walked >= u32::try_from(page.jobs.len()).unwrap());
         seen.extend(page.jobs.iter().map(|job| job.id));
         after = page.next;
@@ -203,7 +279,11 @@ pub async fn a_rare_job_is_found_page_by_page(bed: Arc<Bed>) {
         "it is the first in its line"
     );
     assert!(page.next.is_some());
-    let full = bed.storage.list(Filter::default(), PageRequest { limit: 9, after: None }).await.unwrap();
+    let full = bed
+        .storage
+        .list(Filter::default(), PageRequest { limit: 9, after: None, before: None })
+        .await
+        .unwrap();
     assert_eq!((full.walked, full.exhausted), (9, false));
 }
 

@@ -43,9 +43,9 @@ impl World {
             .values()
             .filter(|job| job.is_walked(walk, filter))
             .map(|job| (place(job), job))
-            .filter(|(at, _)| page.after.as_ref().is_none_or(|after| comes_after(order, after, at)))
+            .filter(|(at, _)| page.place().is_none_or(|place| along(page, order, place, at).is_lt()))
             .collect();
-        rows.sort_by(|(a, _), (b, _)| compare(order, a, b));
+        rows.sort_by(|(a, _), (b, _)| along(page, order, a, b));
         let mut walker = Walker::new(page);
         for (at, job) in rows {
             let summary = job.matches(filter).then(|| job.summary());
@@ -121,8 +121,10 @@ fn compare(state: Option<State>, a: &Cursor, b: &Cursor) -> std::cmp::Ordering {
     }
 }
 
-fn comes_after(state: Option<State>, after: &Cursor, job: &Cursor) -> bool {
-    compare(state, after, job).is_lt()
+/// The order in which a page is walked.
+fn along(page: &PageRequest, state: Option<State>, a: &Cursor, b: &Cursor) -> std::cmp::Ordering {
+    let order = compare(state, a, b);
+    if page.goes_back() { order.reverse() } else { order }
 }
 
 impl Record {
@@ -160,6 +162,7 @@ impl Record {
             && filter.queue.as_ref().is_none_or(|queue| self.new.queue == *queue)
             && filter.kind.as_ref().is_none_or(|kind| self.new.kind == *kind)
             && filter.tag.as_ref().is_none_or(|tag| self.new.tags.contains(tag))
+            && (filter.without.is_empty() || !filter.without.has(&self.summary()))
             && filter
                 .text
                 .as_ref()

@@ -110,7 +110,7 @@ async fn until_ended(jobs: &Jobs, count: u32) -> Vec<JobSummary> {
 
 async fn all_jobs(jobs: &Jobs) -> Vec<JobSummary> {
     let mut all = Vec::new();
-    let mut page = PageRequest { limit: 1_000, after: None };
+    let mut page = PageRequest { limit: 1_000, ..PageRequest::default() };
     loop {
         let answer = jobs.list(Filter::default(), page.clone()).await.unwrap();
         all.extend(answer.jobs);
