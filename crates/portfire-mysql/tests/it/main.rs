@@ -11,4 +11,5 @@ mod database;
 mod differential;
 mod plans;
 mod proxy;
+mod scale;
 mod transactions;
