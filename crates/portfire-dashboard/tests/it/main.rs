@@ -17,4 +17,5 @@ mod mounts;
 mod pages;
 mod served;
 mod site;
+mod storages;
 mod table;

@@ -51,9 +51,14 @@ impl Site {
         let folder = tempfile::tempdir().unwrap();
         let options = SqliteOptions::new(folder.path().join("jobs.db")).clock(clock.clone()).for_dashboard();
         let storage = Arc::new(SqliteStorage::open(options).await.unwrap());
+        Self { _folder: Some(folder), ..Self::on(storage, clock).await }
+    }
+
+    /// The same over a storage that is empty and has this clock.
+    pub async fn on(storage: Arc<dyn Storage>, clock: Arc<VirtualClock>) -> Self {
         let site = Self::over(storage, clock, |builder| admit(builder, Permissions::admin()));
         fixture::fill(&*site.storage, &site.clock).await;
-        Self { _folder: Some(folder), ..site }
+        site
     }
 
     /// The dashboard over nothing.
