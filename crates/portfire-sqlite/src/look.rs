@@ -317,7 +317,7 @@ mod tests {
             let steps = Arc::<AtomicU64>::default();
             let counted = Arc::clone(&steps);
             let count = move || counted.fetch_add(1, Ordering::Relaxed) == u64::MAX;
-            connection.progress_handler(STEPS as i32, Some(count)).unwrap();
+            connection.progress_handler(i32::try_from(STEPS).unwrap(), Some(count)).unwrap();
             let statements = Statements::with_prefix(DEFAULT_PREFIX);
             Self { jobs, connection, statements, steps, took: RefCell::default() }
         }

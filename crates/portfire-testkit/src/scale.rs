@@ -12,6 +12,9 @@
 //! What is looked for is the oldest in what `fill.sql` of each backend makes: the kind `rare`, the tag `rare`, the
 //! error `needle`, so that a search for it goes to its limit. The last job has many children and a long log.
 
+#![allow(clippy::print_stdout, reason = "a test says what it has seen")]
+#![allow(clippy::cast_possible_truncation, reason = "a page is small")]
+
 use std::future::Future;
 use std::time::Duration;
 
