@@ -19,7 +19,8 @@ const USAGE: &str = "usage: cargo xtask <command>
   sim     the simulator, optimized: [--seeds N] [--seed S] [--profile P] [--days D]; --seed shows the trace
   fuzz    requests made by seeds, thrown at the dashboard, optimized: [--seeds N] [--seed S]
   bench   Portfire beside the bare statements of the same work: [filter…] [--quick] [--runs N] [--ready N]
-  scale   every page on a database of a million jobs beside an empty one: [--jobs N] [sqlite] [postgres]
+  scale   every page on a database of a million jobs beside an empty one: [--jobs N] [sqlite] [postgres] [mariadb]
+          [mysql]; with --assert the tests of what each question reads, with so many jobs
   db      a database to work with: db postgres|mariadb|mysql [up|down|url]; `mortal` serves one to be killed
   browser the Chromium that the tests of the dashboard run in
   screenshots   the pages of the dashboard as pictures: all into target/screenshots, the documentation's into docs/images";
@@ -33,7 +34,7 @@ fn main() -> ExitCode {
         "browser" => browser::command(&root()),
         "screenshots" => screenshots(),
         "bench" => bench(&arguments[1..]),
-        "scale" => scale(),
+        "scale" => scale(&arguments[1..]),
         "fuzz" => optimized("fuzz", &["-p", "portfire-dashboard", "--example", "fuzz"], Vec::new()),
         "sim" => optimized("simulator", &["-p", "portfire-testkit", "--bin", "sim"], Vec::new()),
         _ => {
@@ -76,10 +77,34 @@ fn screenshots() -> Result<(), String> {
 }
 
 /// What pages cost when there are many jobs, on every database.
-fn scale() -> Result<(), String> {
+fn scale(arguments: &[String]) -> Result<(), String> {
     let databases = db::Databases::start(&root())?;
+    if arguments.iter().any(|word| word == "--assert") {
+        return scale_asserted(arguments, &databases);
+    }
     let program = ["-p", "portfire-dashboard", "--example", "scale"];
     optimized("scale", &program, databases.variables().collect())
+}
+
+/// The tests that look at full databases, with as many jobs as are asked for, and what they have seen.
+fn scale_asserted(arguments: &[String], databases: &db::Databases) -> Result<(), String> {
+    let tests = [
+        ("sqlite", "looking_at_a_full_file"),
+        ("postgres", "scale::looking_at_a_full_database"),
+        ("mariadb", "scale::mariadb::"),
+        ("mysql", "scale::mysql::"),
+    ];
+    let all = !tests.iter().any(|(name, _)| arguments.iter().any(|word| word == name));
+    let wanted = tests.iter().filter(|(name, _)| all || arguments.iter().any(|word| word == name));
+    let packages = ["test", "-p", "portfire-sqlite", "-p", "portfire-postgres", "-p", "portfire-mysql", "--"];
+    let mut words: Vec<&str> = packages.to_vec();
+    words.extend(wanted.map(|(_, test)| *test));
+    words.extend(["--nocapture", "--test-threads", "1"]);
+    let mut command = cargo_command(&words);
+    if let Some(jobs) = arguments.iter().skip_while(|word| *word != "--jobs").nth(1) {
+        command.env("PORTFIRE_SCALE_JOBS", jobs);
+    }
+    run("scale", command.envs(databases.variables()))
 }
 
 /// The measuring stick, with a server of each database that its filters ask for.

@@ -1,4 +1,4 @@
-//! What a page costs when the database is full: `cargo xtask scale [--jobs N] [sqlite] [postgres]`.
+//! What a page costs when the database is full: `cargo xtask scale [--jobs N] [sqlite] [postgres] [mariadb] [mysql]`.
 //!
 //! 1. An empty database is asked for every page of the dashboard and for every question behind it, each several
 //!    times; then one that is filled by statements for whole tables, the same as in the tests that judge the plans,
@@ -6,8 +6,8 @@
 //! 2. The table says how long each takes, and how much longer with ten times as many jobs: what stops at a limit, as
 //!    counts do, takes as long. A page that takes a second is a failure.
 //!
-//! SQLite is a file in the folder for temporary files; PostgreSQL is the one of the tests, in a schema that is
-//! removed at the end.
+//! SQLite is a file in the folder for temporary files; the servers are those of the tests, in a schema or a database
+//! that is removed at the end.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 #![expect(clippy::disallowed_methods, reason = "measures time, and finds the database in the environment")]
 
@@ -22,6 +22,9 @@ use portfire_core::storage::{
 };
 use portfire_core::{JobId, State, Storage, VirtualClock};
 use portfire_dashboard::{Access, Grant, Permissions, dashboard};
+use portfire_mysql::mysql_async::Conn;
+use portfire_mysql::mysql_async::prelude::Queryable;
+use portfire_mysql::{MysqlOptions, MysqlStorage};
 use portfire_postgres::tokio_postgres::{Client, NoTls};
 use portfire_postgres::{PostgresOptions, PostgresStorage, Tables};
 use portfire_sqlite::rusqlite::Connection;
@@ -33,6 +36,7 @@ const ROUNDS: usize = 9;
 /// What no page may take.
 const PATIENCE: Duration = Duration::from_secs(1);
 const SCHEMA: &str = "portfire_scale";
+const DATABASES: [&str; 4] = ["sqlite", "postgres", "mariadb", "mysql"];
 
 #[tokio::main]
 async fn main() -> std::process::ExitCode {
@@ -40,7 +44,7 @@ async fn main() -> std::process::ExitCode {
     let value = |name: &str| arguments.iter().skip_while(|word| *word != name).nth(1);
     let jobs: u32 = value("--jobs").map_or(1_000_000, |number| number.parse().unwrap());
     let wanted = |name: &str| {
-        let named = arguments.iter().any(|word| word == "sqlite" || word == "postgres");
+        let named = arguments.iter().any(|word| DATABASES.contains(&&**word));
         !named || arguments.iter().any(|word| word == name)
     };
     let mut slow = Vec::new();
@@ -49,6 +53,11 @@ async fn main() -> std::process::ExitCode {
     }
     if wanted("postgres") {
         slow.extend(report("PostgreSQL", jobs, &postgres(jobs).await));
+    }
+    for (name, title) in [("mariadb", "MariaDB"), ("mysql", "MySQL")] {
+        if wanted(name) {
+            slow.extend(report(title, jobs, &mysql(name, jobs).await));
+        }
     }
     for what in &slow {
         println!("{what} takes longer than {PATIENCE:?}");
@@ -86,9 +95,37 @@ async fn sqlite(jobs: u32) -> Sizes {
     times.try_into().unwrap()
 }
 
+/// Where the server of this name is.
+fn url(name: &str) -> String {
+    let found = std::env::var(format!("PORTFIRE_TEST_{}_URL", name.to_uppercase()));
+    found.unwrap_or_else(|_| {
+        panic!("`cargo xtask scale` starts servers; or export what `cargo xtask db {name} up` prints")
+    })
+}
+
+async fn mysql(name: &str, jobs: u32) -> Sizes {
+    let server = url(name);
+    let (address, rest) = server.split_at(server.find('?').unwrap_or(server.len()));
+    let url = format!("{}/{SCHEMA}{rest}", address.rsplit_once('/').unwrap().0);
+    let mut conn = Conn::from_url(&server).await.unwrap();
+    let gone = format!("DROP DATABASE IF EXISTS {SCHEMA}");
+    let mut times = Vec::new();
+    for jobs in sizes(jobs) {
+        conn.query_drop(format!("{gone}; CREATE DATABASE {SCHEMA}; USE {SCHEMA}")).await.unwrap();
+        let options = MysqlOptions::new(&url).unwrap().for_dashboard();
+        let storage: Arc<dyn Storage> = Arc::new(MysqlStorage::open(options).await.unwrap());
+        if jobs > 0 {
+            let fill = include_str!("../../portfire-mysql/tests/it/fill.sql");
+            conn.query_drop(fill.replace("$jobs", &jobs.to_string())).await.unwrap();
+        }
+        times.push(ask_all(&storage).await);
+    }
+    conn.query_drop(gone).await.unwrap();
+    times.try_into().unwrap()
+}
+
 async fn postgres(jobs: u32) -> Sizes {
-    let url = std::env::var("PORTFIRE_TEST_POSTGRES_URL")
-        .expect("the database of `cargo xtask db postgres up`, which `cargo xtask scale` starts");
+    let url = url("postgres");
     let client = connect(&url).await;
     let settings = format!("SET search_path TO {SCHEMA}; SET synchronous_commit TO off; SET jit TO off");
     client.batch_execute(&settings).await.unwrap();

@@ -171,10 +171,17 @@ impl<'v> Query<'v> {
         Part { sql, values: self.narrow.values.clone() }
     }
 
-    /// How many rows are walked up to a place, itself included; without one, up to the end of the list.
+    /// How many rows are walked up to a place, itself included; without one, up to the end of the list, which is
+    /// known to come before the walk's.
     fn count<'q>(&'q self, end: Option<&'q [Value<'_>]>) -> Part<'q> {
-        let mut all = self.up_to(end);
-        all.sql = format!("SELECT count(*) FROM {} WHERE {}", self.path.from, all.sql);
+        let (from, mut all) = (self.path.from, self.up_to(end));
+        all.sql = match end {
+            Some(_) => format!("SELECT count(*) FROM {from} WHERE {}", all.sql),
+            None => format!(
+                "SELECT count(*) FROM (SELECT 1 FROM {from} WHERE {} LIMIT {WALK_MAX}) AS walked",
+                all.sql
+            ),
+        };
         all
     }
 

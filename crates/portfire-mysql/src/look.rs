@@ -164,8 +164,10 @@ impl<'l> Look<'l> {
     /// in SQL would read it from its beginning for each of them.
     async fn enqueued(&mut self) -> Result<Vec<QueueCount>> {
         let (sql, mut counts, mut last) = (next_queue(), Vec::new(), Box::<str>::default());
-        while let Some(row) = self.rows(&sql, &[Value::Text(&last)]).await?.first() {
-            last = row.text(0)?.into();
+        while let Some(row) = self.rows(&sql, &[Value::Text(&last)]).await?.first()
+            && let Some(queue) = row.opt_text(0)?
+        {
+            last = queue.into();
             let jobs = row.int(1)?.unsigned_abs();
             let more = jobs >= COUNT_MAX;
             let oldest = if more { self.oldest(&last).await? } else { row.opt_time(2)? };
@@ -208,16 +210,15 @@ impl<'l> Look<'l> {
     }
 }
 
-/// The first queue after one, its enqueued jobs, and when the oldest was due; of a long queue no more are counted
-/// than anybody counts.
+/// The first queue after one, its enqueued jobs, and when the oldest was due: of those at its head, of which no more
+/// are counted than anybody counts. Nothing but nulls and a zero if there is none.
 fn next_queue() -> String {
-    let last = COUNT_MAX - 1;
-    let line = "FROM portfire_ready AS r FORCE INDEX (PRIMARY) WHERE r.queue = head.queue";
     format!(
-        "SELECT head.queue,
-           CASE WHEN (SELECT 1 {line} LIMIT 1 OFFSET {last}) IS NULL THEN (SELECT count(*) {line}) ELSE {COUNT_MAX} END,
-           CASE WHEN (SELECT 1 {line} LIMIT 1 OFFSET {last}) IS NULL THEN (SELECT min(r.run_at) {line}) END
-         FROM (SELECT q.queue FROM portfire_ready AS q FORCE INDEX (PRIMARY) WHERE q.queue > ? ORDER BY q.queue LIMIT 1) AS head"
+        "SELECT min(head.queue), count(*), min(head.run_at) FROM (
+           SELECT r.queue, r.run_at FROM portfire_ready AS r FORCE INDEX (PRIMARY)
+           WHERE r.queue = (SELECT q.queue FROM portfire_ready AS q FORCE INDEX (PRIMARY) WHERE q.queue > ? ORDER BY q.queue LIMIT 1)
+           ORDER BY r.priority, r.run_at, r.id LIMIT {COUNT_MAX}
+         ) AS head"
     )
 }
 

@@ -109,7 +109,9 @@ impl<'v> Query<'v> {
             |prefix: &str| (0..path.key.len()).map(|n| format!("{prefix}{n}{direction}")).collect::<Vec<_>>();
         let keys: Vec<_> =
             path.key.iter().enumerate().map(|(n, (column, _))| format!("{column} AS k{n}")).collect();
-        let by: Vec<_> = path.key.iter().map(|(column, _)| format!("{column}{direction}")).collect();
+        let key = path.key.iter().map(|(column, _)| *column);
+        let by: Vec<_> =
+            path.lead.into_iter().chain(key).map(|column| format!("{column}{direction}")).collect();
         let (by, keys, narrow) = (by.join(", "), keys.join(", "), narrow.join(" AND "));
         query.order = named("w.k").join(", ");
         query.walk = format!(
@@ -207,6 +209,9 @@ struct Path {
     id: &'static str,
     /// By what times are told; of the job's body, `j`, where the walk does not know them.
     time: &'static str,
+    /// What the index has before the order, where that is a boolean: the planner does not see that it is the same in
+    /// all rows, and may walk another index of the same order, past all rows that are not meant.
+    lead: Option<&'static str>,
     /// The order, which is that of the index, and its parts in a cursor.
     key: &'static [(&'static str, Part)],
     descends: bool,
@@ -254,12 +259,13 @@ impl Path {
 
     const fn by_id(from: &'static str) -> Self {
         let key = &[("w.id", Part::Id)];
-        Self { from, only: "true", id: "w.id", time: "j.created_at", key, descends: false }
+        Self { from, only: "true", id: "w.id", time: "j.created_at", lead: None, key, descends: false }
     }
 
     const fn due(only: &'static str) -> Self {
         let key = &[("w.run_at", Part::Time), ("w.id", Part::Id)];
-        Self { only, time: "w.run_at", key, ..Self::by_id("portfire_scheduled") }
+        let lead = Some("w.retrying");
+        Self { only, time: "w.run_at", lead, key, ..Self::by_id("portfire_scheduled") }
     }
 
     const fn ended(only: &'static str) -> Self {

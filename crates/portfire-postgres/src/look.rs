@@ -31,10 +31,11 @@ LEFT JOIN portfire_finished AS f ON f.id = j.id
 LEFT JOIN portfire_scheduled AS s ON s.run_at = j.run_at AND s.id = j.id
 LEFT JOIN portfire_awaiting AS a ON a.id = j.id";
 
-/// A snapshot in which only nested loops along indexes are left to the planner, and no time is spent on compiling
-/// or on workers for what is short.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL enable_seqscan TO off; \
-    SET LOCAL enable_hashjoin TO off; SET LOCAL enable_mergejoin TO off; SET LOCAL jit TO off; \
+/// A snapshot in which only nested loops along indexes, in their order, are left to the planner, and no time is spent
+/// on compiling or on workers for what is short. A bitmap of all that an index has would be read to its end however
+/// few are wanted.
+pub(crate) const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL enable_seqscan TO off; \
+    SET LOCAL enable_bitmapscan TO off; SET LOCAL enable_hashjoin TO off; SET LOCAL enable_mergejoin TO off; SET LOCAL jit TO off; \
     SET LOCAL max_parallel_workers_per_gather TO 0";
 
 /// A snapshot, and the names of this database.

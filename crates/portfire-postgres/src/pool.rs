@@ -179,7 +179,16 @@ impl Lane {
         if self.statement_timeout.is_none() {
             return statement.await;
         }
-        let (begun, rows, ended) = join3(self.begin(WRITES), statement, self.batch("COMMIT")).await;
+        self.alone_in(WRITES, statement).await
+    }
+
+    /// Runs one statement in a transaction of its own that begins so, and travels with it.
+    pub(crate) async fn alone_in(
+        &self,
+        how: &str,
+        statement: impl Future<Output = Result<Vec<Row>>>,
+    ) -> Result<Vec<Row>> {
+        let (begun, rows, ended) = join3(self.begin(how), statement, self.batch("COMMIT")).await;
         begun.and(rows).and_then(|rows| ended.map(|()| rows))
     }
 

@@ -9,10 +9,10 @@ use portfire_core::storage::{
 };
 use portfire_core::{Error, Result};
 
-use crate::migrate;
 use crate::pool::Lanes;
 use crate::rows::{Row, Value};
 use crate::statements::Names;
+use crate::{look, migrate};
 
 async fn rows(lanes: &Lanes, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>> {
     let lane = lanes.lane().await?;
@@ -66,7 +66,8 @@ fn read_tally(row: &Row, request: &TallyRequest) -> Result<Tally> {
     })
 }
 
-/// A page of groups of failures.
+/// A page of groups of failures. Their jobs are counted along the index, as a [`Look`](crate::look::Look) reads: a
+/// bitmap would go to the end of a group of any size.
 pub(crate) async fn fault_groups(
     lanes: &Lanes,
     names: &Names,
@@ -96,7 +97,10 @@ pub(crate) async fn fault_groups(
         Value::Text(only.as_deref()),
         Value::Int(Some(request.bounded_limit().into())),
     ];
-    rows(lanes, &names.put(&sql), &values).await?.iter().map(read_group).collect()
+    let (lane, sql) = (lanes.lane().await?, names.put(&sql));
+    let rows = lane.alone_in(look::BEGIN, lane.listed(&sql, &values)).await?;
+    lane.hand_back();
+    rows.iter().map(read_group).collect()
 }
 
 fn read_group(row: &Row) -> Result<FaultGroup> {

@@ -265,9 +265,10 @@ mod tests {
 
     use portfire_core::storage::{
         AuditRequest, Cursor, FaultCursor, FaultGroupRequest, FaultOrder, Filter, PageRequest, TallyBy,
-        TallyRequest, Target, Width,
+        TallyRequest, Target, Walk, Width,
     };
     use portfire_core::{JobId, Result, State, Timestamp};
+    use portfire_testkit::scale;
     use rusqlite::Connection;
     use rusqlite::trace::{TraceEvent, TraceEventCodes};
 
@@ -278,9 +279,14 @@ mod tests {
 
     /// So many that a scan of all of them takes more steps than anything may.
     const JOBS: u32 = 1_000_000;
-    /// Most steps of SQLite's machine, in thousands: a walk to its end, its counts, or a day of tallies. To read
-    /// every job would take more, even without doing anything with it.
-    const STEPS_MAX: u64 = 2_500;
+    /// Most steps of SQLite's machine: a walk to its end, its counts, or a day of tallies. To read every job would
+    /// take more, even without doing anything with it.
+    const STEPS_MAX: u64 = 2_500_000;
+    /// How many steps are counted as one.
+    const STEPS: u64 = 100;
+    /// How many more steps may be taken in the full file than in one with a tenth of the jobs, where nothing is
+    /// counted or searched for: less than to look at every job of the smallest of its tables.
+    const SLACK: u64 = 10_000;
 
     thread_local! {
         static ASKED: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
@@ -294,22 +300,26 @@ mod tests {
 
     /// A file that is full, and what it costs to look at it.
     struct Full {
+        jobs: u32,
         connection: Connection,
         statements: Statements,
         steps: Arc<AtomicU64>,
+        /// What was asked, and in how many steps.
+        took: RefCell<Vec<(String, u64)>>,
     }
 
     impl Full {
-        fn new() -> Self {
+        fn new(jobs: u32) -> Self {
             let connection = Connection::open_in_memory().unwrap();
             migrate::migrate(&connection, DEFAULT_PREFIX).unwrap();
-            let fill = include_str!("../tests/it/fill.sql").replace("$jobs", &JOBS.to_string());
+            let fill = include_str!("../tests/it/fill.sql").replace("$jobs", &jobs.to_string());
             connection.execute_batch(&fill).unwrap();
             let steps = Arc::<AtomicU64>::default();
             let counted = Arc::clone(&steps);
             let count = move || counted.fetch_add(1, Ordering::Relaxed) == u64::MAX;
-            connection.progress_handler(1_000, Some(count)).unwrap();
-            Self { connection, statements: Statements::with_prefix(DEFAULT_PREFIX), steps }
+            connection.progress_handler(i32::try_from(STEPS).unwrap(), Some(count)).unwrap();
+            let statements = Statements::with_prefix(DEFAULT_PREFIX);
+            Self { jobs, connection, statements, steps, took: RefCell::default() }
         }
 
         /// Asks, and judges what SQLite did for it.
@@ -321,8 +331,9 @@ mod tests {
             trace(Some(keep));
             let answer = ask(&Tx::new(&self.connection, &self.statements, Timestamp::default())).unwrap();
             trace(None);
-            let (steps, asked) = (self.steps.load(Ordering::Relaxed), ASKED.take());
-            assert!(steps <= STEPS_MAX, "{what} takes {steps} thousand steps");
+            let (steps, asked) = (self.steps.load(Ordering::Relaxed) * STEPS, ASKED.take());
+            assert!(steps <= STEPS_MAX, "{what} takes {steps} steps");
+            self.took.borrow_mut().push((what.to_owned(), steps));
             assert!((1..=statements).contains(&asked.len()), "{what} takes {} statements", asked.len());
             for statement in asked {
                 let plan = self.plan(&statement);
@@ -370,9 +381,26 @@ mod tests {
 
     #[test]
     fn looking_at_a_full_file_goes_along_indexes_and_ends() {
-        let full = Full::new();
+        let all = scale::jobs(JOBS);
+        let [tenth, full] = [all / 10, all].map(look_at);
+        println!("| what | steps, a tenth | steps, full |\n| :-- | --: | --: |");
+        for ((what, tenth), (_, full)) in tenth.iter().zip(&full) {
+            println!("| {what} | {tenth} | {full} |");
+            let limited = what.starts_with(LIMITED);
+            assert!(limited || *full <= tenth + SLACK, "{what} takes {full} steps, and {tenth} for a tenth");
+        }
+        assert!(tenth.len() == full.len() && full.len() > 100);
+    }
+
+    /// How a question begins that counts or searches up to a limit, to which a smaller file need not come.
+    const LIMITED: &str = "up to a limit: ";
+
+    /// Asks a file with so many jobs everything; answers how many steps each took.
+    fn look_at(jobs: u32) -> Vec<(String, u64)> {
+        let full = Full::new(jobs);
         for filter in filters() {
-            let what = format!("{filter:?}");
+            let searches = Walk::of(&filter).is_some_and(|walk| walk.looks_up(&filter));
+            let what = format!("{}{filter:?}", if searches { LIMITED } else { "" });
             let page = |after| PageRequest { limit: 50, after, before: None };
             // The walk, and the summary of each job on the page.
             let list =
@@ -381,14 +409,17 @@ mod tests {
             list(first.next.or_else(|| first.jobs.last().map(Cursor::of)));
         }
         // Three for each queue, and one for each state and for the rest.
-        full.costs("the overview", 5 * 3 + 11, |tx| Look::new(tx, DEFAULT_PREFIX).overview());
+        full.costs(&format!("{LIMITED}the overview"), 5 * 3 + 11, |tx| {
+            Look::new(tx, DEFAULT_PREFIX).overview()
+        });
         full.costs("what it is", 3, |tx| Look::new(tx, DEFAULT_PREFIX).describe("here"));
-        let last: JobId = format!("01990000-0000-7000-8000-{JOBS:012x}").parse().unwrap();
+        let last: JobId = format!("01990000-0000-7000-8000-{:012x}", full.jobs).parse().unwrap();
         let job =
             full.costs("a job with many children", 7, |tx| Look::new(tx, DEFAULT_PREFIX).get(last)).unwrap();
         assert_eq!((job.children.len(), job.log.len()), (100, 500));
         statistics(&full);
         steering(&full);
+        full.took.take()
     }
 
     fn statistics(full: &Full) {
@@ -406,7 +437,7 @@ mod tests {
         for order in [FaultOrder::Latest, FaultOrder::Most] {
             let request = FaultGroupRequest { order, ..FaultGroupRequest::default() };
             let ask = |request: FaultGroupRequest| {
-                let what = format!("{request:?}");
+                let what = format!("{LIMITED}{request:?}");
                 full.costs(&what, 1, |tx| Look::new(tx, DEFAULT_PREFIX).fault_groups(&request))
             };
             let groups = ask(request.clone());
@@ -425,8 +456,10 @@ mod tests {
             full.costs("more of the audit", 1, |tx| steer::audit(tx, about, page(before)));
         }
         // What became of each run is looked up.
-        full.costs("schedules", 1 + 101, |tx| schedules::list(tx, Some("schedule 00500"), 101));
-        full.costs("a schedule", 2, |tx| schedules::get(tx, "schedule 00500"));
-        full.costs("slots", 1 + 50, |tx| schedules::slots(tx, "schedule 00500", None, 50));
+        full.costs(&format!("{LIMITED}schedules"), 1 + 101, |tx| {
+            schedules::list(tx, Some("schedule 00500"), 101)
+        });
+        full.costs(&format!("{LIMITED}a schedule"), 2, |tx| schedules::get(tx, "schedule 00500"));
+        full.costs(&format!("{LIMITED}slots"), 1 + 50, |tx| schedules::slots(tx, "schedule 00500", None, 50));
     }
 }

@@ -7,6 +7,7 @@
 mod bed;
 pub mod differential;
 mod luck;
+pub mod scale;
 pub mod sim;
 pub mod suite;
 

@@ -4,7 +4,7 @@
 use super::Tree;
 
 /// The edges, each with what it does there.
-const EDGES: [&str; 29] = [
+const EDGES: [&str; 31] = [
     // reads the system's clocks, for the client and the server
     "crates/portfire/src/clock.rs",
     // starts a host's one long task
@@ -27,6 +27,10 @@ const EDGES: [&str; 29] = [
     "crates/portfire-dashboard/examples/scale.rs",
     // finds the browser of the tests in the environment
     "crates/portfire-dashboard/tests/it/chromium.rs",
+    // finds the databases of the tests in the environment
+    "crates/portfire-dashboard/tests/it/storages.rs",
+    // reads how many jobs are wished for
+    "crates/portfire-testkit/src/scale.rs",
     // reads the host's clock, for SQLite
     "crates/portfire-sqlite/src/clock.rs",
     // waits some microseconds for callers that come together

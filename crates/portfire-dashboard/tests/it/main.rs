@@ -26,5 +26,6 @@ mod rights;
 mod search;
 mod served;
 mod site;
+mod storages;
 mod table;
 mod tabs;

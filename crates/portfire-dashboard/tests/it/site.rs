@@ -62,6 +62,13 @@ impl Site {
         Self { _folder: Some(folder), ..site }
     }
 
+    /// The dashboard over the fixture in a storage that is empty and has this clock, for an administrator.
+    pub async fn on(storage: Arc<dyn Storage>, clock: Arc<VirtualClock>) -> Self {
+        let site = Self::over(storage, clock, |builder| admit(builder, Permissions::admin()));
+        fixture::fill(&*site.storage, &site.clock).await;
+        site
+    }
+
     /// The dashboard over nothing.
     pub fn empty(set_up: impl FnOnce(Builder) -> Builder) -> Self {
         let clock = Arc::new(VirtualClock::at(fixture::noon()));

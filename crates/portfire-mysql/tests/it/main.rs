@@ -11,5 +11,6 @@ mod database;
 mod differential;
 mod plans;
 mod proxy;
+mod scale;
 mod tls;
 mod transactions;

@@ -65,7 +65,7 @@ const FILL: &str = "
 
 /// One step of a plan.
 #[derive(Debug)]
-struct Step {
+pub(crate) struct Step {
     /// The table, by the name that the statement gives it.
     table: String,
     select: String,
@@ -74,7 +74,7 @@ struct Step {
     extra: String,
 }
 
-async fn explain(conn: &mut Conn, engine: Engine, sql: &str) -> Vec<Step> {
+pub(crate) async fn explain(conn: &mut Conn, engine: Engine, sql: &str) -> Vec<Step> {
     let format = if engine == Engine::Mysql { "FORMAT = TRADITIONAL " } else { "" };
     let rows: Vec<Row> = conn.query(format!("EXPLAIN {format}{sql}")).await.unwrap();
     let text = |row: &Row, column: &str| row.get::<Option<String>, _>(column).flatten().unwrap_or_default();
@@ -107,7 +107,7 @@ fn forced(sql: &str) -> Vec<(String, String)> {
 }
 
 /// What is wrong with a plan.
-fn wrong(sql: &str, plan: &[Step]) -> Vec<String> {
+pub(crate) fn wrong(sql: &str, plan: &[Step]) -> Vec<String> {
     // What is known before anything is read, because a key is asked for in vain, has no plan.
     if plan.iter().any(|step| step.table.is_empty()) {
         return Vec::new();
