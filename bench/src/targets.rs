@@ -76,6 +76,8 @@ fn on_a_file(all: &[Results], one: &Results) -> Option<(&'static str, Wanted, f6
 /// On a server; the bare statements of several producers commit one row each on a connection each.
 fn on_a_server(all: &[Results], one: &Results) -> Option<(&'static str, Wanted, f64)> {
     let least = match one.workload {
+        Workload::Drain { servers: 1, slots: 256, .. } if one.database != "postgres" => 0.7,
+        _ if one.database != "postgres" => return None,
         Workload::Enqueue { producers: 1, .. } => 0.85,
         Workload::Enqueue { producers: 16, .. } => 2.5,
         Workload::Bulk { .. } => 0.8,

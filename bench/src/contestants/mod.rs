@@ -2,6 +2,7 @@
 //! statements and the bare disk.
 
 mod claims;
+mod mysql;
 mod payload;
 mod portfire;
 mod postgres;
@@ -10,6 +11,7 @@ mod sqlite;
 use clap::Args;
 
 use crate::contestant::Contestant;
+use mysql::Mysql;
 use portfire::Portfire;
 use postgres::Postgres;
 use sqlite::Flushing;
@@ -20,6 +22,10 @@ const BATCHES: [u32; 2] = [100, 1_000];
 
 /// Where PostgreSQL is, in the environment.
 const POSTGRES: &str = "PORTFIRE_BENCH_POSTGRES_URL";
+/// Where MariaDB is.
+const MARIADB: &str = "PORTFIRE_BENCH_MARIADB_URL";
+/// Where MySQL is.
+const MYSQL: &str = "PORTFIRE_BENCH_MYSQL_URL";
 
 /// Where the databases are that are servers.
 #[derive(Clone, Debug, Args)]
@@ -27,12 +33,19 @@ pub(crate) struct Servers {
     /// A PostgreSQL server that may be filled, as a role that may create databases.
     #[arg(long, env = POSTGRES, hide_env_values = true)]
     postgres: Option<String>,
+    /// A MariaDB server that may be filled, and that nobody else uses meanwhile.
+    #[arg(long, env = MARIADB, hide_env_values = true)]
+    mariadb: Option<String>,
+    /// The same of MySQL.
+    #[arg(long, env = MYSQL, hide_env_values = true)]
+    mysql: Option<String>,
 }
 
 impl Servers {
     /// The same for a child's environment.
     pub(crate) fn variables(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        self.postgres.iter().map(|url| (POSTGRES, &**url))
+        let all = [(POSTGRES, &self.postgres), (MARIADB, &self.mariadb), (MYSQL, &self.mysql)];
+        all.into_iter().filter_map(|(name, url)| Some((name, url.as_deref()?)))
     }
 }
 
@@ -51,5 +64,12 @@ pub(crate) fn all(servers: &Servers) -> Vec<Box<dyn Contestant>> {
     all.extend(BATCHES.map(|batch| {
         Box::new(postgres::bare::Bare { database: database.clone(), batch }) as Box<dyn Contestant>
     }));
+    for (name, url) in [("mariadb", &servers.mariadb), ("mysql", &servers.mysql)] {
+        let database = Mysql { name, url: url.clone() };
+        all.push(Box::new(Portfire { database: database.clone() }));
+        all.extend(BATCHES.map(|batch| {
+            Box::new(mysql::bare::Bare { database: database.clone(), batch }) as Box<dyn Contestant>
+        }));
+    }
     all
 }

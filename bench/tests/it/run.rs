@@ -9,6 +9,8 @@ fn bench(arguments: &[&str], out: &std::path::Path) -> std::process::Output {
         .arg("--out")
         .arg(out)
         .env_remove("PORTFIRE_BENCH_POSTGRES_URL")
+        .env_remove("PORTFIRE_BENCH_MARIADB_URL")
+        .env_remove("PORTFIRE_BENCH_MYSQL_URL")
         .output()
         .expect("the program starts")
 }
@@ -31,13 +33,29 @@ fn a_run_prints_and_writes_rates_and_their_ratio_to_the_bare_statements() {
 }
 
 #[test]
-fn a_server_is_measured_too_and_nothing_is_left_in_it() {
+fn postgres_is_measured_too_and_nothing_is_left_in_it() {
+    measures("postgres", "PORTFIRE_TEST_POSTGRES_URL", "PostgreSQL ");
+}
+
+#[test]
+fn mariadb_is_measured_too_and_nothing_is_left_in_it() {
+    measures("mariadb", "PORTFIRE_TEST_MARIADB_URL", "mariadb ");
+}
+
+#[test]
+fn mysql_is_measured_too_and_nothing_is_left_in_it() {
+    measures("mysql", "PORTFIRE_TEST_MYSQL_URL", "mysql ");
+}
+
+fn measures(database: &str, variable: &str, version: &str) {
     let dir = tempfile::tempdir().unwrap();
-    let url = std::env::var("PORTFIRE_TEST_POSTGRES_URL").expect("`cargo xtask test` starts PostgreSQL");
-    let output = bench(&["drain/64 postgres", "--quick", "--postgres", &url], dir.path());
+    let url = std::env::var(variable).expect("`cargo xtask test` starts the servers");
+    let filter = format!("drain/64 {database}");
+    let output = bench(&[&filter, "--quick", &format!("--{database}"), &url], dir.path());
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    for said in ["| drain/64 | postgres | portfire ", "| bare/1000 ", "PostgreSQL", "| server CPU "] {
+    let ours = format!("| drain/64 | {database} ");
+    for said in [&*ours, "| bare/1000 ", version, "| server CPU "] {
         assert!(text.contains(said), "{said} is missing in\n{text}");
     }
     let json: serde_json::Value =

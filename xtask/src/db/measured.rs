@@ -6,8 +6,6 @@ use super::instance::{Instance, Life};
 use super::{Engine, start};
 use crate::variable;
 
-/// The engines that the measuring stick knows.
-const MEASURED: [Engine; 1] = [Engine::Postgres];
 /// Where the measuring stick writes unless told otherwise; relative to the root.
 const OUT: &str = "target/bench";
 /// What stands on its command line for a database that is no server.
@@ -20,7 +18,7 @@ impl Measured {
     /// Starts what these arguments of the measuring stick ask for and the environment does not name already.
     pub(crate) fn start(root: &Path, arguments: &[String]) -> Result<Self, String> {
         let place = root.join(out(arguments));
-        let asked = MEASURED.into_iter().filter(|engine| asks_for(arguments, *engine));
+        let asked = Engine::ALL.into_iter().filter(|engine| asks_for(arguments, *engine));
         let missing: Vec<_> = asked.filter(|engine| variable(engine.measured_variable()).is_none()).collect();
         if !missing.is_empty() {
             std::fs::create_dir_all(&place)
