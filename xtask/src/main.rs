@@ -5,6 +5,7 @@
 
 mod browser;
 mod db;
+mod peers;
 mod tidy;
 mod unpack;
 mod weight;
@@ -17,7 +18,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   check   format, clippy, docs, the rules of this code base, how many crates a user builds, cargo-deny where it is installed
   test    every test and every example in the documentation, on every database
   sim     the simulator, optimized: [--seeds N] [--seed S] [--profile P] [--days D]; --seed shows the trace
-  bench   Portfire beside the bare statements of the same work: [filter…] [--quick] [--runs N] [--ready N]
+  bench   Portfire beside the bare statements of the same work: [filter…] [--quick] [--runs N] [--ready N] [--peers]
   scale   every page on a database of a million jobs beside an empty one: [--jobs N] [sqlite] [postgres]
   db      a database to work with: db postgres|mariadb|mysql [up|down|url]; `mortal` serves one to be killed
   browser the Chromium that the tests of the dashboard run in
@@ -80,10 +81,11 @@ fn scale() -> Result<(), String> {
     optimized("scale", &program, databases.variables().collect())
 }
 
-/// The measuring stick, with a server of each database that its filters ask for.
+/// The measuring stick, with the peers if they are asked for, and a server of each database that its filters ask for.
 fn bench(arguments: &[String]) -> Result<(), String> {
+    let peers = peers::build(&root(), arguments)?;
     let servers = db::Measured::start(&root(), arguments)?;
-    optimized("benchmark", &["-p", "bench"], servers.variables().collect())
+    optimized("benchmark", &["-p", "bench"], servers.variables().chain(peers).collect())
 }
 
 /// An optimized program of the workspace; whatever follows on the command line is for it.

@@ -63,7 +63,7 @@ impl Database for Mysql {
             let mut server = connect(self.url()?).await?;
             let mut said = format!("{} {}", self.name, variable(&mut server, "version").await?);
             for setting in SETTINGS {
-                said += &format!(", {setting} {}", variable(&mut server, setting).await?);
+                said.extend([", ", setting, " ", &variable(&mut server, setting).await?]);
             }
             Ok(said)
         })
