@@ -120,7 +120,7 @@ fn a_peer_is_measured_in_its_own_program_and_judged_by_what_it_says() {
     assert!(text.contains("--quick --peers --runs 1"), "the command repeats it:\n{text}");
     let row = text.lines().find(|line| line.contains("| talker 1.0 ") && line.contains("drain")).unwrap();
     assert!(
-        row.contains("| 100 ") && row.contains("| 5.0 "),
+        row.contains("| 100 ") && row.contains("| 5,000.0 "),
         "50 jobs in half a second of 0.25 s of CPU: {row}"
     );
     assert!(text.contains("| drain/256, of the fastest peer "), "{text}");

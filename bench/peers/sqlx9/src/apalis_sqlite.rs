@@ -46,8 +46,11 @@ impl Peer for Apalis {
     const DATABASE: &'static str = "sqlite/full";
     const PROMISES: &'static str = "history kept, claims without a fence, tasks of a dead worker enqueued again \
         after 2 missed heartbeats of 30 s; commits survive a power cut (its `setup` would turn that off for one \
-        connection)";
+        connection); 5,000 jobs at most, which flatters it";
     const BULK: bool = true;
+    // Its `ack.sql` is planned as all tasks of the worker times all that are acknowledged: a hundred thousand would take
+    // hours. 500 jobs went at 1,200 a second, 4,000 at 240.
+    const JOBS_MAX: u32 = 5_000;
 
     async fn open(url: &str) -> Fallible<Self> {
         let file = url.split_once('?').map_or(url, |(file, _)| file);
