@@ -23,6 +23,11 @@ pub(crate) trait Contestant {
     /// The database that it works on.
     fn database(&self) -> &dyn Database;
 
+    /// Whether it is another system, which comes in a program of its own.
+    fn is_peer(&self) -> bool {
+        false
+    }
+
     /// What it guarantees while it is measured.
     fn promises(&self) -> String;
 

@@ -13,6 +13,8 @@ pub(crate) struct Results {
     pub(crate) database: String,
     pub(crate) contestant: String,
     pub(crate) promises: String,
+    /// Whether it is another system.
+    pub(crate) peer: bool,
     pub(crate) samples: Vec<Sample>,
 }
 
@@ -23,6 +25,7 @@ impl Results {
             database: contestant.database().name().into(),
             contestant: contestant.name(),
             promises: contestant.promises(),
+            peer: contestant.is_peer(),
             samples: Vec::new(),
         }
     }
@@ -33,7 +36,7 @@ impl Results {
 
     /// Jobs per second.
     pub(crate) fn rate(&self) -> Spread {
-        self.spread(|sample| self.jobs() / seconds(sample.wall))
+        self.spread(|sample| self.jobs(sample) / seconds(sample.cost.wall))
     }
 
     /// How many times the rate of one producer, where several enqueue.
@@ -69,7 +72,7 @@ impl Results {
 
     /// CPU milliseconds of the process per 1,000 jobs.
     pub(crate) fn cpu_per_thousand(&self) -> f64 {
-        self.spread(|sample| real(sample.cpu) / self.jobs()).median
+        self.spread(|sample| real(sample.cost.cpu) / self.jobs(sample)).median
     }
 
     /// CPU milliseconds of the database's server per 1,000 jobs.
@@ -94,13 +97,13 @@ impl Results {
 
     /// KiB that the process wrote to the disk per job; a database's server writes by itself.
     pub(crate) fn written_per_job(&self) -> Option<f64> {
-        self.per_job(|sample| sample.written.filter(|_| sample.server_cpu.is_none()))
+        self.per_job(|sample| sample.cost.written.filter(|_| sample.server_cpu.is_none()))
             .map(|bytes| bytes / 1_024.0)
     }
 
     /// The most memory that was resident, in MiB.
     pub(crate) fn peak_rss(&self) -> Option<f64> {
-        self.median_of(|sample| sample.peak_rss.map(|kib| real(kib) / 1_024.0))
+        self.median_of(|sample| sample.cost.peak_rss.map(|kib| real(kib) / 1_024.0))
     }
 
     /// The delay in microseconds that this part of the jobs did not exceed: the median of the rounds.
@@ -110,17 +113,17 @@ impl Results {
 
     /// CPU milliseconds of the database's server per minute.
     pub(crate) fn server_cpu_per_minute(&self) -> Option<f64> {
-        self.median_of(|sample| Some(real(sample.server_cpu?) / 1_000.0 * 60.0 / seconds(sample.wall)))
+        self.median_of(|sample| Some(real(sample.server_cpu?) / 1_000.0 * 60.0 / seconds(sample.cost.wall)))
     }
 
     /// CPU milliseconds per minute.
     pub(crate) fn cpu_per_minute(&self) -> f64 {
-        self.spread(|sample| real(sample.cpu) / 1_000.0 * 60.0 / seconds(sample.wall)).median
+        self.spread(|sample| real(sample.cost.cpu) / 1_000.0 * 60.0 / seconds(sample.cost.wall)).median
     }
 
     /// Transactions per minute.
     pub(crate) fn commits_per_minute(&self) -> Option<f64> {
-        self.median_of(|sample| Some(real(sample.counts.commits?) * 60.0 / seconds(sample.wall)))
+        self.median_of(|sample| Some(real(sample.counts.commits?) * 60.0 / seconds(sample.cost.wall)))
     }
 
     /// Whether this is what the others are compared with: the bare statements in the batch that fits.
@@ -130,12 +133,12 @@ impl Results {
         same && self.contestant == format!("bare/{batch}")
     }
 
-    fn jobs(&self) -> f64 {
-        f64::from(self.workload.jobs())
+    fn jobs(&self, sample: &Sample) -> f64 {
+        sample.jobs.unwrap_or(self.workload.jobs()).into()
     }
 
     fn per_job(&self, count: impl Fn(&Sample) -> Option<u64>) -> Option<f64> {
-        self.median_of(|sample| count(sample).map(|count| real(count) / self.jobs()))
+        self.median_of(|sample| count(sample).map(|count| real(count) / self.jobs(sample)))
     }
 
     fn spread(&self, figure: impl Fn(&Sample) -> f64) -> Spread {
@@ -152,6 +155,32 @@ impl Results {
 pub(crate) fn ratio(all: &[Results], of: &Results) -> Option<f64> {
     let floor = all.iter().find(|one| one.is_floor_of(of))?;
     Some(of.rate().median / floor.rate().median)
+}
+
+/// How many times the rate of the fastest peer this one's is; `None` without a peer.
+pub(crate) fn of_fastest_peer(all: &[Results], of: &Results) -> Option<f64> {
+    let rates = peers(all, of).map(|one| one.rate().median);
+    Some(of.rate().median / rates.reduce(f64::max)?)
+}
+
+/// How many times the median delay of the quickest peer this one's is.
+pub(crate) fn of_quickest_peer(all: &[Results], of: &Results) -> Option<f64> {
+    let delays = peers(all, of).map(|one| one.delay(0.5));
+    Some(of.delay(0.5) / delays.reduce(f64::min)?)
+}
+
+/// How many times the CPU time per job of the cheapest peer this one's is, by the process, or with the server.
+pub(crate) fn of_cheapest_peer(all: &[Results], of: &Results, with_server: bool) -> Option<f64> {
+    let cost = |one: &Results| {
+        let server = if with_server { one.server_cpu_per_thousand()? } else { 0.0 };
+        Some(one.cpu_per_thousand() + server)
+    };
+    Some(cost(of)? / peers(all, of).filter_map(cost).reduce(f64::min)?)
+}
+
+/// The peers that did the same on the same database.
+fn peers<'r>(all: &'r [Results], of: &'r Results) -> impl Iterator<Item = &'r Results> {
+    all.iter().filter(|one| one.peer && one.workload == of.workload && one.database == of.database)
 }
 
 /// How many flushes of the same disk in the same rounds the median delay is as long as.

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use serde::{Deserialize, Serialize};
 
 use crate::contestant::{Contestant, Fallible, Place};
-use crate::contestants::{self, Servers};
+use crate::contestants::Servers;
 use crate::meter::{Meter, Sample};
 use crate::workload::Workload;
 
@@ -22,13 +22,15 @@ pub(crate) struct Heat {
     database: String,
     workload: Workload,
     dir: PathBuf,
+    /// Whether it is one of a peer.
+    peer: bool,
 }
 
 impl Heat {
     /// A run of `contestant` with its files in `dir`.
     pub(crate) fn new(contestant: &dyn Contestant, workload: Workload, dir: &Path) -> Self {
         let (name, database) = (contestant.name(), contestant.database().name().to_owned());
-        Self { contestant: name, database, workload, dir: dir.to_owned() }
+        Self { contestant: name, database, workload, dir: dir.to_owned(), peer: contestant.is_peer() }
     }
 
     /// The race's side: runs it in a child, which hears of the servers by its environment: a password has no place in
@@ -38,6 +40,9 @@ impl Heat {
         let program = std::env::current_exe()?;
         let mut child = Command::new(program);
         child.args(["--heat", &heat]).envs(servers.variables()).stderr(Stdio::inherit());
+        if self.peer {
+            child.arg("--peers");
+        }
         let child = child.output()?;
         if !child.status.success() {
             return Err(format!("{} did not finish `{}`", self.contestant, self.workload.name()).into());
@@ -46,8 +51,7 @@ impl Heat {
     }
 
     /// The child's side: runs it here.
-    pub(crate) fn run(&self, servers: &Servers) -> Fallible<Sample> {
-        let all = contestants::all(servers);
+    pub(crate) fn run(&self, all: &[Box<dyn Contestant>]) -> Fallible<Sample> {
         let is_it =
             |one: &&dyn Contestant| one.name() == self.contestant && one.database().name() == self.database;
         let contestant = all.iter().map(AsRef::as_ref).find(is_it).ok_or("nobody has that name")?;

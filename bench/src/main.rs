@@ -1,4 +1,4 @@
-//! The measuring stick: `cargo xtask bench [filter…] [--quick] [--runs N]`.
+//! The measuring stick: `cargo xtask bench [filter…] [--quick] [--runs N] [--peers]`.
 //!
 //! 1. [`workload`] says what is measured, [`contestants`] who takes part.
 //! 2. [`race`] runs each workload in rounds, the contestants in turn, each run in a process of its own
@@ -20,9 +20,7 @@ mod meter;
 mod processes;
 mod race;
 mod report;
-mod stopwatch;
 mod targets;
-mod workload;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -30,10 +28,11 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use contestant::Fallible;
-use contestants::Servers;
+use contestants::{Peers, Servers};
 use heat::Heat;
+use track::{stopwatch, workload};
 
-/// Measures Portfire beside the bare statements of the same work, as ratios within one run.
+/// Measures Portfire beside the bare statements of the same work and its peers, as ratios within one run.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask bench", version)]
 struct Options {
@@ -54,6 +53,9 @@ struct Options {
     /// Where the databases are that are servers; `cargo xtask bench` starts what is not given.
     #[command(flatten)]
     servers: Servers,
+    /// Where the programs of the peers are.
+    #[command(flatten)]
+    peers: Peers,
     /// One run, as the race starts it in a process of its own.
     #[arg(long, hide = true)]
     heat: Option<String>,
@@ -62,7 +64,7 @@ struct Options {
 fn main() -> ExitCode {
     let options = Options::parse();
     let done = match &options.heat {
-        Some(heat) => run_heat(heat, &options.servers),
+        Some(heat) => run_heat(heat, &options),
         None => run_race(&options),
     };
     match done {
@@ -75,8 +77,9 @@ fn main() -> ExitCode {
 }
 
 /// The child's side: runs, and says its sample on standard output.
-fn run_heat(heat: &str, servers: &Servers) -> Fallible<()> {
-    let sample = serde_json::from_str::<Heat>(heat)?.run(servers)?;
+fn run_heat(heat: &str, options: &Options) -> Fallible<()> {
+    let all = contestants::all(&options.servers, &options.peers)?;
+    let sample = serde_json::from_str::<Heat>(heat)?.run(&all)?;
     println!("{}", serde_json::to_string(&sample)?);
     Ok(())
 }
@@ -90,7 +93,7 @@ fn run_race(options: &Options) -> Fallible<()> {
         servers: options.servers.clone(),
         data: options.out.clone(),
     };
-    let all = contestants::all(&options.servers);
+    let all = contestants::all(&options.servers, &options.peers)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let versions = runtime.block_on(race::versions(&plan, &all))?;
     let machine = machine::Machine::look(&options.out, &versions)?;
@@ -106,5 +109,6 @@ fn run_race(options: &Options) -> Fallible<()> {
 fn command(options: &Options, runs: u32) -> String {
     let filters = options.filters.iter().fold(String::new(), |all, filter| format!("{all} {filter:?}"));
     let quick = if options.quick { " --quick" } else { "" };
-    format!("cargo xtask bench{filters}{quick} --runs {runs}")
+    let peers = if options.peers.take_part() { " --peers" } else { "" };
+    format!("cargo xtask bench{filters}{quick}{peers} --runs {runs}")
 }

@@ -4,10 +4,10 @@ use std::fs;
 
 use crate::meter::MICROS;
 
-/// CPU microseconds of the process that has this id and this name, and of its children; `None` if there is no
-/// such process here.
-pub(crate) fn family_cpu(parent: u32, name: &str) -> Option<u64> {
-    let head = Stat::read(parent).filter(|stat| stat.name == name)?;
+/// CPU microseconds of the process that has this id and one of these names, and of its children; `None` if there is
+/// no such process here.
+pub(crate) fn family_cpu(parent: u32, names: &[&str]) -> Option<u64> {
+    let head = Stat::read(parent).filter(|stat| names.contains(&&*stat.name))?;
     let entries = fs::read_dir("/proc").ok()?.flatten();
     let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let children = ids.filter_map(Stat::read).filter(|stat| stat.parent == parent);

@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use serde::Serialize;
 
 use crate::contestant::Fallible;
-use crate::figures::{Results, flushes, ratio};
+use crate::figures::{Results, flushes, of_fastest_peer, of_quickest_peer, ratio};
 use crate::machine::Machine;
 use crate::targets::verdicts;
 use crate::workload::Measure;
@@ -77,8 +77,16 @@ impl Report {
     }
 
     fn rates(&self) -> String {
-        let titles =
-            ["workload", "database", "contestant", "jobs/s", "least–most", "of bare", "of 1 producer"];
+        let titles = [
+            "workload",
+            "database",
+            "contestant",
+            "jobs/s",
+            "least–most",
+            "of bare",
+            "of best peer",
+            "of 1 producer",
+        ];
         let costs = [
             "CPU ms/1,000",
             "server CPU",
@@ -95,6 +103,7 @@ impl Report {
                 number(rate.median, 0),
                 format!("{}–{}", number(rate.least, 0), number(rate.most, 0)),
                 optional(ratio(&self.results, results), 2),
+                optional(of_fastest_peer(&self.results, results), 2),
                 optional(results.of_one_producer(&self.results), 2),
                 number(results.cpu_per_thousand(), 1),
                 optional(results.server_cpu_per_thousand(), 1),
@@ -124,14 +133,23 @@ impl Report {
     }
 
     fn delays(&self) -> String {
-        let titles =
-            ["workload", "database", "contestant", "p50 µs", "p99 µs", "p50 in fdatasync", "commits/job"];
+        let titles = [
+            "workload",
+            "database",
+            "contestant",
+            "p50 µs",
+            "p99 µs",
+            "p50 in fdatasync",
+            "p50 of best peer",
+            "commits/job",
+        ];
         let rows = self.having(Measure::Delay).map(|results| {
             let mut row = first_columns(results);
             row.extend([
                 number(results.delay(0.5), 0),
                 number(results.delay(0.99), 0),
                 optional(flushes(&self.results, results), 2),
+                optional(of_quickest_peer(&self.results, results), 2),
                 optional(results.commits_per_job(), 2),
             ]);
             row
@@ -196,7 +214,11 @@ impl Report {
 }
 
 fn color(results: &Results) -> &'static str {
-    if results.contestant == "portfire" { "#c2410c" } else { "#57534e" }
+    match (&*results.contestant, results.peer) {
+        ("portfire", _) => "#c2410c",
+        (_, true) => "#0369a1",
+        _ => "#57534e",
+    }
 }
 
 fn first_columns(results: &Results) -> Vec<String> {

@@ -3,7 +3,7 @@
 //! A report says so and no more: a noisy machine must not fail anything. A target whose figures are not
 //! part of the run is left out.
 
-use crate::figures::{Results, flushes, ratio};
+use crate::figures::{Results, flushes, of_cheapest_peer, of_fastest_peer, of_quickest_peer, ratio};
 use crate::workload::Workload;
 
 /// A ratio and the side of it that is wanted.
@@ -13,6 +13,9 @@ enum Wanted {
     AtMost(f64),
     Below(f64),
 }
+
+/// Against what, what is wanted, and what was reached.
+type Target = (&'static str, Wanted, f64);
 
 /// What a target came to on one database.
 #[derive(Debug)]
@@ -27,21 +30,25 @@ pub(crate) struct Verdict {
 /// Each target that this run can judge, in the order of the results.
 pub(crate) fn verdicts(all: &[Results]) -> Vec<Verdict> {
     let ours = all.iter().filter(|one| one.contestant == "portfire");
-    ours.filter_map(|one| {
-        let (against, wanted, reached) = target(all, one)?;
-        let (words, met) = match wanted {
-            Wanted::AtLeast(least) => (format!("≥ {least:.2}"), reached >= least),
-            Wanted::AtMost(most) => (format!("≤ {most:.2}"), reached <= most),
-            Wanted::Below(most) => (format!("< {most:.2}"), reached < most),
-        };
-        let target = format!("{}, {against}", one.workload.name());
-        Some(Verdict { target, database: one.database.clone(), wanted: words, reached, met })
-    })
-    .collect()
+    let judged = ours.flat_map(|one| {
+        let targets = target(all, one).into_iter().chain(beside_peers(all, one));
+        targets.map(|target| verdict(one, target))
+    });
+    judged.collect()
+}
+
+fn verdict(one: &Results, (against, wanted, reached): Target) -> Verdict {
+    let (wanted, met) = match wanted {
+        Wanted::AtLeast(least) => (format!("≥ {least:.2}"), reached >= least),
+        Wanted::AtMost(most) => (format!("≤ {most:.2}"), reached <= most),
+        Wanted::Below(most) => (format!("< {most:.2}"), reached < most),
+    };
+    let target = format!("{}, {against}", one.workload.name());
+    Verdict { target, database: one.database.clone(), wanted, reached, met }
 }
 
 /// What is wanted of this workload, and what it came to.
-fn target(all: &[Results], one: &Results) -> Option<(&'static str, Wanted, f64)> {
+fn target(all: &[Results], one: &Results) -> Option<Target> {
     let embedded = one.database.starts_with("sqlite");
     match one.workload {
         Workload::Latency { .. } => Some(("p50 in fdatasync", Wanted::Below(3.0), flushes(all, one)?)),
@@ -59,7 +66,7 @@ fn target(all: &[Results], one: &Results) -> Option<(&'static str, Wanted, f64)>
 }
 
 /// On SQLite.
-fn on_a_file(all: &[Results], one: &Results) -> Option<(&'static str, Wanted, f64)> {
+fn on_a_file(all: &[Results], one: &Results) -> Option<Target> {
     let of_bare = |least| Some(("of bare", Wanted::AtLeast(least), ratio(all, one)?));
     match one.workload {
         Workload::Enqueue { producers: 16, .. } => {
@@ -74,8 +81,10 @@ fn on_a_file(all: &[Results], one: &Results) -> Option<(&'static str, Wanted, f6
 }
 
 /// On a server; the bare statements of several producers commit one row each on a connection each.
-fn on_a_server(all: &[Results], one: &Results) -> Option<(&'static str, Wanted, f64)> {
+fn on_a_server(all: &[Results], one: &Results) -> Option<Target> {
     let least = match one.workload {
+        Workload::Drain { servers: 1, slots: 256, .. } if one.database != "postgres" => 0.7,
+        _ if one.database != "postgres" => return None,
         Workload::Enqueue { producers: 1, .. } => 0.85,
         Workload::Enqueue { producers: 16, .. } => 2.5,
         Workload::Bulk { .. } => 0.8,
@@ -85,17 +94,53 @@ fn on_a_server(all: &[Results], one: &Results) -> Option<(&'static str, Wanted, 
     Some(("of bare", Wanted::AtLeast(least), ratio(all, one)?))
 }
 
+/// Against the best of the peers, if any took part.
+fn beside_peers(all: &[Results], one: &Results) -> Vec<Target> {
+    let rate = fastest(one).zip(of_fastest_peer(all, one));
+    let rate = rate.map(|(least, reached)| ("of the fastest peer", Wanted::AtLeast(least), reached));
+    let mut targets: Vec<Target> = rate.into_iter().collect();
+    match one.workload {
+        Workload::Latency { .. } => {
+            let reached = of_quickest_peer(all, one);
+            targets.extend(reached.map(|reached| ("p50 of the quickest peer", Wanted::AtMost(0.7), reached)));
+        }
+        Workload::Drain { servers: 1, slots: 256, .. } => {
+            let own = of_cheapest_peer(all, one, false);
+            targets.extend(own.map(|reached| ("CPU of the cheapest peer", Wanted::Below(1.0), reached)));
+            let both = of_cheapest_peer(all, one, true).filter(|_| one.server_cpu_per_thousand().is_some());
+            targets.extend(both.map(|reached| ("CPU with the server's", Wanted::AtMost(0.6), reached)));
+        }
+        _ => {}
+    }
+    targets
+}
+
+/// How many times the rate of the fastest peer is wanted.
+fn fastest(one: &Results) -> Option<f64> {
+    let embedded = one.database.starts_with("sqlite");
+    match one.workload {
+        Workload::Drain { servers: 1, slots: 256, .. } => Some(if embedded { 5.0 } else { 2.0 }),
+        Workload::Enqueue { producers: 16, .. } => Some(if embedded { 8.0 } else { 5.0 }),
+        Workload::Enqueue { producers: 1, .. } if !embedded => Some(1.2),
+        Workload::Bulk { .. } if !embedded => Some(1.5),
+        Workload::Lifecycle { .. } if !embedded => Some(2.0),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::verdicts;
     use crate::figures::Results;
     use crate::meter::Sample;
     use crate::workload::Workload;
+    use track::cost::Cost;
 
     fn results(workload: Workload, contestant: &str, wall: u64) -> Results {
-        let sample = Sample { wall, ..Sample::default() };
+        let sample = Sample { cost: Cost { wall, cpu: wall, ..Cost::default() }, ..Sample::default() };
         let (database, promises) = (String::from("sqlite/full"), String::new());
-        Results { workload, database, contestant: contestant.into(), promises, samples: vec![sample] }
+        let peer = contestant == "peer";
+        Results { workload, database, contestant: contestant.into(), promises, peer, samples: vec![sample] }
     }
 
     #[test]
@@ -109,5 +154,18 @@ mod tests {
         let slow = results(Workload::Enqueue { producers: 16, jobs: 100 }, "portfire", 117);
         assert!(!verdicts(&[one, slow])[0].met);
         assert!(verdicts(&[sixteen]).is_empty(), "without its other half there is no ratio");
+    }
+    #[test]
+    fn a_drain_is_judged_by_the_fastest_and_the_cheapest_peer() {
+        let drain = Workload::Drain { servers: 1, slots: 256, jobs: 100 };
+        let (ours, theirs) = (results(drain, "portfire", 100), results(drain, "peer", 600));
+        let mut quick = results(drain, "peer", 450);
+        quick.samples[0].jobs = Some(90);
+        let judged = verdicts(&[ours.clone(), theirs, quick]);
+        let said: Vec<_> = judged.iter().map(|one| (&*one.target, one.reached, one.met)).collect();
+        let rate = ("drain/256, of the fastest peer", 5.0, true);
+        let cpu = ("drain/256, CPU of the cheapest peer", 0.2, true);
+        assert_eq!(said, [rate, cpu], "a peer that had 90 of 100 jobs is judged by 90");
+        assert!(verdicts(&[ours]).is_empty(), "without peers there is nothing to be fastest of");
     }
 }

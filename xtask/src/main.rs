@@ -5,6 +5,7 @@
 
 mod browser;
 mod db;
+mod peers;
 mod tidy;
 mod unpack;
 mod weight;
@@ -18,7 +19,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   test    every test and every example in the documentation, on every database
   sim     the simulator, optimized: [--seeds N] [--seed S] [--profile P] [--days D]; --seed shows the trace
   fuzz    requests made by seeds, thrown at the dashboard, optimized: [--seeds N] [--seed S]
-  bench   Portfire beside the bare statements of the same work: [filter…] [--quick] [--runs N] [--ready N]
+  bench   Portfire beside the bare statements of the same work: [filter…] [--quick] [--runs N] [--ready N] [--peers]
   scale   every page on a database of a million jobs beside an empty one: [--jobs N] [sqlite] [postgres] [mariadb]
           [mysql]; with --assert the tests of what each question reads, with so many jobs
   db      a database to work with: db postgres|mariadb|mysql [up|down|url]; `mortal` serves one to be killed
@@ -107,10 +108,11 @@ fn scale_asserted(arguments: &[String], databases: &db::Databases) -> Result<(),
     run("scale", command.envs(databases.variables()))
 }
 
-/// The measuring stick, with a server of each database that its filters ask for.
+/// The measuring stick, with the peers if they are asked for, and a server of each database that its filters ask for.
 fn bench(arguments: &[String]) -> Result<(), String> {
+    let peers = peers::build(&root(), arguments)?;
     let servers = db::Measured::start(&root(), arguments)?;
-    optimized("benchmark", &["-p", "bench"], servers.variables().collect())
+    optimized("benchmark", &["-p", "bench"], servers.variables().chain(peers).collect())
 }
 
 /// An optimized program of the workspace; whatever follows on the command line is for it.

@@ -7,7 +7,7 @@ use portfire::{Jobs, Outcome, ServerId, Storage, Token};
 use portfire_core::storage::{Beat, Exchange, ServerInfo, Want, WantQueue};
 use portfire_core::{Dice, settle};
 
-use super::payload::Mail;
+use super::portfire::Letter;
 use crate::contestant::Fallible;
 use crate::database::Ground;
 use crate::meter::Meter;
@@ -32,7 +32,7 @@ pub(super) async fn claim(
     meter.start(ground).await?;
     for number in 0..claims {
         let first = ready + number * CLAIM;
-        jobs.enqueue_many((first..first + CLAIM).map(Mail::new)).await?;
+        jobs.enqueue_many((first..first + CLAIM).map(Letter::new)).await?;
         let sent = stopwatch::now();
         let claimed = storage.exchange(exchange(number)).await?.claimed;
         meter.waited(sent.elapsed());
@@ -46,7 +46,8 @@ pub(super) async fn claim(
 
 fn exchange(number: u32) -> Exchange {
     let want = Want {
-        token: Token::from_bytes(u128::from(number).to_be_bytes()),
+        // A server that has claimed nothing has given up the claim of token 0, and all before it.
+        token: Token::from_bytes(u128::from(number + 1).to_be_bytes()),
         limit: CLAIM,
         queues: vec![WantQueue { name: "default".into(), limit: CLAIM }],
         kinds: Arc::new(["mail".into()]),

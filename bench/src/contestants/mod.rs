@@ -1,15 +1,22 @@
-//! Who takes part. Contestants on the same database stand together; the floor comes last: the bare
-//! statements and the bare disk.
+//! Who takes part. Contestants on the same database stand together: ours first, then the peers, and last the floor:
+//! the bare statements and the bare disk.
 
 mod claims;
-mod payload;
+mod mysql;
+mod peers;
 mod portfire;
 mod postgres;
 mod sqlite;
 
-use clap::Args;
+use std::path::PathBuf;
 
-use crate::contestant::Contestant;
+use clap::Args;
+use track::{Takes, payload};
+
+use crate::contestant::{Contestant, Fallible};
+use crate::database::Database;
+use mysql::Mysql;
+use peers::Peer;
 use portfire::Portfire;
 use postgres::Postgres;
 use sqlite::Flushing;
@@ -20,6 +27,10 @@ const BATCHES: [u32; 2] = [100, 1_000];
 
 /// Where PostgreSQL is, in the environment.
 const POSTGRES: &str = "PORTFIRE_BENCH_POSTGRES_URL";
+/// Where MariaDB is.
+const MARIADB: &str = "PORTFIRE_BENCH_MARIADB_URL";
+/// Where MySQL is.
+const MYSQL: &str = "PORTFIRE_BENCH_MYSQL_URL";
 
 /// Where the databases are that are servers.
 #[derive(Clone, Debug, Args)]
@@ -27,20 +38,60 @@ pub(crate) struct Servers {
     /// A PostgreSQL server that may be filled, as a role that may create databases.
     #[arg(long, env = POSTGRES, hide_env_values = true)]
     postgres: Option<String>,
+    /// A MariaDB server that may be filled, and that nobody else uses meanwhile.
+    #[arg(long, env = MARIADB, hide_env_values = true)]
+    mariadb: Option<String>,
+    /// The same of MySQL.
+    #[arg(long, env = MYSQL, hide_env_values = true)]
+    mysql: Option<String>,
 }
 
 impl Servers {
     /// The same for a child's environment.
     pub(crate) fn variables(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        self.postgres.iter().map(|url| (POSTGRES, &**url))
+        let all = [(POSTGRES, &self.postgres), (MARIADB, &self.mariadb), (MYSQL, &self.mysql)];
+        all.into_iter().filter_map(|(name, url)| Some((name, url.as_deref()?)))
+    }
+}
+
+/// Whether the peers take part, and where their programs are.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Peers {
+    /// Measure other systems, too; `cargo xtask bench` builds them.
+    #[arg(long)]
+    peers: bool,
+    /// The programs of the peers, as a list of paths.
+    #[arg(long, env = "PORTFIRE_BENCH_PEERS", value_delimiter = ':', hide = true)]
+    programs: Vec<PathBuf>,
+}
+
+impl Peers {
+    /// Whether they do.
+    pub(crate) const fn take_part(&self) -> bool {
+        self.peers
+    }
+
+    /// Who they are.
+    fn who(&self) -> Fallible<Vec<(Takes, PathBuf)>> {
+        match (self.peers, &*self.programs) {
+            (true, []) => {
+                Err("no program of peers is given; `cargo xtask bench --peers` builds them, or set \
+                     PORTFIRE_BENCH_PEERS"
+                    .into())
+            }
+            (true, programs) => peers::who(programs),
+            (false, _) => Ok(Vec::new()),
+        }
     }
 }
 
 /// Everybody, in the order of the report.
-pub(crate) fn all(servers: &Servers) -> Vec<Box<dyn Contestant>> {
+pub(crate) fn all(servers: &Servers, peers: &Peers) -> Fallible<Vec<Box<dyn Contestant>>> {
+    let peers = peers.who()?;
     let mut all: Vec<Box<dyn Contestant>> = Vec::new();
     for flushing in [Flushing::Full, Flushing::Normal] {
         all.push(Box::new(Portfire { database: flushing }));
+        all.extend(on(&flushing, &peers));
         all.extend(
             BATCHES.map(|batch| Box::new(sqlite::bare::Bare { flushing, batch }) as Box<dyn Contestant>),
         );
@@ -48,8 +99,27 @@ pub(crate) fn all(servers: &Servers) -> Vec<Box<dyn Contestant>> {
     }
     let database = Postgres { url: servers.postgres.clone() };
     all.push(Box::new(Portfire { database: database.clone() }));
+    all.extend(on(&database, &peers));
     all.extend(BATCHES.map(|batch| {
         Box::new(postgres::bare::Bare { database: database.clone(), batch }) as Box<dyn Contestant>
     }));
-    all
+    for (name, url) in [("mariadb", &servers.mariadb), ("mysql", &servers.mysql)] {
+        let database = Mysql { name, url: url.clone() };
+        all.push(Box::new(Portfire { database: database.clone() }));
+        all.extend(on(&database, &peers));
+        all.extend(BATCHES.map(|batch| {
+            Box::new(mysql::bare::Bare { database: database.clone(), batch }) as Box<dyn Contestant>
+        }));
+    }
+    Ok(all)
+}
+
+/// The peers on this database.
+fn on<D: Database + Clone + 'static>(database: &D, peers: &[(Takes, PathBuf)]) -> Vec<Box<dyn Contestant>> {
+    let here = peers.iter().filter(|(takes, _)| takes.database == database.name());
+    let peer = |(takes, program): &(Takes, PathBuf)| {
+        let (takes, program) = (takes.clone(), program.clone());
+        Box::new(Peer { takes, program, database: database.clone() }) as Box<dyn Contestant>
+    };
+    here.map(peer).collect()
 }

@@ -3,15 +3,14 @@
 //! A drained backlog is done when the server has stopped: every outcome is then written.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use portfire::prelude::*;
 use portfire::{Backoff, Job, JobId, JobOptions, RunningServer};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Notify;
 use tokio::task::JoinSet;
+use track::arrivals::ARRIVED;
 
 use super::claims;
 use super::payload::Mail;
@@ -61,12 +60,12 @@ impl<D: Database> Contestant for Portfire<D> {
                 Workload::Enqueue { producers, jobs } => course.enqueue(producers, jobs, meter).await,
                 Workload::Bulk { batch, jobs } => course.bulk(batch, jobs, meter).await,
                 Workload::Drain { servers, slots, jobs } => {
-                    course.stored::<Mail>(jobs).await?.drain::<Mail>(servers, slots, jobs, meter).await
+                    course.stored::<Letter>(jobs).await?.drain::<Letter>(servers, slots, jobs, meter).await
                 }
                 Workload::Pinned { slots, jobs } => {
-                    let course = course.stored::<Mail>(jobs).await?;
+                    let course = course.stored::<Letter>(jobs).await?;
                     let _pin = place.ground.pin().await?;
-                    course.drain::<Mail>(1, slots, jobs, meter).await
+                    course.drain::<Letter>(1, slots, jobs, meter).await
                 }
                 Workload::Lifecycle { batch, slots, jobs } => {
                     course.lifecycle(batch, slots, jobs, meter).await
@@ -75,7 +74,7 @@ impl<D: Database> Contestant for Portfire<D> {
                     course.stored::<Flaky>(jobs).await?.drain::<Flaky>(1, slots, jobs, meter).await
                 }
                 Workload::Claim { ready, claims } => {
-                    let course = course.stored::<Mail>(ready).await?;
+                    let course = course.stored::<Letter>(ready).await?;
                     claims::claim(&course.jobs, place.ground, ready, claims, meter).await
                 }
                 Workload::Latency { jobs } => course.latency(jobs, meter).await,
@@ -114,7 +113,7 @@ impl Course<'_> {
             let client = self.jobs.clone();
             tasks.spawn(async move {
                 for number in (producer..jobs).step_by(producers as usize) {
-                    Mail::new(number).call().enqueue(&client).await?;
+                    Letter::new(number).call().enqueue(&client).await?;
                 }
                 Ok::<_, portfire::Error>(())
             });
@@ -127,7 +126,7 @@ impl Course<'_> {
 
     async fn bulk(&self, batch: u32, jobs: u32, meter: &mut Meter) -> Fallible<()> {
         meter.start(self.place.ground).await?;
-        self.store::<Mail>(batch, jobs).await?;
+        self.store::<Letter>(batch, jobs).await?;
         meter.stop(self.place.ground).await
     }
 
@@ -151,8 +150,8 @@ impl Course<'_> {
 
     async fn lifecycle(&self, batch: u32, slots: u32, jobs: u32, meter: &mut Meter) -> Fallible<()> {
         meter.start(self.place.ground).await?;
-        let server = self.serve::<Mail>(slots).await?;
-        self.store::<Mail>(batch, jobs).await?;
+        let server = self.serve::<Letter>(slots).await?;
+        self.store::<Letter>(batch, jobs).await?;
         ARRIVED.wait(jobs).await;
         server.stop().await?;
         meter.stop(self.place.ground).await
@@ -166,8 +165,8 @@ impl Course<'_> {
             let sent = stopwatch::now();
             Ping.call().enqueue(&self.jobs).await?;
             ARRIVED.wait(number).await;
-            let started = *STARTED.lock().unwrap_or_else(PoisonError::into_inner);
-            meter.waited(started.ok_or("no job has started")?.saturating_duration_since(sent));
+            let started = ARRIVED.last().ok_or("no job has started")?;
+            meter.waited(started.saturating_duration_since(sent));
         }
         meter.stop(self.place.ground).await?;
         Ok(server.stop().await?)
@@ -214,7 +213,7 @@ impl Course<'_> {
     }
 
     async fn idle(&self, seconds: u32, meter: &mut Meter) -> Fallible<()> {
-        let server = self.serve::<Mail>(16).await?;
+        let server = self.serve::<Letter>(16).await?;
         // What a server does once at its start is no upkeep.
         stopwatch::idle(self.place.ground.lag().max(Duration::from_secs(1))).await;
         meter.start(self.place.ground).await?;
@@ -236,33 +235,27 @@ impl Course<'_> {
     }
 }
 
-/// How many jobs have arrived at their handlers. A run has its process to itself, so it can be static,
-/// which costs a handler less than anything a server provides.
-static ARRIVED: Arrivals = Arrivals { count: AtomicU32::new(0), bell: Notify::const_new() };
-/// When the last `Ping` started.
-static STARTED: Mutex<Option<Instant>> = Mutex::new(None);
 /// How late appointments were.
 static LATE: Mutex<Vec<Duration>> = Mutex::new(Vec::new());
 
-struct Arrivals {
-    count: AtomicU32,
-    bell: Notify,
-}
+/// What everybody sends.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Letter(Mail);
 
-impl Arrivals {
-    fn one(&self) {
-        self.count.fetch_add(1, Ordering::Relaxed);
-        self.bell.notify_one();
-    }
-
-    async fn wait(&self, count: u32) {
-        while self.count.load(Ordering::Relaxed) < count {
-            self.bell.notified().await;
-        }
+impl Letter {
+    /// This one.
+    pub(super) fn new(number: u32) -> Self {
+        Self(Mail::new(number))
     }
 }
 
-impl Job for Mail {
+impl From<Mail> for Letter {
+    fn from(mail: Mail) -> Self {
+        Self(mail)
+    }
+}
+
+impl Job for Letter {
     const KIND: &'static str = "mail";
     type Output = ();
 
@@ -308,8 +301,7 @@ impl Job for Ping {
     type Output = ();
 
     async fn run(self, _: JobContext) -> Result<(), JobError> {
-        *STARTED.lock().unwrap_or_else(PoisonError::into_inner) = Some(stopwatch::now());
-        ARRIVED.one();
+        ARRIVED.one_now();
         Ok(())
     }
 }

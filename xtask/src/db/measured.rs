@@ -6,10 +6,10 @@ use super::instance::{Instance, Life};
 use super::{Engine, start};
 use crate::variable;
 
-/// The engines that the measuring stick knows.
-const MEASURED: [Engine; 1] = [Engine::Postgres];
 /// Where the measuring stick writes unless told otherwise; relative to the root.
 const OUT: &str = "target/bench";
+/// Its options that have no value.
+const FLAGS: [&str; 2] = ["--quick", "--peers"];
 /// What stands on its command line for a database that is no server.
 const EMBEDDED: &str = "sqlite";
 
@@ -20,7 +20,7 @@ impl Measured {
     /// Starts what these arguments of the measuring stick ask for and the environment does not name already.
     pub(crate) fn start(root: &Path, arguments: &[String]) -> Result<Self, String> {
         let place = root.join(out(arguments));
-        let asked = MEASURED.into_iter().filter(|engine| asks_for(arguments, *engine));
+        let asked = Engine::ALL.into_iter().filter(|engine| asks_for(arguments, *engine));
         let missing: Vec<_> = asked.filter(|engine| variable(engine.measured_variable()).is_none()).collect();
         if !missing.is_empty() {
             std::fs::create_dir_all(&place)
@@ -55,9 +55,10 @@ fn asks_for(arguments: &[String], engine: Engine) -> bool {
     !only_explains && (filters.peek().is_none() || filters.any(asks))
 }
 
-/// The arguments that are no options and no values of options: `--quick` alone has none.
+/// The arguments that are no options and no values of options: those of [`FLAGS`] have none.
 fn filters(arguments: &[String]) -> impl Iterator<Item = &str> {
-    let takes_value = |option: &str| option.starts_with("--") && option != "--quick" && !option.contains('=');
+    let takes_value =
+        |option: &str| option.starts_with("--") && !FLAGS.contains(&option) && !option.contains('=');
     let before = std::iter::once("").chain(arguments.iter().map(String::as_str));
     let pairs = before.zip(arguments.iter().map(String::as_str));
     pairs.filter(move |(before, this)| !takes_value(before) && !this.starts_with("--")).map(|(_, this)| this)
@@ -76,6 +77,7 @@ mod tests {
         let asked = |line| asks_for(&words(line), Engine::Postgres);
         assert!(asked("") && asked("--quick") && asked("drain") && asked("postgres --runs 3"));
         assert!(asked("--runs 3") && asked("sqlite drain"));
+        assert!(asked("--peers postgres") && !asked("--peers sqlite/full"));
         assert!(!asked("sqlite/full --runs 3") && !asked("--out x mariadb") && !asked("--help"));
     }
 

@@ -38,7 +38,7 @@ const EDGES: [&str; 31] = [
     // finds the database of the tests in the environment
     "bench/tests/it/main.rs",
     // measures time
-    "bench/src/stopwatch.rs",
+    "bench/track/src/stopwatch.rs",
     // looks at the file every few milliseconds
     "crates/portfire-sqlite/src/wake.rs",
     // pauses before a call is repeated

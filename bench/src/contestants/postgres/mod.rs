@@ -110,7 +110,7 @@ impl Ground for Own {
     }
 
     fn cpu(&self) -> Option<u64> {
-        family_cpu(self.process?, "postgres")
+        family_cpu(self.process?, &["postgres"])
     }
 
     /// Transactions first: looking at the rows is one more.

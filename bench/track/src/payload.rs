@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 /// What a welcome mail would need.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Mail {
-    pub(crate) number: u32,
+pub struct Mail {
+    /// Which job it is.
+    pub number: u32,
     address: String,
     template: String,
     locale: String,
@@ -13,7 +14,7 @@ pub(crate) struct Mail {
 
 impl Mail {
     /// The arguments of this job.
-    pub(crate) fn new(number: u32) -> Self {
+    pub fn new(number: u32) -> Self {
         Self {
             number,
             address: format!("user.number.{number}@mail.example.org"),

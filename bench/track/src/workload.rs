@@ -5,8 +5,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// One thing to do on an empty database. Arguments are some 100 bytes of JSON, handlers do nothing.
+#[expect(missing_docs, reason = "the fields are the numbers that each line speaks of")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Workload {
+pub enum Workload {
     /// Each producer stores one job after the other and waits for each.
     Enqueue { producers: u32, jobs: u32 },
     /// One producer stores jobs in batches and waits for each batch.
@@ -34,7 +35,7 @@ pub(crate) enum Workload {
 }
 
 /// All of them, in the order of the report.
-pub(crate) fn all(quick: bool, ready: u32) -> Vec<Workload> {
+pub fn all(quick: bool, ready: u32) -> Vec<Workload> {
     // Large enough to outlast start-up by far; small enough that five rounds of all take some minutes.
     let size = |full: u32| if quick { full / 20 } else { full };
     let enqueue = |producers, jobs| Workload::Enqueue { producers, jobs: size(jobs) };
@@ -66,7 +67,7 @@ pub(crate) fn all(quick: bool, ready: u32) -> Vec<Workload> {
 
 impl Workload {
     /// Its name in filters and reports.
-    pub(crate) fn name(self) -> String {
+    pub fn name(self) -> String {
         match self {
             Self::Enqueue { producers, .. } => format!("enqueue/{producers}"),
             Self::Bulk { batch, .. } => format!("bulk/{batch}"),
@@ -85,7 +86,7 @@ impl Workload {
     }
 
     /// How many jobs, or claims, it is about; none for an idle server.
-    pub(crate) const fn jobs(self) -> u32 {
+    pub const fn jobs(self) -> u32 {
         match self {
             Self::Enqueue { jobs, .. }
             | Self::Bulk { jobs, .. }
@@ -104,7 +105,7 @@ impl Workload {
 
     /// The batch of the bare statements that ratios refer to: as large as the batch that is stored, and
     /// 100 where a server chooses its batches itself.
-    pub(crate) const fn bare_batch(self) -> u32 {
+    pub const fn bare_batch(self) -> u32 {
         match self {
             Self::Bulk { batch, .. } => batch,
             _ => 100,
@@ -112,7 +113,7 @@ impl Workload {
     }
 
     /// What is measured of it.
-    pub(crate) const fn measure(self) -> Measure {
+    pub const fn measure(self) -> Measure {
         match self {
             Self::Latency { .. } | Self::Scheduled { .. } | Self::Slots { .. } | Self::Retry { .. } => {
                 Measure::Delay
@@ -126,16 +127,16 @@ impl Workload {
 
 /// The pause before a job where jobs come one at a time; drawn out, so that it does not beat in time with
 /// anything.
-pub(crate) fn pause(number: u32) -> Duration {
+pub fn pause(number: u32) -> Duration {
     Duration::from_millis(3 + u64::from(number % 3) * 2)
 }
 
 /// How many jobs are claimed at once where the claim is what is measured.
-pub(crate) const CLAIM: u32 = 100;
+pub const CLAIM: u32 = 100;
 
 /// What is measured of a workload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Measure {
+pub enum Measure {
     /// Jobs per second.
     Rate,
     /// How long a job waits.

@@ -4,24 +4,24 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// Now, for measuring.
 #[expect(clippy::disallowed_methods, reason = "a stopwatch reads the clock")]
-pub(crate) fn now() -> Instant {
+pub fn now() -> Instant {
     Instant::now()
 }
 
 /// Now, by the wall clock that due times are compared with.
 #[expect(clippy::disallowed_methods, reason = "scheduled jobs are due by the wall clock")]
-pub(crate) fn wall() -> SystemTime {
+pub fn wall() -> SystemTime {
     SystemTime::now()
 }
 
 /// Lets time pass: between the jobs of an idle server, or while it idles.
 #[expect(clippy::disallowed_methods, reason = "to be idle is to let time pass")]
-pub(crate) async fn idle(time: Duration) {
+pub async fn idle(time: Duration) {
     tokio::time::sleep(time).await;
 }
 
 /// The same for a thread.
 #[expect(clippy::disallowed_methods, reason = "to be idle is to let time pass")]
-pub(crate) fn rest(time: Duration) {
+pub fn rest(time: Duration) {
     std::thread::sleep(time);
 }
