@@ -134,7 +134,8 @@ impl<M: Meter> Round<'_, M> {
         let storage = self.storage;
         for filter in filters() {
             let (what, may) = (named(&filter), self.of_list(&filter));
-            let page = |after| storage.list(filter.clone(), PageRequest { limit: PAGE as u32, after, before: None });
+            let page =
+                |after| storage.list(filter.clone(), PageRequest { limit: PAGE as u32, after, before: None });
             let first = self.ask(&what, may, page(None)).await;
             // One search of each list is enough to see how searches go on.
             if may.grows && filter.kind.is_none() {

@@ -328,7 +328,7 @@ async fn a_row_that_is_held_for_too_long_is_waited_for_again(engine: Engine) {
     assert!(!errors.is_empty() && errors.iter().all(|error| *error == 1205), "{errors:?}");
 }
 
-/// Deadlocks that the database has to break are repeated, but each costs a batch its time. There were none in twenty
+/// Deadlocks that the database has to break are repeated, but each costs a batch its time. There were none in ten
 /// such drains on either engine; one in twenty batches would be a lock that is taken in another order.
 async fn four_servers_that_drain_are_hardly_ever_in_each_others_way(engine: Engine) {
     const JOBS: usize = 8_000;
