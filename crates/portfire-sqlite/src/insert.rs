@@ -15,7 +15,7 @@ use std::task::{Context, Poll, Waker};
 use portfire_core::storage::Inserted;
 use portfire_core::{Error, JobId, Keep, NewJob, Result, State, Timestamp, Verdict};
 
-use crate::rows::{Ending, Row, Value};
+use crate::rows::{Ended, Ending, Row, Value};
 use crate::statements::Op;
 use crate::tally::Tallies;
 
@@ -33,6 +33,16 @@ pub(crate) trait Executor {
     /// The attempt that this claim holds and that is about to end.
     async fn ending(&mut self, lease: &[Value<'_>]) -> Result<Option<Ending>> {
         self.row(Op::Ending, lease).await?.map(Ending::of).transpose()
+    }
+
+    /// Writes how an attempt ended its job, at once or at [`write_ends`](Self::write_ends).
+    async fn end(&mut self, ended: Ended) -> Result<()> {
+        self.execute(Op::FinishedInsert, &ended.values()).await.map(drop)
+    }
+
+    /// Writes what [`end`](Self::end) has kept: before `finished` is read.
+    async fn write_ends(&mut self) -> Result<()> {
+        Ok(())
     }
 
     /// What is counted in this transaction. Whoever ends it has it [written](crate::tally::write) before.

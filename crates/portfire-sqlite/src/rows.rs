@@ -1,7 +1,9 @@
 //! Rows to data and back, and nothing else.
 
 use portfire_core::storage::{Claimed, ParentResult, ServerInfo};
-use portfire_core::{Error, Facts, JobId, Json, Lease, Policy, Result, ServerId, Slot, Timestamp, Token};
+use portfire_core::{
+    Error, Facts, JobId, Json, Lease, Policy, Result, ServerId, Slot, State, Timestamp, Token,
+};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 
 /// A value to be bound.
@@ -239,6 +241,34 @@ impl Ending {
             unique_name: row.get(6).map_err(failed)?,
             has_children: int(7)? == 1,
         })
+    }
+}
+
+/// How an attempt ended its job: a row of `finished`.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) lease: Lease,
+    pub(crate) state: State,
+    pub(crate) finished_at: Timestamp,
+    pub(crate) started_at: Timestamp,
+    pub(crate) server: [u8; 16],
+    pub(crate) prune_at: Value<'static>,
+    pub(crate) group: Option<String>,
+}
+
+impl Ended {
+    /// As `finished_insert` takes it.
+    pub(crate) fn values(&self) -> [Value<'_>; 8] {
+        [
+            Value::id(&self.lease.job),
+            Value::Text(self.state.as_str()),
+            Value::Int(self.finished_at.as_micros()),
+            Value::Int(self.started_at.as_micros()),
+            Value::Blob(self.lease.token.as_bytes()),
+            Value::Blob(&self.server),
+            self.prune_at,
+            Value::text(self.group.as_deref()),
+        ]
     }
 }
 

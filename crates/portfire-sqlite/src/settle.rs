@@ -13,7 +13,7 @@ use portfire_core::{
 };
 
 use crate::insert::{Executor, at_once, prune_at};
-use crate::rows::{Ending, Row, Taken, Value, json_list, parent_result};
+use crate::rows::{Ended, Ending, Row, Taken, Value, json_list, parent_result};
 use crate::statements::Op;
 use crate::threads::Tx;
 
@@ -21,6 +21,7 @@ use crate::threads::Tx;
 pub(crate) fn exchange(tx: &mut Tx<'_>, exchange: &Exchange) -> Result<Exchanged> {
     exchange.notes.iter().try_for_each(|note| write_note(tx, note))?;
     let settled = exchange.settlements.iter().map(|one| settle_or_hold(tx, one)).collect::<Result<_>>()?;
+    at_once(tx.write_ends())?;
     let claimed = match &exchange.want {
         Some(want) => claim(tx, exchange.server, want)?,
         None => Vec::new(),
@@ -135,23 +136,22 @@ async fn end_attempt<E: Executor>(
     db.tallies().of(&ending.kind, &ending.queue).count_end(end.state, Some(times));
     let group = settlement.fingerprint.filter(|_| end.state == State::Failed).map(|group| group.to_string());
     let (id, now) = (Value::id(&end.lease.job), Value::Int(at.as_micros()));
-    let values = [
-        id,
-        Value::Text(end.state.as_str()),
-        now,
-        Value::Int(ending.started_at.as_micros()),
-        Value::Blob(end.lease.token.as_bytes()),
-        Value::Blob(&ending.server),
-        prune_at(at, end.keep),
-        Value::text(group.as_deref()),
-    ];
-    db.execute(Op::FinishedInsert, &values).await?;
     if let Some(group) = &group {
         let said = settlement.record.as_ref().and_then(|record| record.fault.as_ref());
         let sample = said.map(|fault| first_line(&fault.message)).unwrap_or_default();
         let values = [Value::Text(group), Value::Text(&ending.kind), Value::Text(sample), now, id];
         db.execute(Op::FaultJoin, &values).await?;
     }
+    let ended = Ended {
+        lease: end.lease,
+        state: end.state,
+        finished_at: at,
+        started_at: ending.started_at,
+        server: ending.server,
+        prune_at: prune_at(at, end.keep),
+        group,
+    };
+    db.end(ended).await?;
     if let Some(result) = end.result {
         db.execute(Op::ResultInsert, &[id, Value::Text(result.as_str())]).await?;
     }
@@ -166,6 +166,7 @@ async fn end_attempt<E: Executor>(
 
 /// Answers a repeat as it was answered; everything else has lost its lease.
 async fn settled_before<E: Executor>(db: &mut E, settlement: &Settlement) -> Result<Settled> {
+    db.write_ends().await?;
     let token = settlement.lease.token.as_bytes();
     let Some(row) = db.row(Op::SettledBefore, &[Value::id(&settlement.lease.job)]).await? else {
         return Ok(Settled::Lost);
@@ -370,18 +371,26 @@ fn claim_from(
     let (queue, limit) = (Value::Text(&queue.name), Value::Int(left.min(queue.limit).into()));
     let heads =
         tx.each(Op::Claim, &[queue, Value::Text(kinds), limit], |row| Taken::read(row, want.token))?;
+    let before = all.len();
     for head in heads {
         let place = [Value::Int(head.priority), Value::Int(head.run_at)];
         let job = with_parents(tx, head)?;
-        let id = Value::id(&job.facts.lease.job);
         // By its key each: one walk over all of them by range costs SQLite as many instructions.
-        tx.run(Op::ReadyDelete, &[queue, place[0], place[1], id])?;
-        let (token, server) = (Value::Blob(want.token.as_bytes()), Value::Blob(server.as_bytes()));
-        let attempt = Value::Int(job.facts.attempt.into());
-        tx.run(Op::RunningInsert, &[id, token, server, attempt, Value::Int(tx.now.as_micros())])?;
+        tx.run(Op::ReadyDelete, &[queue, place[0], place[1], Value::id(&job.facts.lease.job)])?;
         all.push(job);
     }
-    Ok(())
+    hold(tx, server, want, &all[before..])
+}
+
+/// The claim itself.
+fn hold(tx: &Tx<'_>, server: ServerId, want: &Want, jobs: &[Claimed]) -> Result<()> {
+    let (token, server) = (Value::Blob(want.token.as_bytes()), Value::Blob(server.as_bytes()));
+    let now = Value::Int(tx.now.as_micros());
+    let facts = jobs.iter().map(|job| &job.facts);
+    let rows: Vec<_> = facts
+        .map(|facts| [Value::id(&facts.lease.job), token, server, Value::Int(facts.attempt.into()), now])
+        .collect();
+    tx.insert_all(Op::RunningInsert, Op::RunningInsertSet, &rows)
 }
 
 fn with_parents(tx: &Tx<'_>, taken: Taken) -> Result<Claimed> {

@@ -47,6 +47,7 @@ operations! {
     FenceExpired = "fence_expired",
     FinishedDelete = "finished_delete",
     FinishedInsert = "finished_insert",
+    FinishedInsertSet = "finished_insert_set",
     Held = "held",
     JobAgain = "job_again",
     JobCounts = "job_counts",
@@ -77,6 +78,7 @@ operations! {
     ResultDelete = "result_delete",
     ResultInsert = "result_insert",
     RunningInsert = "running_insert",
+    RunningInsertSet = "running_insert_set",
     Savepoint = "savepoint",
     SavepointRelease = "savepoint_release",
     SavepointUndo = "savepoint_undo",
@@ -106,6 +108,9 @@ operations! {
     UniqueHolder = "unique_holder",
     UniqueTake = "unique_take",
 }
+
+/// How many rows the statements write whose names end in `set`. Beyond sixteen there is nothing to gain.
+pub(crate) const SET_ROWS: usize = 16;
 
 /// All statements of one database.
 #[derive(Debug)]

@@ -91,6 +91,7 @@ async fn settle_by<E: Executor>(db: &mut E, settlement: &Settlement) -> Result<S
 async fn settle_and_count<E: Executor>(db: &mut E, settlement: &Settlement) -> Result<Settled> {
     let now = HostClock::system().now();
     let settled = settle(db, now, settlement).await?;
+    db.write_ends().await?;
     tally::write(db, now).await?;
     Ok(settled)
 }

@@ -7,7 +7,7 @@ use portfire_core::storage::{Exchange, LogLine, Note, Progress, Settled};
 use portfire_core::{Backoff, Clock, Json, NewJob, Outcome, State};
 
 use crate::Bed;
-use crate::bed::{LEASE, SUCCESS, failed};
+use crate::bed::{LEASE, SUCCESS, failed, hopeless};
 
 pub async fn success_keeps_the_result(bed: Arc<Bed>) {
     let job = bed.insert_plain().await;
@@ -137,4 +137,36 @@ pub async fn notes_need_the_lease(bed: Arc<Bed>) {
     let details = bed.get(job).await;
     assert_eq!(details.progress, Some(far(2)));
     assert_eq!(details.log, [line("one"), line("two")]);
+}
+
+/// Storages write large sets in other ways than small ones: in a set of 37 each job ends as it would alone.
+pub async fn in_a_large_set_each_job_ends_as_it_would_alone(bed: Arc<Bed>) {
+    let server = bed.server().await;
+    bed.storage.insert((0..37).map(|_| bed.job()).collect()).await.unwrap();
+    let started_at = bed.clock.now();
+    let claimed = bed.claim(server, 37).await;
+    assert_eq!(claimed.len(), 37);
+    for job in &claimed {
+        let summary = bed.get(job.facts.lease.job).await.summary;
+        assert_eq!(
+            (summary.state, summary.server, summary.started_at.is_some()),
+            (State::Processing, Some(server), true)
+        );
+    }
+    bed.advance(Duration::from_secs(2));
+    let outcome = |number| if number % 5 == 0 { hopeless() } else { SUCCESS };
+    // Not in the order in which they were claimed.
+    let set = || {
+        claimed.iter().enumerate().rev().map(|(number, job)| bed.settlement(job, outcome(number))).collect()
+    };
+    let first = bed.exchange(server, set(), None).await.settled;
+    let ended = |number| if number % 5 == 0 { State::Failed } else { State::Succeeded };
+    assert_eq!(first, (0..37).rev().map(|number| Settled::Applied(ended(number))).collect::<Vec<_>>());
+    for (number, job) in claimed.iter().enumerate() {
+        let summary = bed.get(job.facts.lease.job).await.summary;
+        assert_eq!((summary.state, summary.server), (ended(number), Some(server)));
+        let times = (summary.started_at, summary.finished_at);
+        assert_eq!(times, (Some(started_at), Some(started_at.after(Duration::from_secs(2)))));
+    }
+    assert_eq!(bed.exchange(server, set(), None).await.settled, first, "a repeat knows each claim");
 }
