@@ -70,13 +70,12 @@ pub(crate) fn command(root: &Path, arguments: &[String]) -> Result<(), String> {
 }
 
 fn up(engine: Engine, root: &Path) -> Result<(), String> {
-    let url = match given(engine).or_else(|| instance::standing(engine)) {
-        Some(url) => url,
-        None => {
-            // One that died has left its folder, in which no other can be made.
-            instance::take_down(engine);
-            start(engine, root, &std::env::temp_dir(), Life::UntilDown, durable()?)?.url().to_owned()
-        }
+    let url = if let Some(url) = given(engine).or_else(|| instance::standing(engine)) {
+        url
+    } else {
+        // One that died has left its folder, in which no other can be made.
+        instance::take_down(engine);
+        start(engine, root, &std::env::temp_dir(), Life::UntilDown, durable()?)?.url().to_owned()
     };
     println!("export {}='{url}'", engine.variable());
     Ok(())
