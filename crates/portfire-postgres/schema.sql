@@ -86,6 +86,10 @@ portfire_running.server uuid NOT NULL
 portfire_running.attempt integer NOT NULL
 portfire_running.started_at bigint NOT NULL
 portfire_running.cancel_requested boolean NOT NULL
+portfire_running.kind text NOT NULL COLLATE C
+portfire_running.queue text NOT NULL COLLATE C
+portfire_running.run_at bigint NOT NULL
+portfire_running.is_unique boolean NOT NULL
 portfire_schedule.id text NOT NULL COLLATE C
 portfire_schedule.cron text NOT NULL
 portfire_schedule.zone text NOT NULL
@@ -166,8 +170,8 @@ CREATE INDEX portfire_tally_shards ON SCHEMA.portfire_tally USING btree (at) WHE
 CREATE INDEX portfire_unique_name_job ON SCHEMA.portfire_unique_name USING btree (job)
 CREATE UNIQUE INDEX portfire_unique_name_pkey ON SCHEMA.portfire_unique_name USING btree (kind, name)
 
-CREATE OR REPLACE FUNCTION SCHEMA.portfire_claim(handed_in bigint, this_token uuid, this_server uuid, wanted_queues text[], wanted_limits bigint[], wanted_kinds text[], wanted bigint)
- RETURNS TABLE(place bigint, queue text, id uuid, kind text, args text, policy text, tags text, created_at bigint, attempts integer, crashes integer, parents text, schedule text, slot_at bigint, flagged uuid)
+CREATE OR REPLACE FUNCTION SCHEMA.portfire_claim(handed_in bigint, this_token uuid, this_server uuid, wanted_queues text[], wanted_limits bigint[], from_priorities bigint[], from_times bigint[], from_ids uuid[], wanted_kinds text[], wanted bigint)
+ RETURNS TABLE(place bigint, queue text, id uuid, kind text, args text, policy text, tags text, created_at bigint, attempts integer, crashes integer, parents text, schedule text, slot_at bigint, flagged uuid, priority smallint, run_at bigint, claimed_at bigint)
  LANGUAGE plpgsql
  SET search_path TO 'SCHEMA'
  SET plan_cache_mode TO 'force_generic_plan'
@@ -192,50 +196,63 @@ BEGIN
     END IF;
     RETURN QUERY
     WITH repeat AS MATERIALIZED (
-        SELECT r.id, r.place, r.attempt FROM portfire_running AS r WHERE r.token = this_token
+        SELECT r.id, r.place, r.attempt FROM portfire_running AS r WHERE r.token = this_token ORDER BY r.place
     ),
     picked AS MATERIALIZED (
-        SELECT w.n, head.* FROM unnest(wanted_queues, wanted_limits) WITH ORDINALITY AS w(queue, most, n)
+        SELECT head.* FROM unnest(wanted_queues, wanted_limits, from_priorities, from_times, from_ids)
+            AS w(queue, most, priority, run_at, id)
         CROSS JOIN LATERAL (
-            SELECT r.ctid AS spot, r.priority, r.run_at, r.id FROM portfire_ready AS r
-            WHERE r.queue = w.queue AND r.kind = ANY (wanted_kinds)
-                AND NOT EXISTS (SELECT 1 FROM portfire_paused_queue AS p WHERE p.name = w.queue)
-            ORDER BY r.priority, r.run_at, r.id LIMIT w.most FOR UPDATE SKIP LOCKED
+            SELECT * FROM (SELECT r.ctid AS spot, r.id FROM portfire_ready AS r
+                WHERE r.queue = w.queue AND r.priority < w.priority AND r.kind = ANY (wanted_kinds)
+                ORDER BY r.priority, r.run_at, r.id FOR UPDATE SKIP LOCKED) AS above
+            UNION ALL
+            SELECT * FROM (SELECT r.ctid, r.id FROM portfire_ready AS r
+                WHERE r.queue = w.queue AND (r.priority, r.run_at, r.id) >= (w.priority, w.run_at, w.id)
+                    AND r.kind = ANY (wanted_kinds)
+                ORDER BY r.priority, r.run_at, r.id FOR UPDATE SKIP LOCKED) AS behind
+            UNION ALL
+            SELECT * FROM (SELECT r.ctid, r.id FROM portfire_ready AS r
+                WHERE r.queue = w.queue AND r.priority = w.priority AND (r.run_at, r.id) < (w.run_at, w.id)
+                    AND r.kind = ANY (wanted_kinds)
+                ORDER BY r.run_at, r.id FOR UPDATE SKIP LOCKED) AS before
+            LIMIT w.most
         ) AS head
         WHERE may_claim AND NOT EXISTS (SELECT 1 FROM repeat)
+            AND NOT EXISTS (SELECT 1 FROM portfire_paused_queue AS p WHERE p.name = w.queue)
         LIMIT wanted
     ),
     gone AS (
         DELETE FROM portfire_ready WHERE ctid = ANY (ARRAY(SELECT spot FROM picked))
     ),
+    -- In the order in which they were picked.
     body AS MATERIALIZED (
-        SELECT row_number() OVER (ORDER BY p.n, p.priority, p.run_at, p.id) AS place, j.*
-        FROM picked AS p JOIN portfire_job AS j ON j.id = p.id
+        SELECT row_number() OVER () AS place, j.* FROM picked AS p JOIN portfire_job AS j ON j.id = p.id
     ),
     held AS (
-        INSERT INTO portfire_running (id, token, place, server, attempt, started_at, cancel_requested)
+        INSERT INTO portfire_running (id, token, place, server, attempt, started_at, cancel_requested,
+            kind, queue, run_at, is_unique)
         SELECT id, this_token, place, this_server, attempts + 1,
             -- What was made ready after this statement began is seen all the same: it starts when it was due.
-            greatest(instant, run_at), false
+            greatest(instant, run_at), false, kind, queue, run_at, unique_name IS NOT NULL
         FROM body
     ),
     claimed AS (
         SELECT place, queue, id, kind, args, policy, tags, created_at, attempts, crashes, has_parents,
-            schedule, slot_at FROM body
+            schedule, slot_at, priority, run_at FROM body
         UNION ALL
         SELECT r.place::bigint, j.queue, j.id, j.kind, j.args, j.policy, j.tags, j.created_at, r.attempt - 1, j.crashes, j.has_parents,
-            j.schedule, j.slot_at
+            j.schedule, j.slot_at, j.priority, j.run_at
         FROM repeat AS r JOIN portfire_job AS j ON j.id = r.id
     )
     SELECT c.place, c.queue, c.id, c.kind, c.args, c.policy, c.tags, c.created_at, c.attempts, c.crashes,
         CASE WHEN c.has_parents THEN (
             SELECT json_agg(json_build_array(d.parent, d.state, d.result) ORDER BY d.position)::text
-            FROM portfire_dependency AS d WHERE d.child = c.id) END, c.schedule, c.slot_at, NULL::uuid
+            FROM portfire_dependency AS d WHERE d.child = c.id) END, c.schedule, c.slot_at, NULL::uuid,
+        c.priority, c.run_at, instant
     FROM claimed AS c
     UNION ALL
-    SELECT NULL, NULL, r.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, r.token
-    FROM portfire_running AS r WHERE r.server = this_server AND r.cancel_requested
-    ORDER BY 1 NULLS LAST;
+    SELECT NULL, NULL, r.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, r.token, NULL, NULL, NULL
+    FROM portfire_running AS r WHERE r.server = this_server AND r.cancel_requested;
 END
 $function$
 
@@ -285,12 +302,14 @@ BEGIN
 END
 $function$
 
-CREATE OR REPLACE FUNCTION SCHEMA.portfire_insert(handed_in bigint, these_ids uuid[], these_kinds text[], these_queues text[], these_priorities bigint[], these_times bigint[], these_delays bigint[], these_args text[], these_policies text[], these_names text[], these_tags text[], these_keeps bigint[], these_waits bigint[], these_words text[], these_owners uuid[], these_schedules text[], these_slots bigint[])
+CREATE OR REPLACE FUNCTION SCHEMA.portfire_insert(handed_in bigint, may_repeat boolean, these_ids uuid[], these_kinds text[], these_queues text[], these_priorities bigint[], these_times bigint[], these_delays bigint[], these_args text[], these_policies text[], these_names text[], these_tags text[], these_keeps bigint[], these_children uuid[], these_waits bigint[], these_words text[], these_owners uuid[], these_schedules text[], these_slots bigint[])
  RETURNS TABLE(id uuid)
  LANGUAGE plpgsql
  SET search_path TO 'SCHEMA'
  SET plan_cache_mode TO 'force_generic_plan'
  SET jit TO 'off'
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
  SET enable_nestloop TO 'off'
  SET enable_mergejoin TO 'off'
 AS $function$
@@ -299,54 +318,66 @@ DECLARE
     instant bigint := portfire_now(handed_in);
 BEGIN
     RETURN QUERY
-    WITH input AS MATERIALIZED (
-        SELECT i.*, greatest(coalesce(i.at, instant + i.delay), instant) AS run_at
-        FROM unnest(these_ids, these_kinds, these_queues, these_priorities, these_times, these_delays, these_args,
-            these_policies, these_names, these_tags, these_keeps, these_waits, these_schedules, these_slots)
-            AS i(id, kind, queue, priority, at, delay, args, policy, unique_name, tags, cancelled_keep, waiting_for,
-                schedule, slot_at)
-    ),
-    body AS (
+    WITH fresh AS (
         INSERT INTO portfire_job AS j (id, kind, queue, priority, run_at, created_at, args, policy, unique_name, tags,
             has_parents, cancelled_keep, schedule, slot_at)
-        SELECT id, kind, queue, priority, run_at, instant, args, policy, unique_name, tags,
-            waiting_for IS NOT NULL, cancelled_keep, schedule, slot_at
-        FROM input ORDER BY id
-        ON CONFLICT ON CONSTRAINT portfire_job_pkey DO NOTHING
-        RETURNING j.id
+        SELECT i.id, coalesce(i.kind, these_kinds[1]), coalesce(i.queue, these_queues[1]),
+            coalesce(i.priority, these_priorities[1]),
+            greatest(coalesce(i.at, instant + coalesce(i.delay, these_delays[1])), instant), instant, i.args, i.policy,
+            i.unique_name, i.tags, c.id IS NOT NULL, nullif(coalesce(i.keep, these_keeps[1]), -1), i.schedule, i.slot_at
+        FROM unnest(these_ids, these_kinds, these_queues, these_priorities, these_times, these_delays, these_args,
+            these_policies, these_names, these_tags, these_keeps, these_schedules, these_slots)
+            AS i(id, kind, queue, priority, at, delay, args, policy, unique_name, tags, keep, schedule, slot_at)
+            LEFT JOIN unnest(these_children) AS c(id) ON c.id = i.id
+        -- Not as EXISTS, which may be hashed: all jobs that there are.
+        WHERE NOT may_repeat OR (SELECT k.id FROM portfire_job AS k WHERE k.id = i.id) IS NULL
+        RETURNING j.id, j.kind, j.queue, j.priority, j.run_at, j.has_parents, j.cancelled_keep
     ),
-    fresh AS (SELECT input.* FROM body JOIN input ON input.id = body.id),
+    children AS (
+        SELECT f.*, c.waiting_for FROM unnest(these_children, these_waits) AS c(id, waiting_for)
+        JOIN fresh AS f ON f.id = c.id
+    ),
+    placed AS (
+        SELECT id, kind, queue, priority, run_at FROM fresh WHERE NOT has_parents
+        UNION ALL
+        SELECT id, kind, queue, priority, run_at FROM children WHERE waiting_for = 0
+    ),
     ready AS (
         INSERT INTO portfire_ready (queue, priority, run_at, id, kind)
-        SELECT queue, priority, run_at, id, kind FROM fresh
-        WHERE coalesce(waiting_for, 0) = 0 AND run_at <= instant ORDER BY queue, priority, run_at, id
+        SELECT queue, priority, run_at, id, kind FROM placed
+        WHERE run_at <= instant
     ),
     scheduled AS (
         INSERT INTO portfire_scheduled (run_at, id, retrying)
-        SELECT run_at, id, false FROM fresh WHERE coalesce(waiting_for, 0) = 0 AND run_at > instant
+        SELECT run_at, id, false FROM placed WHERE run_at > instant
     ),
     awaiting AS (
-        INSERT INTO portfire_awaiting (id, waiting_for) SELECT id, waiting_for FROM fresh WHERE waiting_for > 0
+        INSERT INTO portfire_awaiting (id, waiting_for) SELECT id, waiting_for FROM children WHERE waiting_for > 0
     ),
     cancelled AS (
         INSERT INTO portfire_finished (id, state, finished_at, prune_at)
-        SELECT id, 'cancelled', instant, instant + cancelled_keep FROM fresh
-        WHERE waiting_for < 0
+        SELECT id, 'cancelled', instant, instant + cancelled_keep FROM children WHERE waiting_for < 0
+    ),
+    counts AS (
+        SELECT kind, queue, count(*) AS created FROM fresh GROUP BY kind, queue
+    ),
+    ends AS (
+        SELECT kind, queue, count(*) AS cancelled FROM children WHERE waiting_for < 0 GROUP BY kind, queue
     ),
     counted AS (
         INSERT INTO portfire_tally AS t (width, at, shard, kind, queue, created, cancelled)
-        SELECT 60, portfire_minute(instant), pg_backend_pid(), kind, queue, count(*),
-            count(*) FILTER (WHERE waiting_for < 0)
-        FROM fresh GROUP BY kind, queue
+        SELECT 60, portfire_minute(instant), pg_backend_pid(), c.kind, c.queue, c.created, coalesce(e.cancelled, 0)
+        FROM counts AS c LEFT JOIN ends AS e ON e.kind = c.kind AND e.queue = c.queue
         ON CONFLICT (width, at, shard, kind, queue) DO UPDATE SET created = t.created + excluded.created,
             cancelled = t.cancelled + excluded.cancelled
     ),
     words AS (
         INSERT INTO portfire_tag (tag, job)
-        SELECT t.tag, t.job FROM unnest(these_words, these_owners) AS t(tag, job) JOIN body ON body.id = t.job
+        SELECT t.tag, t.job FROM unnest(these_words, these_owners) AS t(tag, job) JOIN fresh ON fresh.id = t.job
         ON CONFLICT DO NOTHING
     )
-    SELECT body.id FROM body;
+    SELECT i.id FROM unnest(these_ids) AS i(id)
+    WHERE may_repeat AND NOT EXISTS (SELECT 1 FROM fresh WHERE fresh.id = i.id);
 END
 $function$
 
@@ -552,6 +583,61 @@ AS $function$
             'enqueued')
         END
     FROM portfire_job AS j WHERE j.id = job
+$function$
+
+CREATE OR REPLACE FUNCTION SCHEMA.portfire_succeed(handed_in bigint, these_jobs uuid[], these_tokens uuid[], these_keeps bigint[], these_results text[], table_on text[], table_state text[], table_verdict text[], final_states text[])
+ RETURNS TABLE(state text, enqueued boolean)
+ LANGUAGE plpgsql
+ SET search_path TO 'SCHEMA'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+AS $function$
+#variable_conflict use_column
+DECLARE
+    instant bigint := portfire_now(handed_in);
+    ended bigint;
+BEGIN
+    WITH passed AS (
+        DELETE FROM portfire_running AS r USING unnest(these_jobs, these_tokens, these_keeps, these_results)
+            AS i(id, token, keep, result)
+        WHERE r.id = i.id AND r.token = i.token
+        RETURNING r.id, r.token, r.server, r.started_at, r.kind, r.queue, r.run_at, r.is_unique, i.keep, i.result
+    ),
+    finished AS (
+        INSERT INTO portfire_finished (id, state, finished_at, started_at, token, server, prune_at)
+        SELECT id, 'succeeded', instant, started_at, token, server, instant + keep FROM passed
+    ),
+    results AS (
+        INSERT INTO portfire_result AS r (job, result) SELECT id, result FROM passed WHERE result IS NOT NULL
+        ON CONFLICT (job) DO UPDATE SET result = excluded.result
+    ),
+    names AS (
+        DELETE FROM portfire_unique_name AS u USING passed AS p WHERE p.is_unique AND u.job = p.id
+    ),
+    counts AS (
+        SELECT kind, queue, count(*) AS succeeded, sum(greatest(started_at - run_at, 0))::bigint AS waited,
+            sum(greatest(instant - started_at, 0))::bigint AS ran
+        FROM passed GROUP BY kind, queue
+    ),
+    counted AS (
+        INSERT INTO portfire_tally AS t (width, at, shard, kind, queue, succeeded, waited, ran)
+        SELECT 60, portfire_minute(instant), pg_backend_pid(), kind, queue, succeeded, waited, ran FROM counts
+        ON CONFLICT (width, at, shard, kind, queue) DO UPDATE SET succeeded = t.succeeded + excluded.succeeded,
+            waited = t.waited + excluded.waited, ran = t.ran + excluded.ran
+    )
+    SELECT sum(succeeded) INTO ended FROM counts;
+
+    IF ended = cardinality(these_jobs) AND NOT EXISTS (
+        SELECT 1 FROM portfire_dependency AS d WHERE d.parent = ANY (these_jobs) AND d.state IS NULL) THEN
+        RETURN;
+    END IF;
+    RETURN QUERY SELECT * FROM portfire_settled(handed_in, these_jobs, these_tokens, table_on, table_state,
+        table_verdict, final_states);
+END
 $function$
 
 CREATE OR REPLACE FUNCTION SCHEMA.portfire_tell_children(now_at bigint, ended uuid[], states text[], table_on text[], table_state text[], table_verdict text[])

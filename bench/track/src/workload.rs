@@ -50,6 +50,7 @@ pub fn all(quick: bool, ready: u32) -> Vec<Workload> {
         drain(1, 16, 40_000),
         drain(1, 64, 100_000),
         drain(1, 256, 100_000),
+        drain(1, 1024, 100_000),
         drain(2, 256, 100_000),
         drain(4, 256, 100_000),
         Workload::Pinned { slots: 256, jobs: size(100_000) },

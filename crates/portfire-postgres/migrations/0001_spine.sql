@@ -50,7 +50,8 @@ CREATE TABLE portfire_awaiting (
 
 -- Jobs that a server holds. Deleting from here, guarded by the token, is the fence of a settlement.
 -- `place` counts within a claim: two runs of one claim cannot both take a job, so repeating is safe even
--- while the first is still at work.
+-- while the first is still at work. What a success needs of the body stands here too, since looking it up
+-- there costs as much as the fence: what is counted, and whether it has a unique name to let go.
 CREATE TABLE portfire_running (
     id uuid NOT NULL PRIMARY KEY,
     token uuid NOT NULL,
@@ -59,6 +60,10 @@ CREATE TABLE portfire_running (
     attempt integer NOT NULL,
     started_at bigint NOT NULL,
     cancel_requested boolean NOT NULL,
+    kind text COLLATE "C" NOT NULL,
+    queue text COLLATE "C" NOT NULL,
+    run_at bigint NOT NULL,
+    is_unique boolean NOT NULL,
     UNIQUE (token, place)
 ) WITH (autovacuum_vacuum_scale_factor = 0.02);
 CREATE INDEX portfire_running_cancel ON portfire_running (server) WHERE cancel_requested;

@@ -30,17 +30,21 @@ CREATE TABLE portfire_audit (
 CREATE INDEX portfire_audit_target ON portfire_audit (sort, target, id);
 CREATE INDEX portfire_audit_prune ON portfire_audit (at);
 
--- Goes through the wanted queues in their order, from the head of each, past what others hold; the list of
--- queues drives a nested loop, which ends as soon as there is enough. A paused queue is passed by. The bodies
--- come along. A repeat of the token gets what it has already. The last rows are the cancel requests of this server.
+-- Goes through the wanted queues in their order; the list of queues drives a nested loop, which ends as soon as
+-- there is enough. A paused queue is passed by, and so is what others hold. Each queue is read from the place that
+-- is handed in, past the dead entries of jobs that are gone, which are there until a vacuum: on four hundred thousand
+-- they doubled the cost of a claim. What is before that place comes first if it is of a higher priority, and else
+-- last, when the queue has nothing more. The bodies come along. A repeat of the token gets what it has already.
+-- The last rows are the cancel requests of this server.
 -- A claim and the repeat that closes its token (a limit of 0) wait for each other at the server's row, so that a
 -- claim which the repeat has not seen takes nothing; heartbeats wait for neither: they leave the key as it is.
 CREATE OR REPLACE FUNCTION portfire_claim(
     handed_in bigint, this_token uuid, this_server uuid, wanted_queues text[], wanted_limits bigint[],
-    wanted_kinds text[], wanted bigint
+    from_priorities bigint[], from_times bigint[], from_ids uuid[], wanted_kinds text[], wanted bigint
 ) RETURNS TABLE (
     place bigint, queue text, id uuid, kind text, args text, policy text, tags text, created_at bigint,
-    attempts integer, crashes integer, parents text, schedule text, slot_at bigint, flagged uuid
+    attempts integer, crashes integer, parents text, schedule text, slot_at bigint, flagged uuid,
+    priority smallint, run_at bigint, claimed_at bigint
 ) LANGUAGE plpgsql
 SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan SET jit = off
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
@@ -59,49 +63,62 @@ BEGIN
     END IF;
     RETURN QUERY
     WITH repeat AS MATERIALIZED (
-        SELECT r.id, r.place, r.attempt FROM portfire_running AS r WHERE r.token = this_token
+        SELECT r.id, r.place, r.attempt FROM portfire_running AS r WHERE r.token = this_token ORDER BY r.place
     ),
     picked AS MATERIALIZED (
-        SELECT w.n, head.* FROM unnest(wanted_queues, wanted_limits) WITH ORDINALITY AS w(queue, most, n)
+        SELECT head.* FROM unnest(wanted_queues, wanted_limits, from_priorities, from_times, from_ids)
+            AS w(queue, most, priority, run_at, id)
         CROSS JOIN LATERAL (
-            SELECT r.ctid AS spot, r.priority, r.run_at, r.id FROM portfire_ready AS r
-            WHERE r.queue = w.queue AND r.kind = ANY (wanted_kinds)
-                AND NOT EXISTS (SELECT 1 FROM portfire_paused_queue AS p WHERE p.name = w.queue)
-            ORDER BY r.priority, r.run_at, r.id LIMIT w.most FOR UPDATE SKIP LOCKED
+            SELECT * FROM (SELECT r.ctid AS spot, r.id FROM portfire_ready AS r
+                WHERE r.queue = w.queue AND r.priority < w.priority AND r.kind = ANY (wanted_kinds)
+                ORDER BY r.priority, r.run_at, r.id FOR UPDATE SKIP LOCKED) AS above
+            UNION ALL
+            SELECT * FROM (SELECT r.ctid, r.id FROM portfire_ready AS r
+                WHERE r.queue = w.queue AND (r.priority, r.run_at, r.id) >= (w.priority, w.run_at, w.id)
+                    AND r.kind = ANY (wanted_kinds)
+                ORDER BY r.priority, r.run_at, r.id FOR UPDATE SKIP LOCKED) AS behind
+            UNION ALL
+            SELECT * FROM (SELECT r.ctid, r.id FROM portfire_ready AS r
+                WHERE r.queue = w.queue AND r.priority = w.priority AND (r.run_at, r.id) < (w.run_at, w.id)
+                    AND r.kind = ANY (wanted_kinds)
+                ORDER BY r.run_at, r.id FOR UPDATE SKIP LOCKED) AS before
+            LIMIT w.most
         ) AS head
         WHERE may_claim AND NOT EXISTS (SELECT 1 FROM repeat)
+            AND NOT EXISTS (SELECT 1 FROM portfire_paused_queue AS p WHERE p.name = w.queue)
         LIMIT wanted
     ),
     gone AS (
         DELETE FROM portfire_ready WHERE ctid = ANY (ARRAY(SELECT spot FROM picked))
     ),
+    -- In the order in which they were picked.
     body AS MATERIALIZED (
-        SELECT row_number() OVER (ORDER BY p.n, p.priority, p.run_at, p.id) AS place, j.*
-        FROM picked AS p JOIN portfire_job AS j ON j.id = p.id
+        SELECT row_number() OVER () AS place, j.* FROM picked AS p JOIN portfire_job AS j ON j.id = p.id
     ),
     held AS (
-        INSERT INTO portfire_running (id, token, place, server, attempt, started_at, cancel_requested)
+        INSERT INTO portfire_running (id, token, place, server, attempt, started_at, cancel_requested,
+            kind, queue, run_at, is_unique)
         SELECT id, this_token, place, this_server, attempts + 1,
             -- What was made ready after this statement began is seen all the same: it starts when it was due.
-            greatest(instant, run_at), false
+            greatest(instant, run_at), false, kind, queue, run_at, unique_name IS NOT NULL
         FROM body
     ),
     claimed AS (
         SELECT place, queue, id, kind, args, policy, tags, created_at, attempts, crashes, has_parents,
-            schedule, slot_at FROM body
+            schedule, slot_at, priority, run_at FROM body
         UNION ALL
         SELECT r.place::bigint, j.queue, j.id, j.kind, j.args, j.policy, j.tags, j.created_at, r.attempt - 1, j.crashes, j.has_parents,
-            j.schedule, j.slot_at
+            j.schedule, j.slot_at, j.priority, j.run_at
         FROM repeat AS r JOIN portfire_job AS j ON j.id = r.id
     )
     SELECT c.place, c.queue, c.id, c.kind, c.args, c.policy, c.tags, c.created_at, c.attempts, c.crashes,
         CASE WHEN c.has_parents THEN (
             SELECT json_agg(json_build_array(d.parent, d.state, d.result) ORDER BY d.position)::text
-            FROM portfire_dependency AS d WHERE d.child = c.id) END, c.schedule, c.slot_at, NULL::uuid
+            FROM portfire_dependency AS d WHERE d.child = c.id) END, c.schedule, c.slot_at, NULL::uuid,
+        c.priority, c.run_at, instant
     FROM claimed AS c
     UNION ALL
-    SELECT NULL, NULL, r.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, r.token
-    FROM portfire_running AS r WHERE r.server = this_server AND r.cancel_requested
-    ORDER BY 1 NULLS LAST;
+    SELECT NULL, NULL, r.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, r.token, NULL, NULL, NULL
+    FROM portfire_running AS r WHERE r.server = this_server AND r.cancel_requested;
 END
 $$;

@@ -20,6 +20,8 @@ use crate::statements::Op;
 
 /// Most jobs in one statement: its values are a few megabytes at most for ordinary arguments.
 const RUN_MAX: usize = 10_000;
+/// How long a job is kept that is kept for ever, in a statement.
+const FOREVER: i64 = -1;
 /// How often a parent that moves or a name that is let go is looked at again before we give up.
 const LOOKS_MAX: usize = 20;
 
@@ -27,6 +29,24 @@ const LOOKS_MAX: usize = 20;
 pub(crate) trait Executor: Send {
     /// Runs a statement; answers its rows.
     fn rows(&mut self, op: Op, values: &[Value<'_>]) -> impl Future<Output = Result<Vec<Row>>> + Send;
+}
+
+/// Whether a job of the set may be stored already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ids {
+    /// It is not looked for: if one is there, the statement fails, and the set is tried again as the other.
+    New,
+    /// It is looked for, and passed by.
+    MayRepeat,
+}
+
+impl Ids {
+    /// What to take them for at first, where a statement may fail. Ids of ours are of version 7 and stored once, but
+    /// for an answer that was lost; who chooses ids, so that repeating is safe, mostly makes them of another.
+    pub(crate) fn at_first(jobs: &[NewJob]) -> Self {
+        let is_ours = |job: &NewJob| job_uuid(job.id).get_version_num() == 7;
+        if is_one_statement(jobs) && jobs.iter().all(is_ours) { Self::New } else { Self::MayRepeat }
+    }
 }
 
 /// Whether a set is stored by a single statement.
@@ -39,11 +59,12 @@ pub(crate) async fn insert<E: Executor>(
     db: &mut E,
     now: Option<i64>,
     jobs: &[NewJob],
+    ids: Ids,
 ) -> Result<Vec<Inserted>> {
     jobs.iter().try_for_each(NewJob::check)?;
     let mut answers = Vec::with_capacity(jobs.len());
     for run in runs(jobs) {
-        answers.extend(insert_run(db, now, run).await?);
+        answers.extend(insert_run(db, now, run, ids).await?);
     }
     Ok(answers)
 }
@@ -70,18 +91,24 @@ fn runs(jobs: &[NewJob]) -> Vec<&[NewJob]> {
     runs
 }
 
-async fn insert_run<E: Executor>(db: &mut E, now: Option<i64>, run: &[NewJob]) -> Result<Vec<Inserted>> {
-    let known = known(db, run).await?;
-    let candidates: Vec<_> = run.iter().filter(|job| !known.contains(&job.id)).collect();
+async fn insert_run<E: Executor>(
+    db: &mut E,
+    now: Option<i64>,
+    run: &[NewJob],
+    ids: Ids,
+) -> Result<Vec<Inserted>> {
+    let mut repeats = known(db, run).await?;
+    let candidates: Vec<_> = run.iter().filter(|job| !repeats.contains(&job.id)).collect();
     let holders = take_names(db, &candidates).await?;
-    let left: Vec<_> = candidates.into_iter().filter(|job| !holders.contains_key(&job.id)).collect();
+    let mut left: Vec<_> = candidates.into_iter().filter(|job| !holders.contains_key(&job.id)).collect();
+    left.sort_by_key(|job| job.id);
     let parents = judge_parents(db, &left).await?;
-    let fresh = insert_bodies(db, now, &left, &parents).await?;
-    insert_dependencies(db, &left, &parents, &fresh).await?;
+    repeats.extend(insert_bodies(db, now, &left, &parents, ids).await?);
+    insert_dependencies(db, &left, &parents, &repeats).await?;
     free_names(db, &left, &parents).await?;
     let answer = |job: &NewJob| match holders.get(&job.id) {
         Some(holder) if *holder != job.id => Inserted::Duplicate(*holder),
-        None if fresh.contains(&job.id) => Inserted::New,
+        None if !repeats.contains(&job.id) => Inserted::New,
         _ => Inserted::SameId,
     };
     Ok(run.iter().map(answer).collect())
@@ -192,43 +219,65 @@ fn unknown_parent(job: &NewJob, parent: JobId) -> Error {
     ))
 }
 
+/// Stores what goes into one statement; answers which of them were there already.
 async fn insert_bodies<E: Executor>(
     db: &mut E,
     now: Option<i64>,
     jobs: &[&NewJob],
     parents: &HashMap<JobId, Parents>,
-) -> Result<HashSet<JobId>> {
+    ids: Ids,
+) -> Result<Vec<JobId>> {
     if jobs.is_empty() {
-        return Ok(HashSet::new());
+        return Ok(Vec::new());
     }
     let policies: Vec<_> = jobs.iter().map(|job| job.policy.to_json()).collect();
     let tags: Vec<_> = jobs.iter().map(|job| tags_text(&job.tags)).collect();
     let words = jobs.iter().flat_map(|job| job.tags.iter().map(|tag| (&**tag, job.id)));
     let (words, owners): (Vec<_>, Vec<_>) = words.unzip();
     let waiting = |job: &&NewJob| {
-        parents.get(&job.id).map(|parents| if parents.impossible { -1 } else { parents.waiting_for })
+        let parents = parents.get(&job.id)?;
+        Some((job.id, Some(if parents.impossible { -1 } else { parents.waiting_for })))
     };
+    let (children, waits): (Vec<_>, Vec<_>) = jobs.iter().filter_map(waiting).unzip();
+    let kept = |job: &NewJob| keep(job.policy.retention.of(State::Cancelled)).unwrap_or(FOREVER);
     let values = [
         Value::Int(now),
+        Value::Bool(ids == Ids::MayRepeat),
         Value::jobs(jobs.iter().map(|job| job.id)),
-        Value::texts(jobs.iter().map(|job| &*job.kind)),
-        Value::texts(jobs.iter().map(|job| &*job.queue)),
-        Value::Ints(jobs.iter().map(|job| Some(job.priority.into())).collect()),
-        Value::Ints(jobs.iter().map(|job| start_at(job.start)).collect()),
-        Value::Ints(jobs.iter().map(|job| start_after(job.start)).collect()),
+        Value::Texts(said(jobs, |job| &*job.kind)),
+        Value::Texts(said(jobs, |job| &*job.queue)),
+        Value::Ints(said(jobs, |job| job.priority.into())),
+        Value::Ints(spoken(jobs.iter().map(|job| start_at(job.start)))),
+        Value::Ints(said(jobs, |job| start_after(job.start))),
         Value::texts(jobs.iter().map(|job| job.args.as_str())),
-        Value::Texts(policies.iter().map(|policy| policy.as_ref().map(Json::as_str)).collect()),
-        Value::Texts(jobs.iter().map(|job| job.unique.as_deref()).collect()),
-        Value::Texts(tags.iter().map(Option::as_deref).collect()),
-        Value::Ints(jobs.iter().map(|job| keep(job.policy.retention.of(State::Cancelled))).collect()),
-        Value::Ints(jobs.iter().map(waiting).collect()),
+        Value::Texts(spoken(policies.iter().map(|policy| policy.as_ref().map(Json::as_str)))),
+        Value::Texts(spoken(jobs.iter().map(|job| job.unique.as_deref()))),
+        Value::Texts(spoken(tags.iter().map(Option::as_deref))),
+        Value::Ints(said(jobs, kept)),
+        Value::jobs(children),
+        Value::Ints(waits),
         Value::texts(words),
         Value::jobs(owners),
-        Value::Texts(jobs.iter().map(|job| Some(&*job.slot.as_ref()?.schedule)).collect()),
-        Value::Ints(jobs.iter().map(|job| Some(job.slot.as_ref()?.at.as_micros())).collect()),
+        Value::Texts(spoken(jobs.iter().map(|job| Some(&*job.slot.as_ref()?.schedule)))),
+        Value::Ints(spoken(jobs.iter().map(|job| Some(job.slot.as_ref()?.at.as_micros())))),
     ];
     let rows = db.rows(Op::Insert, &values).await?;
     rows.iter().map(|row| row.id(0)).collect()
+}
+
+/// A list for the statement; of one item, if that is the same for each job.
+fn said<'a, T: PartialEq>(jobs: &[&'a NewJob], column: impl Fn(&'a NewJob) -> T) -> Vec<Option<T>> {
+    let mut items: Vec<_> = jobs.iter().map(|job| Some(column(job))).collect();
+    if items.windows(2).all(|pair| pair[0] == pair[1]) {
+        items.truncate(1);
+    }
+    items
+}
+
+/// A list for the statement; of none, if it says nothing of any job.
+fn spoken<T>(items: impl Iterator<Item = Option<T>>) -> Vec<Option<T>> {
+    let items: Vec<_> = items.collect();
+    if items.iter().any(Option::is_some) { items } else { Vec::new() }
 }
 
 const fn start_at(start: Start) -> Option<i64> {
@@ -238,11 +287,10 @@ const fn start_at(start: Start) -> Option<i64> {
     }
 }
 
-fn start_after(start: Start) -> Option<i64> {
+fn start_after(start: Start) -> i64 {
     match start {
-        Start::Now => Some(0),
-        Start::After(delay) => Some(micros(delay)),
-        Start::At(_) => None,
+        Start::After(delay) => micros(delay),
+        Start::Now | Start::At(_) => 0,
     }
 }
 
@@ -258,11 +306,11 @@ async fn insert_dependencies<E: Executor>(
     db: &mut E,
     jobs: &[&NewJob],
     parents: &HashMap<JobId, Parents>,
-    fresh: &HashSet<JobId>,
+    repeats: &HashSet<JobId>,
 ) -> Result<()> {
     let (mut children, mut positions, mut of) = (Vec::new(), Vec::new(), Vec::new());
     let (mut wishes, mut states, mut results) = (Vec::new(), Vec::new(), Vec::new());
-    for job in jobs.iter().filter(|job| fresh.contains(&job.id)) {
+    for job in jobs.iter().filter(|job| !repeats.contains(&job.id)) {
         let Some(known) = parents.get(&job.id) else { continue };
         for ((position, wish), end) in (0_i64..).zip(&job.after).zip(&known.ends) {
             children.push(Some(job_uuid(job.id)));

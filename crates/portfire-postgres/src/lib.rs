@@ -14,11 +14,13 @@
 //! SQL function `portfire_enqueue(kind, args, …)` enqueues for triggers and other languages.
 
 mod act;
+mod claim;
 mod error;
 mod gather;
 mod insert;
 mod list;
 mod look;
+mod mark;
 mod migrate;
 mod options;
 mod pool;

@@ -11,7 +11,7 @@ use portfire_core::schedule::{self, Firing, LastRun, Order, Schedule, ScheduleVi
 use portfire_core::storage::{By, Deed, Directed, DueSchedules, Fired, Put, SlotView};
 use portfire_core::{Error, JobId, Result, Timestamp};
 
-use crate::insert::insert;
+use crate::insert::{Ids, insert};
 use crate::pool::{Lane, WRITES};
 use crate::rows::{Row, Value, job_uuid};
 use crate::statements::Op;
@@ -135,7 +135,7 @@ async fn fire_round(
         after.push(After::of(firing, &known[&*firing.schedule], last_slot, stored.last().copied()));
         answers[one] = Fired::Applied(stored);
     }
-    insert(lane, now, &jobs).await?;
+    insert(lane, now, &jobs, Ids::MayRepeat).await?;
     lane.rows(Op::ScheduleFired, &After::values(&after)).await.map(drop)
 }
 

@@ -2,25 +2,28 @@
 //! statements travel together: one round trip, whatever the batch.
 //!
 //! 1. The notes of jobs that are still held.
-//! 2. `settle`: the fences, and all that follows from those that were passed.
-//! 3. `settled`, which sees what was waited for at the fences: the answers, and the children's fate.
-//! 4. `claim`, with the cancel requests.
+//! 2. `succeed`: the fences of the jobs that succeeded, in the quickest form, and what they came to.
+//! 3. `settle`: the fences of all others, and all that follows from those that were passed.
+//! 4. `settled`, which sees what was waited for at the fences: the answers, and the children's fate.
+//! 5. [`claim`](crate::claim), with the cancel requests.
 //!
 //! The decisions are made already ([`Settlement`], [`Trigger`]); here they are guarded and written. All
 //! sets are sorted by id, so that two servers cannot wait for each other.
 //!
-//! A handler that settles its own job in the application's transaction runs steps 2 and 3 in one statement
+//! A handler that settles its own job in the application's transaction runs steps 3 and 4 in one statement
 //! ([`settle_alone`]).
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::LazyLock;
 
-use portfire_core::storage::{Exchange, Exchanged, LogLine, Note, Progress, Settled, Want};
+use portfire_core::storage::{Exchange, Exchanged, LogLine, Note, Progress, Settled};
 use portfire_core::{Lease, Result, Settlement, State, Target, Trigger, Verdict, first_line};
 
+use crate::claim::{claim_step, read_claim};
 use crate::insert::{Executor, keep};
+use crate::mark::Marks;
 use crate::pool::{Lane, Step};
-use crate::rows::{Row, Value, claimed, micros};
+use crate::rows::{Row, Value, micros};
 use crate::statements::Op;
 
 /// What an exchange came to, and whether it made a job ready that it did not claim itself.
@@ -31,13 +34,20 @@ pub(crate) struct Done {
 
 /// One exchange. One that settles with one lease twice travels in pieces, so that each is judged by what the
 /// one before it left.
-pub(crate) async fn exchange(lane: &Lane, now: Option<i64>, request: &Exchange) -> Result<Done> {
-    let Some(cut) = first_repeat(&request.settlements) else { return piece(lane, now, request).await };
+pub(crate) async fn exchange(
+    lane: &Lane,
+    now: Option<i64>,
+    request: &Exchange,
+    marks: &Marks,
+) -> Result<Done> {
+    let Some(cut) = first_repeat(&request.settlements) else {
+        return piece(lane, now, request, marks).await;
+    };
     let mut first = Exchange { want: None, ..request.clone() };
     let settlements = first.settlements.split_off(cut);
-    let begun = piece(lane, now, &first).await?;
+    let begun = piece(lane, now, &first, marks).await?;
     let rest = Exchange { notes: Vec::new(), settlements, ..request.clone() };
-    let mut done = Box::pin(exchange(lane, now, &rest)).await?;
+    let mut done = Box::pin(exchange(lane, now, &rest, marks)).await?;
     done.answer.settled.splice(0..0, begun.answer.settled);
     done.made_ready |= begun.made_ready;
     Ok(done)
@@ -49,37 +59,68 @@ fn first_repeat(settlements: &[Settlement]) -> Option<usize> {
     settlements.iter().position(|settlement| !seen.insert(settlement.lease))
 }
 
-async fn piece(lane: &Lane, now: Option<i64>, request: &Exchange) -> Result<Done> {
-    let settlements = in_order(&request.settlements);
-    let groups = groups(&settlements);
+async fn piece(lane: &Lane, now: Option<i64>, request: &Exchange, marks: &Marks) -> Result<Done> {
+    let parts = Parts::of(&request.settlements);
+    let groups = groups(&parts.others);
     let mut steps = notes(&request.notes);
-    if !settlements.is_empty() {
-        steps.push(settle_step(now, &settlements, &groups));
-        steps.push(settled_step(now, &request.settlements));
+    if !parts.succeeded.is_empty() {
+        steps.push(succeed_step(now, &parts.succeeded));
     }
-    steps.push(claim_step(now, request));
+    if !parts.others.is_empty() {
+        steps.push(settle_step(now, &parts.others, &groups));
+        steps.push(settled_step(now, &parts.others));
+    }
+    steps.push(claim_step(now, request, marks));
     let mut rows = lane.pipeline(steps).await?.into_iter().rev();
     let mut answer = Exchanged::default();
-    read_claim(&rows.next().unwrap_or_default(), request.want.as_ref(), &mut answer)?;
-    let mut made_ready = false;
-    if !settlements.is_empty() {
-        let settled = rows.next().unwrap_or_default();
-        made_ready = settled.first().is_some_and(|row| row.is(1).unwrap_or_default());
-        answer.settled = settled.iter().map(read_settled).collect::<Result<_>>()?;
-    }
-    made_ready |= answer.settled.contains(&Settled::Applied(State::Enqueued));
-    Ok(Done { answer, made_ready })
+    read_claim(&rows.next().unwrap_or_default(), request, marks, &mut answer)?;
+    let made_ready = parts.read(rows, &mut answer.settled)?;
+    Ok(Done { made_ready: made_ready || answer.settled.contains(&Settled::Applied(State::Enqueued)), answer })
 }
 
 /// A settlement, and its place in the set.
-type Turn<'a> = (i64, &'a Settlement);
+type Turn<'a> = (usize, &'a Settlement);
 
-/// Sorted by id; of two with one lease, the first.
-fn in_order(settlements: &[Settlement]) -> Vec<Turn<'_>> {
-    let mut seen = HashSet::new();
-    let mut sorted: Vec<_> = (0..).zip(settlements).filter(|(_, one)| seen.insert(one.lease)).collect();
-    sorted.sort_by_key(|(_, settlement)| settlement.lease);
-    sorted
+/// The settlements of an exchange by the step that writes them, each part sorted by id.
+struct Parts<'a> {
+    succeeded: Vec<Turn<'a>>,
+    others: Vec<Turn<'a>>,
+    count: usize,
+}
+
+impl<'a> Parts<'a> {
+    fn of(settlements: &'a [Settlement]) -> Self {
+        let mut sorted: Vec<_> = settlements.iter().enumerate().collect();
+        sorted.sort_by_key(|(_, settlement)| settlement.lease);
+        let (succeeded, others) = sorted.into_iter().partition(|(_, settlement)| is_success(settlement));
+        Self { succeeded, others, count: settlements.len() }
+    }
+
+    /// What they came to, from what their steps answered, the last first; answers whether a job became ready.
+    fn read(&self, mut rows: impl Iterator<Item = Vec<Row>>, answers: &mut Vec<Settled>) -> Result<bool> {
+        // A success that is not spoken of was written as asked.
+        *answers = vec![Settled::Applied(State::Succeeded); self.count];
+        let mut made_ready = false;
+        for (part, fence_rows) in [(&self.others, 1), (&self.succeeded, 0)] {
+            if part.is_empty() {
+                continue;
+            }
+            let settled = rows.next().unwrap_or_default();
+            made_ready |= settled.first().is_some_and(|row| row.is(1).unwrap_or_default());
+            for ((turn, _), row) in part.iter().zip(&settled) {
+                answers[*turn] = read_settled(row)?;
+            }
+            rows.by_ref().take(fence_rows).for_each(drop);
+        }
+        Ok(made_ready)
+    }
+}
+
+/// Whether it is a job that succeeded, and nothing more.
+fn is_success(settlement: &Settlement) -> bool {
+    let Settlement { only_if_expired, to, if_cancelled, record, .. } = settlement;
+    let succeeded = matches!(to, Target::Finished { state: State::Succeeded, .. });
+    succeeded && !only_if_expired && if_cancelled.is_none() && record.is_none()
 }
 
 /// The groups of failures that jobs join, as they are stored.
@@ -129,6 +170,18 @@ fn log_step<'a>(lines: &[(Lease, &'a LogLine)]) -> Step<'a> {
     (Op::LogInsert, vec![jobs, tokens, Value::Ints(attempts.collect()), Value::Ints(at.collect()), texts])
 }
 
+fn succeed_step<'a>(now: Option<i64>, turns: &[Turn<'a>]) -> Step<'a> {
+    let targets = || turns.iter().map(|(_, settlement)| &settlement.to);
+    let results: Vec<_> = targets().map(result).collect();
+    let [jobs, tokens] = leases(turns.iter().map(|(_, settlement)| settlement.lease));
+    let mut values = vec![Value::Int(now), jobs, tokens, Value::Ints(targets().map(delay).collect())];
+    // Nobody's result is no list: one of nothing but nulls would be unpicked.
+    values.push(Value::Texts(if results.iter().any(Option::is_some) { results } else { Vec::new() }));
+    values.extend(verdicts());
+    values.push(finals());
+    (Op::Succeed, values)
+}
+
 fn settle_step<'a>(now: Option<i64>, turns: &[Turn<'a>], groups: &'a [Option<String>]) -> Step<'a> {
     let settlements: Vec<_> = turns.iter().map(|(_, settlement)| *settlement).collect();
     let [jobs, tokens] = leases(settlements.iter().map(|settlement| settlement.lease));
@@ -141,7 +194,7 @@ fn settle_step<'a>(now: Option<i64>, turns: &[Turn<'a>], groups: &'a [Option<Str
     values.push(Value::Texts(records().map(|record| Some(record?.outcome)).collect()));
     let faults = records().map(|record| Some(&*record?.fault.as_ref()?.message));
     values.push(Value::Texts(faults.collect()));
-    values.push(Value::Ints(turns.iter().map(|(turn, _)| Some(*turn)).collect()));
+    values.push(Value::Ints(turns.iter().map(|(turn, _)| i64::try_from(*turn).ok()).collect()));
     values.push(Value::Bools(settlements.iter().map(|settlement| Some(settlement.is_retry())).collect()));
     values.push(Value::Texts(groups.iter().map(Option::as_deref).collect()));
     let said = |settlement: &&'a Settlement| {
@@ -158,10 +211,7 @@ fn targets<'a>(targets: impl Iterator<Item = Option<&'a Target>> + Clone) -> [Va
     [
         Value::Texts(targets.clone().map(|to| Some(to?.state().as_str())).collect()),
         Value::Bools(targets.clone().map(|to| Some(matches!(to?, Target::Finished { .. }))).collect()),
-        ints(|to| match to {
-            Target::Finished { keep: how_long, .. } => keep(*how_long),
-            Target::Again { after, .. } => Some(micros(*after)),
-        }),
+        ints(delay),
         Value::Texts(targets.clone().map(|to| result(to?)).collect()),
         ints(|to| match to {
             Target::Finished { attempts, .. } | Target::Again { attempts, .. } => Some((*attempts).into()),
@@ -172,6 +222,14 @@ fn targets<'a>(targets: impl Iterator<Item = Option<&'a Target>> + Clone) -> [Va
     ]
 }
 
+/// How long until it is deleted, or runs again.
+fn delay(target: &Target) -> Option<i64> {
+    match target {
+        Target::Finished { keep: how_long, .. } => keep(*how_long),
+        Target::Again { after, .. } => Some(micros(*after)),
+    }
+}
+
 fn result(target: &Target) -> Option<&str> {
     match target {
         Target::Finished { result, .. } => result.as_ref().map(portfire_core::Json::as_str),
@@ -179,22 +237,24 @@ fn result(target: &Target) -> Option<&str> {
     }
 }
 
-fn settled_step(now: Option<i64>, settlements: &[Settlement]) -> Step<'_> {
-    let [jobs, tokens] = leases(settlements.iter().map(|settlement| settlement.lease));
-    let finals = State::ALL.into_iter().filter(|state| state.is_final()).map(State::as_str);
+fn settled_step(now: Option<i64>, turns: &[Turn<'_>]) -> Step<'static> {
+    let [jobs, tokens] = leases(turns.iter().map(|(_, settlement)| settlement.lease));
     let mut values = vec![Value::Int(now), jobs, tokens];
     values.extend(verdicts());
-    values.push(Value::texts(finals));
+    values.push(finals());
     (Op::Settled, values)
+}
+
+fn finals() -> Value<'static> {
+    Value::texts(State::ALL.into_iter().filter(|state| state.is_final()).map(State::as_str))
 }
 
 /// One settlement by itself, by whatever runs our statements: both steps in one function of the database.
 pub(crate) async fn settle_alone<E: Executor>(db: &mut E, settlement: &Settlement) -> Result<Settled> {
-    let one = std::slice::from_ref(settlement);
-    let turns = in_order(one);
+    let turns = [(0, settlement)];
     let groups = groups(&turns);
     let (_, mut values) = settle_step(None, &turns, &groups);
-    let (_, settled) = settled_step(None, one);
+    let (_, settled) = settled_step(None, &turns);
     // The instant, the job and the token are the same in both.
     values.extend(settled.into_iter().skip(3));
     let rows = db.rows(Op::SettleIn, &values).await?;
@@ -227,39 +287,4 @@ pub(crate) fn verdicts() -> [Value<'static>; 3] {
         Value::Texts(VERDICTS.iter().map(|(_, end, _)| end.map(State::as_str)).collect()),
         Value::texts(VERDICTS.iter().map(|(.., verdict)| *verdict)),
     ]
-}
-
-fn claim_step(now: Option<i64>, request: &Exchange) -> Step<'_> {
-    let server = Value::server(request.server);
-    let Some(want) = &request.want else { return (Op::CancelFlags, vec![server]) };
-    let values = vec![
-        Value::Int(now),
-        Value::Id(crate::rows::token_uuid(want.token)),
-        server,
-        Value::texts(want.queues.iter().map(|queue| &*queue.name)),
-        Value::Ints(want.queues.iter().map(|queue| Some(queue.limit.into())).collect()),
-        Value::texts(want.kinds.iter().map(|kind| &**kind)),
-        Value::Int(Some(want.limit.into())),
-    ];
-    (Op::Claim, values)
-}
-
-fn read_claim(rows: &[Row], want: Option<&Want>, answer: &mut Exchanged) -> Result<()> {
-    let Some(want) = want else {
-        answer.cancel = rows.iter().map(read_flag).collect::<Result<_>>()?;
-        return Ok(());
-    };
-    for row in rows {
-        if row.is_null(0) {
-            answer.cancel.push(Lease { job: row.id(2)?, token: row.token(13)? });
-        } else {
-            answer.claimed.push(claimed(row, want.token)?);
-        }
-    }
-    Ok(())
-}
-
-/// A row of `cancel_flags` or `beat`.
-pub(crate) fn read_flag(row: &Row) -> Result<Lease> {
-    Ok(Lease { job: row.id(0)?, token: row.token(1)? })
 }

@@ -71,6 +71,7 @@ operations! {
     Settled = "settled",
     SlotInsert = "slot_insert",
     SlotsList = "slots_list",
+    Succeed = "succeed",
     TalliesFold = "tallies_fold",
     TalliesMerge = "tallies_merge",
     TellChildren = "tell_children",

@@ -12,9 +12,9 @@ use portfire_core::storage::{
 };
 use portfire_core::{Result, ServerId};
 
+use crate::claim::read_flag;
 use crate::pool::{Lane, WRITES};
 use crate::rows::{Row, Value, micros};
-use crate::settle::read_flag;
 use crate::statements::Op;
 
 /// Pauses or resumes queues.

@@ -15,8 +15,9 @@ use portfire_core::{
 
 use crate::PostgresOptions;
 use crate::gather::{Gathering, may_join};
-use crate::insert::{insert, is_one_statement};
+use crate::insert::{Ids, insert, is_one_statement};
 use crate::look::Look;
+use crate::mark::Marks;
 use crate::options::DEADLINE;
 use crate::pool::{Background, Lanes, WRITES};
 use crate::rows::{Value, info_text, micros};
@@ -48,6 +49,7 @@ pub struct PostgresStorage {
     work: Lanes,
     pulse: Lanes,
     gathering: Gathering,
+    marks: Marks,
     bell: Bell,
     /// Last, so that what runs on it is let go first.
     _background: Background,
@@ -84,7 +86,15 @@ impl PostgresStorage {
             channel: options.tables.names().word(),
         };
         let bell = Bell::new(options.listen.then_some(listener));
-        Ok(Self { options, work, pulse, gathering: Gathering::default(), bell, _background: background })
+        Ok(Self {
+            options,
+            work,
+            pulse,
+            gathering: Gathering::default(),
+            marks: Marks::default(),
+            bell,
+            _background: background,
+        })
     }
 
     /// The instant that counts instead of the database's, if a clock was handed in.
@@ -96,13 +106,21 @@ impl PostgresStorage {
         Value::Int(self.handed_in())
     }
 
-    async fn insert_once(&self, jobs: &[NewJob]) -> Result<Vec<Inserted>> {
+    /// Stores a set. If that failed, its ids may be stored already.
+    async fn insert_at_last(&self, jobs: &[NewJob]) -> Result<Vec<Inserted>> {
+        let failed = AtomicBool::new(false);
+        let at_first = Ids::at_first(jobs);
+        let ids = || if failed.swap(true, Ordering::Relaxed) { Ids::MayRepeat } else { at_first };
+        self.work.retry(|| self.insert_once(jobs, ids())).await
+    }
+
+    async fn insert_once(&self, jobs: &[NewJob], ids: Ids) -> Result<Vec<Inserted>> {
         let mut lane = self.work.lane().await?;
         let alone = is_one_statement(jobs);
         if !alone {
             lane.begin(WRITES).await?;
         }
-        let answers = insert(&mut lane, self.handed_in(), jobs).await?;
+        let answers = insert(&mut lane, self.handed_in(), jobs, ids).await?;
         if !alone {
             lane.batch("COMMIT").await?;
         }
@@ -129,7 +147,7 @@ impl PostgresStorage {
 
     async fn exchange_once(&self, request: &Exchange) -> Result<Exchanged> {
         let lane = self.work.lane().await?;
-        let done = exchange(&lane, self.handed_in(), request).await?;
+        let done = exchange(&lane, self.handed_in(), request, &self.marks).await?;
         lane.hand_back();
         if done.made_ready {
             self.bell.ring();
@@ -251,7 +269,7 @@ impl PostgresStorage {
 
 impl Storage for PostgresStorage {
     fn insert(&self, jobs: Vec<NewJob>) -> Answer<'_, Vec<Inserted>> {
-        let store = move |jobs: Vec<NewJob>| async move { self.work.retry(|| self.insert_once(&jobs)).await };
+        let store = move |jobs: Vec<NewJob>| async move { self.insert_at_last(&jobs).await };
         Box::pin(async move {
             if may_join(&jobs) { self.gathering.insert(jobs, store).await } else { store(jobs).await }
         })
@@ -295,6 +313,7 @@ impl Storage for PostgresStorage {
     }
 
     fn leave(&self, server: ServerId) -> Answer<'_, ()> {
+        self.marks.forget(server);
         Box::pin(async move { self.pulse.rows(Op::Leave, &[Value::server(server)]).await.map(drop) })
     }
 

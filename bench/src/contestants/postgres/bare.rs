@@ -37,13 +37,14 @@ const SETTLE: &str = "WITH passed AS (
 INSERT INTO portfire_finished (id, state, finished_at, started_at, token, server, prune_at)
 SELECT id, 'succeeded', $3, started_at, $2, server, $4 FROM passed";
 const CLAIM_SQL: &str = "WITH picked AS MATERIALIZED (
-    SELECT ctid AS spot, id FROM portfire_ready WHERE queue = 'default'
+    SELECT ctid AS spot, id, run_at FROM portfire_ready WHERE queue = 'default'
     ORDER BY priority, run_at, id LIMIT $1 FOR UPDATE SKIP LOCKED
 ), gone AS (
     DELETE FROM portfire_ready WHERE ctid = ANY (ARRAY(SELECT spot FROM picked))
 ), held AS (
-    INSERT INTO portfire_running (id, token, place, server, attempt, started_at, cancel_requested)
-    SELECT id, $2, row_number() OVER (), $2, 1, $3, false FROM picked
+    INSERT INTO portfire_running (id, token, place, server, attempt, started_at, cancel_requested, kind, queue, run_at,
+        is_unique)
+    SELECT id, $2, row_number() OVER (), $2, 1, $3, false, 'mail', 'default', run_at, false FROM picked
 )
 SELECT j.id, j.args FROM picked AS p JOIN portfire_job AS j ON j.id = p.id";
 

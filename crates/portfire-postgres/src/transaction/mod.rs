@@ -26,7 +26,7 @@ use tokio_postgres::GenericClient;
 
 use crate::DEFAULT_PREFIX;
 use crate::error::postgres_error;
-use crate::insert::{Executor, insert};
+use crate::insert::{Executor, Ids, insert};
 use crate::rows::{Row, Value};
 use crate::settle::settle_alone;
 use crate::statements::{Names, Op, Statements, check_name};
@@ -111,7 +111,7 @@ pub async fn insert_in<C: GenericClient + Sync>(
     tables: &Tables,
     jobs: &[NewJob],
 ) -> Result<Vec<Inserted>> {
-    insert(&mut Foreign { client, statements: &tables.statements }, None, jobs).await
+    insert(&mut Foreign { client, statements: &tables.statements }, None, jobs, Ids::MayRepeat).await
 }
 
 /// Settles a job as part of this tokio-postgres transaction (or of whatever is open on this client): by the

@@ -11,7 +11,7 @@ use portfire_core::storage::{Inserted, Settled};
 use portfire_core::{Error, NewJob, Result, Settlement};
 
 use super::Tables;
-use crate::insert::{Executor, insert};
+use crate::insert::{Executor, Ids, insert};
 use crate::rows::{Cell, Row, Value};
 use crate::settle::settle_alone;
 use crate::statements::{Op, Statements};
@@ -27,7 +27,7 @@ pub async fn insert_in_diesel<C: LoadConnection<Backend = Pg>>(
     tables: &Tables,
     jobs: &[NewJob],
 ) -> Result<Vec<Inserted>> {
-    insert(&mut Diesel { connection, statements: &tables.statements }, None, jobs).await
+    insert(&mut Diesel { connection, statements: &tables.statements }, None, jobs, Ids::MayRepeat).await
 }
 
 /// Settles a job as part of whatever transaction is open on this connection of diesel. Blocks; the future is

@@ -7,7 +7,7 @@ use portfire_core::{NewJob, Result, Settlement};
 
 use super::Tables;
 use super::with_diesel::{failed, query};
-use crate::insert::{Executor, insert};
+use crate::insert::{Executor, Ids, insert};
 use crate::rows::{Row, Value};
 use crate::settle::settle_alone;
 use crate::statements::{Op, Statements};
@@ -25,7 +25,7 @@ pub async fn insert_in_diesel_async<C: AsyncConnectionCore<Backend = Pg>>(
     tables: &Tables,
     jobs: &[NewJob],
 ) -> Result<Vec<Inserted>> {
-    insert(&mut DieselAsync { connection, statements: &tables.statements }, None, jobs).await
+    insert(&mut DieselAsync { connection, statements: &tables.statements }, None, jobs, Ids::MayRepeat).await
 }
 
 /// Settles a job as part of whatever transaction is open on this connection of diesel-async.

@@ -8,7 +8,7 @@ use tokio_postgres::error::SqlState;
 
 use super::Tables;
 use crate::error::of_code;
-use crate::insert::{Executor, insert};
+use crate::insert::{Executor, Ids, insert};
 use crate::rows::{Cell, Row, Value};
 use crate::settle::settle_alone;
 use crate::statements::{Op, Statements};
@@ -26,7 +26,7 @@ pub async fn insert_in_sqlx(
     tables: &Tables,
     jobs: &[NewJob],
 ) -> Result<Vec<Inserted>> {
-    insert(&mut Sqlx { connection, statements: &tables.statements }, None, jobs).await
+    insert(&mut Sqlx { connection, statements: &tables.statements }, None, jobs, Ids::MayRepeat).await
 }
 
 /// Settles a job as part of whatever transaction is open on this sqlx connection.

@@ -34,8 +34,9 @@ INSERT INTO portfire_awaiting (id, waiting_for)
 SELECT id, 1 FROM portfire_job WHERE id > pg_temp.job(0.96 * $jobs) AND id <= pg_temp.job(0.98 * $jobs);
 INSERT INTO portfire_dependency (child, position, parent, on_end)
 SELECT id, 1, pg_temp.job($jobs), 'success' FROM portfire_awaiting;
-INSERT INTO portfire_running (id, token, place, server, attempt, started_at, cancel_requested)
-SELECT id, id, 1, pg_temp.job(1), 1, created_at, false FROM portfire_job WHERE id > pg_temp.job(0.98 * $jobs);
+INSERT INTO portfire_running (id, token, place, server, attempt, started_at, cancel_requested, kind, queue, run_at,
+    is_unique)
+SELECT id, id, 1, pg_temp.job(1), 1, created_at, false, kind, queue, run_at, false FROM portfire_job WHERE id > pg_temp.job(0.98 * $jobs);
 
 INSERT INTO portfire_attempt (job, seq, attempt, started_at, ended_at, server, outcome, fault)
 SELECT id, 1, 1, created_at, created_at + 400000, pg_temp.job(1), 'failed',
