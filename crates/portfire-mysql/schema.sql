@@ -19,8 +19,6 @@ portfire_audit.became text COLLATE by bytes
 portfire_audit.outcome varchar(16) NOT NULL COLLATE by bytes
 portfire_awaiting.id binary(16) NOT NULL
 portfire_awaiting.waiting_for int NOT NULL
-portfire_bell.storage bigint UNSIGNED NOT NULL
-portfire_bell.rung_at bigint NOT NULL
 portfire_closed.server binary(16) NOT NULL
 portfire_closed.token binary(16) NOT NULL
 portfire_dependency.child binary(16) NOT NULL
@@ -137,7 +135,6 @@ UNIQUE portfire_audit.PRIMARY (id)
 portfire_audit.prune (at)
 portfire_audit.target (sort, target, id)
 UNIQUE portfire_awaiting.PRIMARY (id)
-UNIQUE portfire_bell.PRIMARY (storage)
 UNIQUE portfire_closed.PRIMARY (server)
 portfire_dependency.parent (parent, child)
 UNIQUE portfire_dependency.PRIMARY (child, position)

@@ -164,10 +164,3 @@ CREATE TABLE IF NOT EXISTS portfire_closed (
     server BINARY(16) NOT NULL PRIMARY KEY,
     token BINARY(16) NOT NULL
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE {text};
-
--- When each storage last made work, by the number of its connection: what others look at while they wait. Each
--- writes a row of its own, so that nobody waits for another.
-CREATE TABLE IF NOT EXISTS portfire_bell (
-    storage BIGINT UNSIGNED NOT NULL PRIMARY KEY,
-    rung_at BIGINT NOT NULL
-) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE {text};

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use portfire_core::storage::{Acted, Action, By, Deed, Expired, Promoted, Was};
+use portfire_core::storage::{Acted, Action, By, Deed, Expired, Polled, Promoted, Was};
 use portfire_core::{Error, Facts, JobId, Lease, Policy, Result, State, Timestamp};
 
 use crate::family::{Ended, tell_children};
@@ -184,7 +184,7 @@ impl Hand<'_> {
         steps.push((Op::JobDue, vec![ids(), Value::Int(at.max(place.now).as_micros())]));
         steps.push(enter(job, if ready { State::Enqueued } else { next }));
         self.lane.run(steps).await?;
-        self.ring |= ready;
+        self.ring = true; // It may be due before anybody looks.
         let state = match (ready, retrying) {
             (true, _) => State::Enqueued,
             (false, true) => State::Retrying,
@@ -290,12 +290,19 @@ pub(crate) async fn promote(lane: &mut Lane, now: Option<i64>, limit: u32) -> Re
     }
     steps.push((Op::NextDue, vec![Value::Now(now), Value::Now(now)]));
     let next = lane.finish(steps).await?.pop().unwrap_or_default().rows;
-    let until = |column| -> Result<Option<Duration>> {
-        let micros = next.first().map_or(Ok(None), |row| row.opt_int(column))?;
-        Ok(micros.map(|micros| Duration::from_micros(u64::try_from(micros).unwrap_or(0))))
-    };
+    let next = next.first().ok_or_else(|| Error::broken("a question has an answer"))?;
     let count = u32::try_from(due.len()).unwrap_or(u32::MAX);
-    Ok(Promoted { count, next: until(0)?, next_slot: until(1)? })
+    Ok(Promoted { count, next: until(next, 0)?, next_slot: until(next, 1)? })
+}
+
+/// The row of `poll`.
+pub(crate) fn read_poll(row: &Row) -> Result<Polled> {
+    Ok(Polled { enqueued: row.is(0)?, expired: row.is(1)?, next: until(row, 2)?, next_slot: until(row, 3)? })
+}
+
+/// A column that says how long until something is due.
+fn until(row: &Row, column: usize) -> Result<Option<Duration>> {
+    Ok(row.opt_int(column)?.map(|micros| Duration::from_micros(u64::try_from(micros).unwrap_or(0))))
 }
 
 /// A row of `expired`.
@@ -323,7 +330,7 @@ pub(crate) async fn prune(lane: &mut Lane, now: Option<i64>, limit: u32) -> Resu
         prune_jobs(lane, now, instant, &jobs).await?;
     }
     let dead = dead.rows.iter().map(|row| row.server(0).map(Value::server)).collect::<Result<Vec<_>>>()?;
-    let mut steps = vec![prune_audit(now, limit), (Op::PruneBells, Vec::new())];
+    let mut steps = vec![prune_audit(now, limit)];
     if !dead.is_empty() {
         steps.push((Op::PruneServers, vec![Value::List(dead.clone()), Value::Now(now)]));
         steps.push((Op::ClosedDelete, vec![Value::List(dead)]));

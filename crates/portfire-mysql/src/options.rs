@@ -53,7 +53,8 @@ impl MysqlOptions {
     /// - `prefix=name_`: how the names of the tables begin; default `portfire_`.
     /// - `connections=8`: most connections for work.
     /// - `migrate=off`: only check that the tables are up to date; default `on`.
-    /// - `listen=off`: do not look for what other storages made ready while waiting; default `on`.
+    /// - `listen=off`: no connections that wait for new work and tell of it; default `on`. Waiting is a statement
+    ///   of up to 5 s that shows as `SLEEP` in the list of processes; it ends before it counts as slow (if that is a second or more).
     /// - `ssl-mode=DISABLED|PREFERRED|REQUIRED|VERIFY_IDENTITY`: default `PREFERRED`, as with MySQL's programs.
     /// - `ssl-ca=path`: whose certificates `VERIFY_IDENTITY` trusts; default: the system's authorities.
     /// - `socket=path`: a Unix socket instead of host and port.
@@ -152,8 +153,8 @@ impl MysqlOptions {
         &self.tables
     }
 
-    /// Most connections for work; one or two more are used for heartbeats, and one for looking for what others
-    /// made ready. Default 8.
+    /// Most connections for work; one or two more are used for heartbeats, and one or two to hear of new work and
+    /// to tell of it. Default 8.
     ///
     /// # Errors
     /// Misuse if it is 0.
@@ -195,7 +196,7 @@ impl MysqlOptions {
         self
     }
 
-    /// Whether to look for new work of other storages while waiting, and to tell them of ours. Default true.
+    /// Whether to keep connections that wait for new work of other storages, and tell them of ours. Default true.
     #[must_use]
     pub const fn listen(mut self, listen: bool) -> Self {
         self.listen = listen;

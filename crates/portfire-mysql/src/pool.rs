@@ -533,7 +533,7 @@ impl Manager for Connector {
     }
 }
 
-/// A runtime with a thread of its own, for heartbeats and for looking what others made ready.
+/// A runtime with a thread of its own, for heartbeats and for the bell.
 pub(crate) struct Background(Option<Runtime>);
 
 impl Background {

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use portfire_core::storage::{
     Acted, Action, Answer, AuditEntry, AuditRequest, Beat, BeatAnswer, By, Directed, DueSchedules, Exchange,
-    Exchanged, Expired, FaultGroup, FaultGroupRequest, Filter, Fired, Inserted, JobDetails, Overview, Page,
-    PageRequest, Promoted, Put, QueueOrder, ServerOrder, SlotView, StorageView, Tally, TallyRequest, Target,
+    Exchanged, Expired, FaultGroup, FaultGroupRequest, Filter, Fired, Heard, Inserted, JobDetails, Overview,
+    Page, PageRequest, Polled, Promoted, Put, QueueOrder, ServerOrder, SlotView, StorageView, Tally,
+    TallyRequest, Target,
 };
 use portfire_core::{
     Error, Firing, JobId, NewJob, Order, Result, Schedule, ScheduleView, ServerId, Storage, Timestamp,
@@ -22,13 +23,15 @@ use crate::pool::{Background, Connector, Lanes};
 use crate::rows::{Value, info_text, micros};
 use crate::settle::{exchange, read_flag};
 use crate::statements::Op;
-use crate::wake::{Bell, Watcher};
+use crate::wake::Bell;
 use crate::{act, migrate, schedules, statistics, steer};
 
 /// How long a heartbeat may take: a third of the shortest sensible lease, so that another gets its chance.
 const BEAT_DEADLINE: Duration = Duration::from_secs(5);
 /// Connections for heartbeats: servers of one process beat at different moments, and briefly.
 const BEAT_CONNECTIONS: usize = 2;
+/// One to wait on, and one to ring on while the other waits.
+const BELL_CONNECTIONS: usize = 2;
 
 /// Jobs in a MySQL or MariaDB database.
 ///
@@ -78,8 +81,8 @@ impl MysqlStorage {
         })
         .await?;
         let work = work.limited(options.deadline, options.look_timeout);
-        let watch = options.listen.then(|| lanes(&elsewhere, 1, BEAT_DEADLINE)).transpose()?;
-        let bell = Bell::new(watch.map(|lanes| Watcher { lanes, runtime: background.handle() }));
+        let bells = options.listen.then(|| lanes(&elsewhere, BELL_CONNECTIONS, BEAT_DEADLINE)).transpose()?;
+        let bell = Bell::new(&options.tables.names().prefix, background.handle(), bells);
         Ok(Self { options, work, pulse, bell, _background: background })
     }
 
@@ -247,10 +250,15 @@ impl Storage for MysqlStorage {
         })
     }
 
-    fn wait(&self, at_most: Duration) -> Answer<'_, ()> {
+    fn wait(&self, at_most: Duration) -> Answer<'_, Heard> {
+        Box::pin(async move { Ok(self.bell.wait(at_most).await) })
+    }
+
+    fn poll(&self) -> Answer<'_, Polled> {
         Box::pin(async move {
-            self.bell.wait(at_most).await;
-            Ok(())
+            let now = || self.now_value();
+            let rows = self.work.rows(Op::Poll, &[now(), now(), now()]).await?;
+            rows.first().map_or_else(|| Err(Error::broken("a question has an answer")), act::read_poll)
         })
     }
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use portfire_core::storage::{Acted, Action, By, Deed, Expired, Promoted, Was};
+use portfire_core::storage::{Acted, Action, By, Deed, Expired, Polled, Promoted, Was};
 use portfire_core::{Error, Facts, JobId, Lease, Policy, Result, State, Timestamp};
 
 use crate::pool::{Lane, WRITES};
@@ -161,7 +161,7 @@ impl Hand<'_> {
         let retrying = next == State::Retrying;
         let values = [Value::job(job), until, Value::Bool(ready), Value::Bool(retrying)];
         self.lane.rows(Op::JobMove, &values).await?;
-        self.ring |= ready;
+        self.ring = true; // It may be due before anybody looks.
         let state = match (ready, retrying) {
             (true, _) => State::Enqueued,
             (false, true) => State::Retrying,
@@ -247,14 +247,20 @@ async fn forget(lane: &Lane, now: Option<i64>, jobs: &[JobId]) -> Result<bool> {
 /// Moves due jobs to where servers find them.
 pub(crate) async fn promote(lane: &Lane, now: Option<i64>, limit: u32) -> Result<Promoted> {
     let limit = Value::Int(Some(limit.into()));
-    let moved = lane.rows(Op::Promote, &[Value::Int(now), limit]).await?;
-    let next = lane.rows(Op::NextDue, &[Value::Int(now)]).await?;
-    let until = |column| -> Result<Option<Duration>> {
-        let micros = next.first().map_or(Ok(None), |row| row.opt_int(column))?;
-        Ok(micros.map(|micros| Duration::from_micros(u64::try_from(micros).unwrap_or(0))))
-    };
-    let count = moved.first().map_or(Ok(0), |row| row.small(0))?;
-    Ok(Promoted { count, next: until(0)?, next_slot: until(1)? })
+    let rows = lane.rows(Op::Promote, &[Value::Int(now), limit]).await?;
+    let row = rows.first().ok_or_else(|| Error::broken("a promotion has an answer"))?;
+    Ok(Promoted { count: row.small(0)?, next: until(row, 1)?, next_slot: until(row, 2)? })
+}
+
+/// The row of `poll`.
+pub(crate) fn read_poll(row: &Row) -> Result<Polled> {
+    let enqueued = !row.is_null(0);
+    Ok(Polled { enqueued, expired: row.is(1)?, next: until(row, 2)?, next_slot: until(row, 3)? })
+}
+
+/// A column that says how long until something is due.
+fn until(row: &Row, column: usize) -> Result<Option<Duration>> {
+    Ok(row.opt_int(column)?.map(|micros| Duration::from_micros(u64::try_from(micros).unwrap_or(0))))
 }
 
 /// A row of `expired`.

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use portfire_core::storage::{
     Acted, Action, Answer, AuditEntry, AuditRequest, Beat, BeatAnswer, By, Directed, DueSchedules, Exchange,
-    Exchanged, Expired, FaultGroup, FaultGroupRequest, Filter, Fired, Inserted, JobDetails, Overview, Page,
-    PageRequest, Promoted, Put, QueueOrder, ServerOrder, SlotView, StorageView, Tally, TallyRequest, Target,
+    Exchanged, Expired, FaultGroup, FaultGroupRequest, Filter, Fired, Heard, Inserted, JobDetails, Overview,
+    Page, PageRequest, Polled, Promoted, Put, QueueOrder, ServerOrder, SlotView, StorageView, Tally,
+    TallyRequest, Target,
 };
 use portfire_core::{
-    Firing, JobId, NewJob, Order, Result, Schedule, ScheduleView, ServerId, Storage, Timestamp,
+    Error, Firing, JobId, NewJob, Order, Result, Schedule, ScheduleView, ServerId, Storage, Timestamp,
 };
 
 use crate::PostgresOptions;
@@ -79,13 +80,8 @@ impl PostgresStorage {
         })
         .await?;
         let work = work.limited(options.deadline, options.statement_timeout);
-        let listener = Listener {
-            config: options.config.clone(),
-            tls,
-            runtime: background.handle(),
-            channel: options.tables.names().word(),
-        };
-        let bell = Bell::new(options.listen.then_some(listener));
+        let listener = options.listen.then(|| Listener { config: options.config.clone(), tls });
+        let bell = Bell::new(options.tables.names().word(), background.handle(), listener);
         Ok(Self {
             options,
             work,
@@ -279,10 +275,14 @@ impl Storage for PostgresStorage {
         Box::pin(self.exchange_at_last(request))
     }
 
-    fn wait(&self, at_most: Duration) -> Answer<'_, ()> {
+    fn wait(&self, at_most: Duration) -> Answer<'_, Heard> {
+        Box::pin(async move { Ok(self.bell.wait(at_most).await) })
+    }
+
+    fn poll(&self) -> Answer<'_, Polled> {
         Box::pin(async move {
-            self.bell.wait(at_most).await;
-            Ok(())
+            let rows = self.work.rows(Op::Poll, &[self.now_value()]).await?;
+            rows.first().map_or_else(|| Err(Error::broken("a question has an answer")), act::read_poll)
         })
     }
 

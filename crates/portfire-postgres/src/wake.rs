@@ -5,17 +5,21 @@
 //! 3. A connection of its own listens for what other storages notify, and notifies for this one: not in the
 //!    transactions that do the work, because each that notifies waits for every other at its commit, and at
 //!    most once in [`QUIET`].
-//! 4. If that connection breaks, waiters are woken and it is made again.
+//! 4. Nobody is told when a transaction of the application commits in which jobs have entered. So the bells of
+//!    their tables ring after it, at growing distances ([`ECHO_FIRST`], [`ECHOES`]): one of them comes soon after the
+//!    commit, and the transaction itself pays nothing.
+//! 5. If the connection breaks, waiters are woken and it is made again.
 //!
 //! All of it is a hint: a waiter may be woken for nothing, and never waits longer than it asked to. Without
 //! listening, as behind a pooler that shares sessions, polling alone is correct.
 
 use std::future::poll_fn;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use portfire_core::storage::Heard;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio_postgres::{AsyncMessage, Client, Config};
@@ -28,19 +32,37 @@ use crate::pool::pause_for;
 const QUIET: Duration = Duration::from_millis(20);
 /// How long to wait before the connection is made again.
 const AWAY: Duration = Duration::from_secs(1);
+/// How long after a job has entered in a transaction the bell rings first: most have ended by then.
+const ECHO_FIRST: Duration = Duration::from_millis(20);
+/// The pauses between the ringings after that: 0.1, 0.5, 2 and 5 s after the job has entered. What commits
+/// later is found by polling, which is not much later.
+const ECHOES: [Duration; 4] = [
+    Duration::from_millis(80),
+    Duration::from_millis(400),
+    Duration::from_millis(1_500),
+    Duration::from_millis(3_000),
+];
+
+/// The bells of this process, for who has no storage at hand.
+static BELLS: Mutex<Vec<Weak<Inner>>> = Mutex::new(Vec::new());
 
 /// The bell of one storage.
 #[derive(Debug)]
-pub(crate) struct Bell {
-    inner: Arc<Inner>,
-    listener: Option<Listener>,
-    started: AtomicBool,
-}
+pub(crate) struct Bell(Arc<Inner>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
+    /// What the tables are called, and the channel of their bells.
+    channel: String,
+    runtime: Handle,
+    listener: Option<Listener>,
+    is_started: AtomicBool,
+    is_echoing: AtomicBool,
+    /// Whether others are heard.
+    listens: AtomicBool,
     here: Notify,
     elsewhere: Notify,
+    entered: Notify,
 }
 
 /// What it takes to listen.
@@ -48,69 +70,120 @@ struct Inner {
 pub(crate) struct Listener {
     pub(crate) config: Config,
     pub(crate) tls: MakeRustlsConnect,
-    pub(crate) runtime: Handle,
-    pub(crate) channel: String,
 }
 
 impl std::fmt::Debug for Listener {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Listener").field("channel", &self.channel).finish_non_exhaustive()
+        f.write_str("Listener")
     }
 }
 
 impl Bell {
     /// A bell that others hear too, if there is a listener. It connects when it is first used.
-    pub(crate) fn new(listener: Option<Listener>) -> Self {
-        Self { inner: Arc::default(), listener, started: AtomicBool::new(false) }
+    pub(crate) fn new(channel: String, runtime: Handle, listener: Option<Listener>) -> Self {
+        let inner = Arc::new(Inner {
+            channel,
+            runtime,
+            listener,
+            is_started: AtomicBool::new(false),
+            is_echoing: AtomicBool::new(false),
+            listens: AtomicBool::new(false),
+            here: Notify::new(),
+            elsewhere: Notify::new(),
+            entered: Notify::new(),
+        });
+        let mut bells = BELLS.lock().unwrap_or_else(PoisonError::into_inner);
+        bells.retain(|bell| bell.strong_count() > 0);
+        bells.push(Arc::downgrade(&inner));
+        Self(inner)
     }
 
     /// Wakes those who wait now, here and elsewhere, and the next one to come: it may have missed the moment.
     pub(crate) fn ring(&self) {
-        self.inner.ring();
-        self.inner.elsewhere.notify_one();
-        self.start();
+        self.0.ring();
     }
 
     /// Waits for the bell, but not longer than this.
-    pub(crate) async fn wait(&self, at_most: Duration) {
-        self.start();
-        // Being woken and having waited long enough are the same to the caller.
-        let _ = tokio::time::timeout(at_most, self.inner.here.notified()).await;
-    }
-
-    fn start(&self) {
-        if let Some(listener) = &self.listener
-            && !self.started.swap(true, Ordering::Relaxed)
-        {
-            listener.runtime.spawn(listener.clone().go_on(Arc::clone(&self.inner)));
-        }
+    pub(crate) async fn wait(&self, at_most: Duration) -> Heard {
+        self.0.start();
+        let rung = tokio::time::timeout(at_most, self.0.here.notified()).await.is_ok();
+        Heard { rung, listens: self.0.listens.load(Ordering::Relaxed) }
     }
 }
 
+/// Jobs have entered, or were let go, in a transaction of the application on the tables that are called so: who
+/// waits for them hears of it when that has probably committed.
+pub(crate) fn echo(channel: &str) {
+    let bells = BELLS.lock().unwrap_or_else(PoisonError::into_inner);
+    let of_these = bells.iter().filter_map(Weak::upgrade).filter(|bell| bell.channel == channel);
+    of_these.for_each(|bell| bell.echo());
+}
+
 impl Inner {
-    fn ring(&self) {
+    fn ring(self: &Arc<Self>) {
+        self.ring_here();
+        self.elsewhere.notify_one();
+        self.start();
+    }
+
+    fn ring_here(&self) {
         self.here.notify_waiters();
         self.here.notify_one();
+    }
+
+    fn start(self: &Arc<Self>) {
+        if self.listener.is_some() && !self.is_started.swap(true, Ordering::Relaxed) {
+            self.runtime.spawn(Arc::clone(self).go_on());
+        }
+    }
+
+    fn echo(self: &Arc<Self>) {
+        self.entered.notify_one();
+        if !self.is_echoing.swap(true, Ordering::Relaxed) {
+            self.runtime.spawn(Arc::clone(self).go_on_echoing());
+        }
+    }
+
+    /// Rings after jobs have entered, until the storage, and with it its runtime, is gone. Who comes during the first
+    /// pause is not made to wait by those who come then: it ends.
+    async fn go_on_echoing(self: Arc<Self>) {
+        loop {
+            self.entered.notified().await;
+            pause_for(ECHO_FIRST).await;
+            self.ring();
+            for pause in ECHOES {
+                tokio::select! {
+                    () = self.entered.notified() => {
+                        self.entered.notify_one();
+                        break;
+                    }
+                    () = pause_for(pause) => self.ring(),
+                }
+            }
+        }
+    }
+
+    /// Listens and notifies until the storage, and with it its runtime, is gone.
+    async fn go_on(self: Arc<Self>) {
+        let Some(listener) = &self.listener else { return };
+        loop {
+            // What went wrong is not said: whoever calls the database hears it, and waiting still works.
+            drop(listener.listen(&self).await);
+            if self.listens.swap(false, Ordering::Relaxed) {
+                self.ring_here();
+            }
+            pause_for(AWAY).await;
+        }
     }
 }
 
 impl Listener {
-    /// Listens and notifies until the storage, and with it its runtime, is gone.
-    async fn go_on(self, inner: Arc<Inner>) {
-        loop {
-            // What went wrong is not said: whoever calls the database hears it, and waiting still works.
-            drop(self.listen(&inner).await);
-            inner.ring();
-            pause_for(AWAY).await;
-        }
-    }
-
     async fn listen(&self, inner: &Inner) -> Result<(), tokio_postgres::Error> {
         let (client, mut connection) = self.config.connect(self.tls.clone()).await?;
         let heard = async {
             while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
                 if matches!(message?, AsyncMessage::Notification(_)) {
-                    inner.ring();
+                    inner.ring_here();
                 }
             }
             Ok(())
@@ -118,17 +191,18 @@ impl Listener {
         let mut heard = Box::pin(heard.fuse());
         tokio::select! {
             ended = &mut heard => ended,
-            failed = self.notify(&client, inner) => failed,
+            failed = Self::notify(&client, inner) => failed,
         }
     }
 
-    async fn notify(&self, client: &Client, inner: &Inner) -> Result<(), tokio_postgres::Error> {
-        client.batch_execute(&format!("LISTEN \"{}\"", self.channel)).await?;
+    async fn notify(client: &Client, inner: &Inner) -> Result<(), tokio_postgres::Error> {
+        client.batch_execute(&format!("LISTEN \"{}\"", inner.channel)).await?;
+        inner.listens.store(true, Ordering::Relaxed);
         // What was missed while nobody listened.
-        inner.ring();
+        inner.ring_here();
         loop {
             inner.elsewhere.notified().await;
-            client.batch_execute(&format!("NOTIFY \"{}\"", self.channel)).await?;
+            client.batch_execute(&format!("NOTIFY \"{}\"", inner.channel)).await?;
             pause_for(QUIET).await;
         }
     }

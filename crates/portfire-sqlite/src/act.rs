@@ -2,7 +2,7 @@
 //!
 //! Whether a wish is possible is read from the table of [`State`]; nothing is decided here.
 
-use portfire_core::storage::{Acted, Action, By, Deed, Expired, Promoted, Was};
+use portfire_core::storage::{Acted, Action, By, Deed, Expired, Polled, Promoted, Was};
 use portfire_core::{Error, Facts, JobId, Lease, Policy, Result, State, Timestamp};
 
 use crate::insert::at_once;
@@ -166,6 +166,19 @@ fn delete(tx: &mut Tx<'_>, job: JobId, place: &Row) -> Result<()> {
     }
     let now = tx.now;
     at_once(tell_children(tx, now, job, None, None))
+}
+
+/// Looks for all that a server might have to do.
+pub(crate) fn poll(tx: &Tx<'_>, may_rescue: bool) -> Result<Polled> {
+    let row = tx.one(Op::Poll, &[Value::Int(tx.now.as_micros())])?;
+    let row = row.ok_or_else(|| Error::broken("a question has an answer"))?;
+    let from_now = |at: Timestamp| at.since(tx.now);
+    Ok(Polled {
+        enqueued: row.int(0)? != 0,
+        expired: row.int(1)? != 0 && may_rescue,
+        next: row.opt_time(2)?.map(from_now),
+        next_slot: row.opt_time(3)?.map(from_now),
+    })
 }
 
 /// Moves due jobs to where servers find them.

@@ -66,6 +66,7 @@ operations! {
     ParentState = "parent_state",
     ParentsOf = "parents_of",
     Place = "place",
+    Poll = "poll",
     ProgressDelete = "progress_delete",
     ProgressPut = "progress_put",
     Promote = "promote",

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use portfire_core::storage::{
     Acted, Action, Answer, AuditEntry, AuditRequest, Beat, BeatAnswer, By, Directed, DueSchedules, Exchange,
-    Exchanged, Expired, FaultGroup, FaultGroupRequest, Filter, Fired, Inserted, JobDetails, Overview, Page,
-    PageRequest, Promoted, Put, QueueOrder, ServerOrder, SlotView, StorageView, Tally, TallyRequest, Target,
+    Exchanged, Expired, FaultGroup, FaultGroupRequest, Filter, Fired, Heard, Inserted, JobDetails, Overview,
+    Page, PageRequest, Polled, Promoted, Put, QueueOrder, ServerOrder, SlotView, StorageView, Tally,
+    TallyRequest, Target,
 };
 use portfire_core::{
     Clock, Firing, JobId, NewJob, Order, Result, Schedule, ScheduleView, ServerId, Storage, Timestamp,
@@ -136,9 +137,13 @@ impl Storage for SqliteStorage {
         }))
     }
 
-    fn wait(&self, _at_most: std::time::Duration) -> Answer<'_, ()> {
-        // The bell rings at least once a second, which is within any bound worth asking for.
-        Box::pin(self.bell.wait(|| connect(&self.options)))
+    fn wait(&self, at_most: std::time::Duration) -> Answer<'_, Heard> {
+        Box::pin(self.bell.wait(at_most, || connect(&self.options)))
+    }
+
+    fn poll(&self) -> Answer<'_, Polled> {
+        let may_rescue = self.options.host.as_ref().is_none_or(|host| !host.was_just_set());
+        Box::pin(self.reader().ask(move |tx| act::poll(tx, may_rescue)))
     }
 
     fn promote(&self, limit: u32) -> Answer<'_, Promoted> {

@@ -6,6 +6,7 @@
 
 mod bed;
 pub mod differential;
+mod idle;
 mod luck;
 pub mod scale;
 pub mod sim;
@@ -15,6 +16,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 pub use bed::Bed;
+pub use idle::IdleServer;
 use portfire_core::{Storage, VirtualClock};
 
 /// Runs one case on a fresh storage. `make` gives the storage and what keeps its files alive.
@@ -83,7 +85,8 @@ cases! {
         a_flagged_job_of_a_dead_server_is_cancelled a_beat_replaces_what_a_server_says_of_itself;
     keep: promotion_is_in_order_and_names_the_next pruning_is_by_state_and_bounded
         a_promotion_takes_the_earliest_first what_is_moved_or_stopped_is_not_promoted_at_its_old_time
-        a_job_that_runs_again_is_not_pruned a_dead_server_that_holds_a_job_is_not_forgotten;
+        a_job_that_runs_again_is_not_pruned a_dead_server_that_holds_a_job_is_not_forgotten
+        a_poll_tells_what_there_is_to_do a_poll_tells_when_something_will_be_due;
     notes: log_lines_keep_the_order_in_which_they_were_said notes_outlive_the_attempt_and_the_end
         progress_is_replaced_whole notes_keep_any_text_and_touch_only_their_job
         nothing_of_a_deleted_job_is_left of_what_is_long_only_so_much_is_shown;

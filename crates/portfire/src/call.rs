@@ -151,6 +151,9 @@ impl<J: Job> Call<J> {
 
     /// Stores the job inside the application's own transaction: it exists if and only if that commits.
     ///
+    /// Servers hear of it soon after the commit if this process has a [`Jobs`] of that database (on SQLite: in any case);
+    /// else they find it with their next look ([`poll_interval`](crate::Server::poll_interval)).
+    ///
     /// # Errors
     /// As [`enqueue`](Self::enqueue).
     ///

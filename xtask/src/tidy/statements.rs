@@ -128,7 +128,7 @@ const REVIEWED: [(&str, &[&str]); 16] = [
         &["name", "by", "if only.is_some() { \"g.fingerprint = $3\" } else { \"$3 IS NULL\" }"],
     ),
     // the schema and prefix, which are checked
-    ("crates/portfire-postgres/src/wake.rs", &["self.channel"]),
+    ("crates/portfire-postgres/src/wake.rs", &["inner.channel"]),
     // fixed parts of paths through indexes, and placeholders
     (
         "crates/portfire-sqlite/src/list.rs",

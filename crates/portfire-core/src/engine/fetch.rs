@@ -1,13 +1,11 @@
 //! When to claim, how many, and from which queues first.
 //!
-//! The server is *hungry* after a hint, a poll, or a claim that was filled to its limit; it is sated when
-//! a claim came back short. A claim goes through the queues in an order: as configured, or drawn anew
+//! The server is *hungry* after a hint, a poll that found something, or a claim that was filled to its limit; it
+//! is sated when a claim came back short. A claim goes through the queues in an order: as configured, or drawn anew
 //! each time by weight, so that every queue comes first in proportion to its weight and none starves.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::Moment;
 use crate::limits::CLAIM_MAX;
 use crate::storage::{Want, WantQueue};
 use crate::{Dice, Token};
@@ -37,7 +35,6 @@ pub(super) struct Fetch {
     queues: Vec<Lane>,
     order: QueueOrder,
     hungry: bool,
-    poll_at: Moment,
     /// How many claims were made.
     claims: u64,
 }
@@ -52,7 +49,7 @@ struct Lane {
 impl Fetch {
     pub(super) fn new(queues: Vec<QueueConfig>, order: QueueOrder) -> Self {
         let queues = queues.into_iter().map(|config| Lane { config, held: 0 }).collect();
-        Self { queues, order, hungry: true, poll_at: Duration::ZERO, claims: 0 }
+        Self { queues, order, hungry: true, claims: 0 }
     }
 
     pub(super) fn hint_if(&mut self, there_may_be_work: bool) {
@@ -61,18 +58,6 @@ impl Fetch {
 
     pub(super) fn is_hungry(&self) -> bool {
         self.hungry
-    }
-
-    pub(super) const fn poll_at(&self) -> Moment {
-        self.poll_at
-    }
-
-    /// Becomes hungry when the time to look without a hint has come.
-    pub(super) fn poll(&mut self, now: Moment, every: Duration) {
-        if now >= self.poll_at {
-            self.hungry = true;
-            self.poll_at = now + every;
-        }
     }
 
     /// A claim of up to `limit` jobs came back with `count`.

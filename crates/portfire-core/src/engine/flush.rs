@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::{Effect, Moment, NEVER};
 use crate::storage::{Note, Want};
-use crate::{Lease, Settlement};
+use crate::{Lease, Settlement, Target};
 
 /// How often running attempts are asked what they said: twice a second is what an eye can follow.
 const NOTES_EVERY: Duration = Duration::from_millis(500);
@@ -51,6 +51,8 @@ struct Request {
 pub(super) struct Answered {
     pub(super) leases: Vec<Lease>,
     pub(super) claim_limit: Option<u32>,
+    /// How soon the first of the attempts that are to be made again is due.
+    pub(super) again_after: Option<Duration>,
 }
 
 impl Default for Flush {
@@ -101,11 +103,6 @@ impl Flush {
         self.in_flight.is_none() && self.repeat.as_ref().is_none_or(|(_, at)| now >= *at)
     }
 
-    /// Whether nothing is in flight or waits to be repeated.
-    pub(super) const fn is_free(&self) -> bool {
-        self.in_flight.is_none() && self.repeat.is_none()
-    }
-
     /// Whether the next exchange is a repetition.
     pub(super) const fn repeats(&self) -> bool {
         self.repeat.is_some()
@@ -151,6 +148,7 @@ impl Flush {
         let Some(Sent { request }) = self.in_flight.take() else { return Answered::default() };
         Answered {
             leases: request.settlements.iter().map(|settlement| settlement.lease).collect(),
+            again_after: request.settlements.iter().filter_map(again_after).min(),
             claim_limit: request.want.map(|want| want.limit),
         }
     }
@@ -162,5 +160,13 @@ impl Flush {
             request.want.iter_mut().for_each(|want| want.limit = 0);
             self.repeat = Some((request, now + doubled.min(RETRY_LONGEST)));
         }
+    }
+}
+
+/// How long until the job is due again; `None` if it has ended, or may run at once.
+fn again_after(settlement: &Settlement) -> Option<Duration> {
+    match settlement.to {
+        Target::Again { after, .. } => Some(after).filter(|after| !after.is_zero()),
+        Target::Finished { .. } => None,
     }
 }

@@ -1,38 +1,63 @@
-//! The part that promotes due jobs, fires due schedules, rescues the jobs of dead servers, and deletes old
-//! ones.
+//! The part that looks for work, promotes due jobs, fires due schedules, rescues the jobs of dead servers, and
+//! deletes old ones.
 //!
-//! A promotion says when the next job and the next slot are due, so the keeper sleeps until then; it looks
-//! for due schedules only when a promotion said that there are some.
+//! 1. A *poll* looks once for all of it. Everything else is done only when a poll, a promotion or a hint said
+//!    that there is something to do, so an idle server asks one thing, now and then.
+//! 2. Polls come every second while anything happens, and at doubling distances while nothing does, up to what
+//!    the server was told, and six times per lease at least, because a dead server rings no bell.
+//! 3. A poll or a promotion says when the next job and the next slot are due: the promotion then comes by
+//!    itself.
 //!
 //! Each duty has a time of its own and at most one call in flight. Every server does all of them; that
 //! two servers do the same is harmless, because every write is guarded.
 
 use std::time::Duration;
 
-use super::{Effect, Moment, NEVER};
+use super::{Config, Effect, Moment, NEVER};
 use crate::limits::SCHEDULES_MAX;
-use crate::storage::Promoted;
+use crate::storage::{Polled, Promoted};
 
 /// Most jobs promoted or pruned in one call: a thousand short writes stay under some 20 ms.
 const BATCH: u32 = 1_000;
 /// Most jobs rescued in one call.
 const SWEEP_BATCH: u32 = 200;
-/// Promotions that hints ask for are at least this far apart.
+/// The time between two polls while something happens.
+const POLL_FIRST: Duration = Duration::from_secs(1);
+/// Promotions that hints ask for, or what others hold, are at least this far apart.
 const HINTED_EVERY: Duration = Duration::from_millis(50);
 /// How often old jobs are looked for.
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
+/// How often, while nothing happens and none was found. What is kept for a day is not missed five minutes later.
+const PRUNE_IDLE: Duration = Duration::from_secs(300);
 
 #[derive(Debug)]
 pub(super) struct Keeper {
+    poll: Duty,
     promote: Duty,
     fire: Duty,
     sweep: Duty,
     prune: Duty,
-    promote_every: Duration,
+    pace: Pace,
+    /// Rescues are this far apart: what was rescued last is settled by then.
     sweep_every: Duration,
+    swept_at: Option<Moment>,
+    pruned_at: Moment,
     hinted_at: Moment,
     /// The last look for due schedules found as many as it may: there are more.
     more_schedules: bool,
+}
+
+/// How far polls are apart.
+#[derive(Debug)]
+struct Pace {
+    now: Duration,
+    /// The longest, while hints are heard and while they are not.
+    longest: Duration,
+    longest_alone: Duration,
+    listens: bool,
+    /// Something has happened since the last poll, and since the last pruning.
+    polled_stirred: bool,
+    pruned_stirred: bool,
 }
 
 /// Something to be done now and then, one call at a time.
@@ -76,27 +101,84 @@ impl Duty {
     }
 }
 
+impl Pace {
+    const fn longest(&self) -> Duration {
+        if self.listens { self.longest } else { self.longest_alone }
+    }
+
+    fn first(&self) -> Duration {
+        POLL_FIRST.min(self.longest())
+    }
+
+    /// The pause after a poll.
+    fn next(&mut self) -> Duration {
+        let doubled = if self.polled_stirred { POLL_FIRST } else { self.now * 2 };
+        self.polled_stirred = false;
+        self.now = doubled.min(self.longest());
+        self.now
+    }
+}
+
 impl Keeper {
-    /// Sweeps six times per lease: every 5 s for 30 s.
-    pub(super) fn new(lease: Duration, poll: Duration) -> Self {
+    /// Polls and, where that finds reason to, sweeps six times per lease: every 5 s for 30 s.
+    pub(super) fn new(config: &Config) -> Self {
+        let sweep_every = config.lease / 6;
         Self {
-            promote: Duty::soon(),
+            poll: Duty::soon(),
+            promote: Duty::on_demand(),
             fire: Duty::on_demand(),
-            sweep: Duty::soon(),
+            sweep: Duty::on_demand(),
             prune: Duty::soon(),
-            promote_every: poll,
-            sweep_every: lease / 6,
+            pace: Pace {
+                now: POLL_FIRST,
+                longest: config.poll.min(sweep_every),
+                longest_alone: config.poll_alone.min(sweep_every),
+                listens: false,
+                polled_stirred: true,
+                pruned_stirred: true,
+            },
+            sweep_every,
+            swept_at: None,
+            pruned_at: Duration::ZERO,
             hinted_at: Duration::ZERO,
             more_schedules: false,
         }
     }
 
+    /// Something happened, so more may happen: it is worth looking again soon.
+    pub(super) fn stir(&mut self, now: Moment) {
+        (self.pace.polled_stirred, self.pace.pruned_stirred) = (true, true);
+        self.poll.ask(now + self.pace.first());
+        self.prune.ask(now.max(self.pruned_at + PRUNE_EVERY));
+    }
+
+    /// Whether hints would be heard.
+    pub(super) fn listens(&mut self, now: Moment, listens: bool) {
+        if self.pace.listens && !listens {
+            self.poll.ask(now + self.pace.longest_alone);
+        }
+        self.pace.listens = listens;
+    }
+
+    pub(super) const fn is_alone(&self) -> bool {
+        !self.pace.listens
+    }
+
     /// Something changed: a job may be due earlier than was known.
     pub(super) fn hint(&mut self, now: Moment) {
+        self.stir(now);
         self.promote.ask(now.max(self.hinted_at + HINTED_EVERY));
     }
 
+    /// A job of this server's own becomes due then.
+    pub(super) fn expect(&mut self, at: Moment) {
+        self.promote.ask(at);
+    }
+
     pub(super) fn step(&mut self, now: Moment, effects: &mut Vec<Effect>) {
+        if self.poll.take(now) {
+            effects.push(Effect::Poll);
+        }
         if self.promote.take(now) {
             self.hinted_at = now;
             effects.push(Effect::Promote(BATCH));
@@ -105,25 +187,48 @@ impl Keeper {
             effects.push(Effect::LookForSchedules(SCHEDULES_MAX));
         }
         if self.sweep.take(now) {
+            self.swept_at = Some(now);
             effects.push(Effect::Sweep(SWEEP_BATCH));
         }
         if self.prune.take(now) {
+            (self.pruned_at, self.pace.pruned_stirred) = (now, false);
             effects.push(Effect::Prune(BATCH));
         }
     }
 
     pub(super) fn next(&self) -> Moment {
-        let (promote, fire) = (self.promote.next(), self.fire.next());
-        promote.min(fire).min(self.sweep.next()).min(self.prune.next())
+        let duties = [&self.poll, &self.promote, &self.fire, &self.sweep, &self.prune];
+        duties.into_iter().map(Duty::next).min().unwrap_or(NEVER)
+    }
+
+    pub(super) fn polled(&mut self, now: Moment, answer: Option<Polled>) {
+        let Some(found) = answer else {
+            self.pace.polled_stirred = true;
+            return self.poll.done(now + self.pace.next());
+        };
+        self.poll.done(now + self.pace.next());
+        self.due(now, found.next, found.next_slot);
+        if found.expired {
+            self.sweep.ask(self.swept_at.map_or(now, |at| now.max(at + self.sweep_every)));
+        }
     }
 
     pub(super) fn promoted(&mut self, now: Moment, answer: Option<Promoted>) {
-        let answer = answer.unwrap_or_default();
+        self.promote.done(NEVER);
+        // After a failure the next poll says what is due.
+        let Some(answer) = answer else { return self.stir(now) };
+        let is_held = answer.count < BATCH && answer.next == Some(Duration::ZERO);
+        self.due(now, answer.next.map(|next| if is_held { HINTED_EVERY } else { next }), answer.next_slot);
+    }
+
+    /// When the next job and the next slot are due.
+    fn due(&mut self, now: Moment, next: Option<Duration>, next_slot: Option<Duration>) {
         // A slot that is due is not waited for here: firing asks for the next promotion when it is done.
-        let next_slot = answer.next_slot.filter(|wait| !wait.is_zero());
-        let next = [answer.next, next_slot].into_iter().flatten().min().unwrap_or(self.promote_every);
-        self.promote.done(now + next.min(self.promote_every));
-        if answer.next_slot == Some(Duration::ZERO) {
+        let later_slot = next_slot.filter(|wait| !wait.is_zero());
+        if let Some(next) = [next, later_slot].into_iter().flatten().min() {
+            self.promote.ask(now + next);
+        }
+        if next_slot == Some(Duration::ZERO) {
             self.fire.ask(now);
         }
     }
@@ -140,20 +245,24 @@ impl Keeper {
         self.hint(now);
     }
 
-    /// The look or the firing failed: what made it fail is not asked again and again.
+    /// The look or the firing failed: what made it fail is not asked again before the next poll.
     pub(super) fn firing_failed(&mut self, now: Moment) {
         self.fire.done(NEVER);
-        self.promote.ask(now + self.promote_every);
+        self.stir(now);
     }
 
     pub(super) fn swept(&mut self, now: Moment, count: Option<usize>) {
         let full = count.is_some_and(|count| count >= SWEEP_BATCH as usize);
         // A full batch means there are more; they are looked for once these have been settled.
-        self.sweep.done(now + if full { self.sweep_every / 10 } else { self.sweep_every });
+        self.sweep.done(if full { now + self.sweep_every / 10 } else { NEVER });
     }
 
     pub(super) fn pruned(&mut self, now: Moment, answer: Option<u32>) {
-        let full = answer.is_some_and(|count| count >= BATCH);
-        self.prune.done(now + if full { Duration::ZERO } else { PRUNE_EVERY });
+        let pause = match answer {
+            Some(count) if count >= BATCH => Duration::ZERO,
+            Some(0) if !self.pace.pruned_stirred => PRUNE_IDLE,
+            Some(_) | None => PRUNE_EVERY,
+        };
+        self.prune.done(now + pause);
     }
 }

@@ -6,7 +6,7 @@
 //! 3. The driver performs each effect and reports its end as exactly one event.
 //! 4. [`Engine::wake_at`] says when to call `step` again if nothing happens before.
 //!
-//! Invariants: at most one exchange, one promotion, one sweep and one pruning are in flight; a failed
+//! Invariants: at most one exchange, one poll, one promotion, one sweep and one pruning are in flight; a failed
 //! exchange is repeated, with the same token, until the storage answers; an outcome is never
 //! dropped; jobs in memory never exceed slots plus prefetch; nothing starts once the lease is not trusted
 //! or the server is stopping.
@@ -29,7 +29,7 @@ pub use shutdown::Phase;
 
 use crate::schedule::{Firing, plan};
 use crate::storage::{
-    Claimed, DueSchedules, Exchanged, Expired, Fired, Note, Promoted, ServerOrder, Settled, Want,
+    Claimed, DueSchedules, Exchanged, Expired, Fired, Note, Polled, Promoted, ServerOrder, Settled, Want,
 };
 use crate::{Dice, Facts, IdSequence, Lease, Outcome, Settlement, settle};
 use fetch::Fetch;
@@ -56,8 +56,10 @@ pub struct Config {
     pub kinds: Arc<[Box<str>]>,
     /// How long the lease lasts after a heartbeat.
     pub lease: Duration,
-    /// How often to look for work when nothing hints at any.
+    /// The longest time between two looks for work, while hints of what others do are heard.
     pub poll: Duration,
+    /// The same, while none can be heard.
+    pub poll_alone: Duration,
     /// How long a stop may take.
     pub shutdown: Duration,
 }
@@ -67,6 +69,8 @@ pub struct Config {
 pub enum Event {
     /// There may be work, or a cancel request.
     Woken,
+    /// Whether hints of what others do would be heard. Assumed not to be until it is said.
+    Listens(bool),
     /// An attempt ended. Its last notes come with it.
     Finished {
         /// The facts the claim came with.
@@ -91,6 +95,8 @@ pub enum Event {
         /// What an operator wants of the server.
         order: ServerOrder,
     },
+    /// The poll in flight ended.
+    Polled(Option<Polled>),
     /// The promotion in flight ended.
     Promoted(Option<Promoted>),
     /// The look for due schedules in flight ended.
@@ -129,7 +135,9 @@ pub enum Effect {
     AbortAll,
     /// Collect what running attempts said. Ends in `Noted` if there is anything.
     CollectNotes,
-    /// Promote up to this many due jobs.
+    /// Look whether there is anything to do. Ends in `Polled`.
+    Poll,
+    /// Promote up to this many due jobs. Ends in `Promoted`.
     Promote(u32),
     /// Look for up to this many schedules that are due. Ends in `SchedulesSeen`.
     LookForSchedules(u32),
@@ -178,7 +186,7 @@ impl Engine {
             flush: Flush::default(),
             lease: LeaseWatch::new(config.lease),
             asked_in: 0,
-            keeper: Keeper::new(config.lease, config.poll),
+            keeper: Keeper::new(&config),
             buffered: VecDeque::new(),
             running: BTreeMap::new(),
             pending: Vec::new(),
@@ -201,15 +209,17 @@ impl Engine {
     pub fn on(&mut self, now: Moment, event: Event) {
         match event {
             Event::Woken => self.on_woken(now),
+            Event::Listens(listens) => self.keeper.listens(now, listens),
             Event::Finished { facts, outcome, notes } => self.on_finished(&facts, outcome, notes),
             Event::Noted(notes) => self.flush.note(notes),
-            Event::Exchanged(answer) => self.on_exchanged(answer),
+            Event::Exchanged(answer) => self.on_exchanged(now, answer),
             Event::ExchangeFailed => self.flush.failed(now),
             Event::Beaten { sent_at, cancel, order } => {
                 self.lease.renewed(sent_at);
                 self.cancel(&cancel);
                 self.on_ordered(now, order);
             }
+            Event::Polled(answer) => self.on_polled(now, answer),
             Event::Promoted(answer) => {
                 let promoted = answer.map_or(0, |promoted| promoted.count);
                 self.keeper.promoted(now, answer);
@@ -252,9 +262,6 @@ impl Engine {
     /// When to step again if nothing happens before.
     pub fn wake_at(&self) -> Moment {
         let mut at = self.lease.next();
-        if self.flush.is_free() {
-            at = at.min(self.fetch.poll_at());
-        }
         if self.phase.may_claim() {
             at = at.min(self.keeper.next());
         }
@@ -269,6 +276,15 @@ impl Engine {
         self.keeper.hint(now);
         if !self.running.is_empty() {
             self.flush.ask();
+        }
+    }
+
+    /// What may be enqueued is claimed; a look that failed may have missed something.
+    fn on_polled(&mut self, now: Moment, answer: Option<Polled>) {
+        self.keeper.polled(now, answer);
+        self.fetch.hint_if(answer.is_none_or(|found| found.enqueued));
+        if self.keeper.is_alone() && !self.running.is_empty() {
+            self.flush.ask(); // Nobody else would tell of a cancel request before the next heartbeat.
         }
     }
 
@@ -287,8 +303,14 @@ impl Engine {
         self.flush.settle(settle(facts, outcome, &mut self.dice));
     }
 
-    fn on_exchanged(&mut self, answer: Exchanged) {
+    fn on_exchanged(&mut self, now: Moment, answer: Exchanged) {
         let sent = self.flush.answered();
+        if !answer.settled.is_empty() || !answer.claimed.is_empty() {
+            self.keeper.stir(now);
+        }
+        if let Some(after) = sent.again_after {
+            self.keeper.expect(now.saturating_add(after));
+        }
         for (lease, settled) in sent.leases.into_iter().zip(answer.settled) {
             if settled == Settled::Lost {
                 self.pending.push(Effect::ReportLost(lease));
@@ -385,7 +407,6 @@ impl Engine {
         if !self.flush.may_send(now) {
             return;
         }
-        self.fetch.poll(now, self.config.poll);
         let room = self.room();
         let may_claim = self.phase.may_claim() && self.lease.is_trusted(now) && room > 0;
         let want = if may_claim && self.fetch.is_hungry() && !self.flush.repeats() {

@@ -41,7 +41,8 @@ pub use steer::{By, PausedQueue, Person, QueueOrder, ServerOrder, Via};
 pub use tally::{Tally, TallyBy, TallyRequest, Width};
 pub use types::{
     Acted, Action, Beat, BeatAnswer, Claimed, Directed, DueSchedules, Exchange, Exchanged, Expired, Fired,
-    Inserted, Note, ParentResult, Progress, Promoted, Put, ServerInfo, Settled, SlotView, Want, WantQueue,
+    Heard, Inserted, Note, ParentResult, Polled, Progress, Promoted, Put, ServerInfo, Settled, SlotView,
+    Want, WantQueue,
 };
 pub use walk::{Walk, Walker};
 
@@ -82,9 +83,14 @@ pub trait Storage: fmt::Debug + Send + Sync {
     /// whoever has heard nothing of a claim asks again with a limit of 0, and knows all that it will ever take.
     fn exchange(&self, exchange: Exchange) -> Answer<'_, Exchanged>;
 
-    /// Waits until there *may* be work on any queue, or a cancel request, or until `at_most` has passed.
-    /// It may always wait for the whole time: this is a hint, polling is the truth. Cancel-safe.
-    fn wait(&self, at_most: Duration) -> Answer<'_, ()>;
+    /// Waits until there *may* be work on any queue, or a cancel request, or until `at_most` has passed, and
+    /// says which. It may always wait for the whole time: this is a hint, polling is the truth. Cancel-safe.
+    fn wait(&self, at_most: Duration) -> Answer<'_, Heard>;
+
+    /// Looks once for all that a server might have to do: the heads of what is enqueued, of what waits for a
+    /// time and of the schedules, and whether a server is gone that holds jobs. Read only, and all that a server
+    /// asks while nothing happens, so it is one statement.
+    fn poll(&self) -> Answer<'_, Polled>;
 
     /// Moves up to `limit` due jobs from `scheduled` and `retrying` to `enqueued`, earliest first, and
     /// says when the next one is due, and when the next slot of a schedule is.

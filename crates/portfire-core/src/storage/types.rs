@@ -126,6 +126,29 @@ pub struct Progress {
     pub message: Option<Box<str>>,
 }
 
+/// What came of waiting for a hint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Heard {
+    /// There may be work, or a cancel request. Not that the time has passed.
+    pub rung: bool,
+    /// Whether what others do on this database would have been heard. If not, polling is all there is.
+    pub listens: bool,
+}
+
+/// What a look for work found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Polled {
+    /// Jobs are enqueued, in whatever queue and of whatever kind.
+    pub enqueued: bool,
+    /// Jobs run whose server is gone: [`expired`](crate::Storage::expired) has some to answer.
+    pub expired: bool,
+    /// How long from now, by the storage's clock, until the next job is due; zero if one is, `None` if none
+    /// waits for a time.
+    pub next: Option<Duration>,
+    /// How long from now, by the storage's clock, until the next slot of a schedule; zero if one is due.
+    pub next_slot: Option<Duration>,
+}
+
 /// What a promotion did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Promoted {

@@ -24,7 +24,8 @@ pub(crate) fn config(slots: u32) -> Config {
         order: QueueOrder::Strict,
         kinds: Arc::from(["work".into()]),
         lease: seconds(30),
-        poll: seconds(1),
+        poll: seconds(4),
+        poll_alone: seconds(1),
         shutdown: seconds(30),
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use portfire_core::Dice;
 use portfire_core::engine::{Config, Effect, Engine, Event, QueueConfig, QueueOrder};
-use portfire_core::storage::{Claimed, Exchanged};
+use portfire_core::storage::{Claimed, Exchanged, Polled};
 
 use crate::engine::{answer, claimed, config, engine, finished, seconds, step, want};
 
@@ -54,13 +54,21 @@ fn what_has_no_slot_waits_for_one() {
 fn a_full_claim_means_there_may_be_more_and_a_short_one_that_there_is_not() {
     for (count, asks_again) in [(4, true), (3, false)] {
         let mut engine = engine(4);
+        engine.on(seconds(0), Event::Listens(true));
         let token = want(&step(&mut engine, seconds(0))).unwrap().token;
         engine.on(seconds(0), answer(count, token));
         step(&mut engine, seconds(0));
         engine.on(seconds(0), finished(&claimed(1, token)));
         assert_eq!(want(&step(&mut engine, seconds(0))).is_some(), asks_again, "{count} of 4");
         engine.on(seconds(0), Event::Exchanged(Exchanged::default()));
-        assert!(want(&step(&mut engine, seconds(1))).is_some(), "a poll asks in any case");
+        for enqueued in [false, true] {
+            engine.on(seconds(1), Event::Polled(Some(Polled { enqueued, ..Polled::default() })));
+            assert_eq!(
+                want(&step(&mut engine, seconds(1))).is_some(),
+                enqueued,
+                "a poll says whether to ask"
+            );
+        }
     }
 }
 
@@ -107,7 +115,7 @@ fn a_strict_order_is_kept_and_a_weighted_one_is_drawn() {
 }
 
 #[test]
-fn a_hint_makes_it_look_at_once_and_silence_makes_it_poll() {
+fn a_hint_makes_it_look_at_once() {
     let mut engine = engine(1);
     step(&mut engine, seconds(0));
     engine.on(seconds(0), Event::Exchanged(Exchanged::default()));

@@ -1,23 +1,27 @@
-//! The duties every server has: promote what is due, rescue what is lost, delete what is old.
+//! The duties every server has: look for work, promote what is due, rescue what is lost, delete what is old.
 
 use std::time::Duration;
 
 use portfire_core::engine::{Effect, Engine, Event};
-use portfire_core::storage::{Exchanged, Expired, Promoted};
-use portfire_core::{JobId, ServerId, State, Token};
+use portfire_core::storage::{Exchanged, Expired, Polled, Promoted, Settled};
+use portfire_core::{JobId, Outcome, ServerId, State, Token};
 
-use crate::engine::{claimed, engine, seconds, step, want};
+use crate::engine::{answer, claimed, engine, seconds, step, want};
 
 const fn millis(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
-/// An engine whose first claim came back empty, and whose duties are all in flight.
+/// An engine whose first claim came back empty, and whose first poll and pruning are in flight.
 fn sated() -> Engine {
     let mut engine = engine(1);
     step(&mut engine, seconds(0));
     engine.on(seconds(0), Event::Exchanged(Exchanged::default()));
     engine
+}
+
+fn polls(effects: &[Effect]) -> bool {
+    effects.iter().any(|effect| matches!(effect, Effect::Poll))
 }
 
 fn promotes(effects: &[Effect]) -> bool {
@@ -41,21 +45,63 @@ fn expired(count: usize) -> Event {
 }
 
 #[test]
-fn one_of_each_duty_is_in_flight_from_the_start() {
+fn it_looks_and_prunes_from_the_start_and_does_the_rest_when_there_is_reason_to() {
     let mut engine = engine(1);
     let first = step(&mut engine, seconds(0));
-    assert!(promotes(&first) && sweeps(&first) && prunes(&first));
+    assert!(polls(&first) && prunes(&first) && !promotes(&first) && !sweeps(&first));
     let later = step(&mut engine, seconds(20));
-    assert!(!promotes(&later) && !sweeps(&later) && !prunes(&later));
+    assert!(!polls(&later) && !prunes(&later), "one of each at a time");
+    let next = Some(Duration::ZERO);
+    engine.on(seconds(20), Event::Polled(Some(Polled { next, expired: true, ..Polled::default() })));
+    let asked = step(&mut engine, seconds(20));
+    assert!(promotes(&asked) && sweeps(&asked));
 }
 
 #[test]
-fn it_promotes_when_the_next_job_is_due_or_by_polling() {
-    for (next, at) in [(Some(millis(300)), millis(300)), (Some(seconds(9)), seconds(1)), (None, seconds(1))] {
-        let mut engine = sated();
-        engine.on(seconds(0), Event::Promoted(Some(Promoted { count: 0, next, next_slot: None })));
-        assert!(!promotes(&step(&mut engine, at - millis(1))), "{next:?}");
-        assert!(promotes(&step(&mut engine, at)), "{next:?}");
+fn it_promotes_to_the_moment_when_the_next_job_is_due() {
+    for at in [millis(300), seconds(9)] {
+        for told in [
+            Event::Promoted(Some(Promoted { next: Some(at), ..Promoted::default() })),
+            Event::Polled(Some(Polled { next: Some(at), ..Polled::default() })),
+        ] {
+            let mut engine = sated();
+            engine.on(seconds(0), told);
+            assert!(!promotes(&step(&mut engine, at - millis(1))), "{at:?}");
+            assert!(promotes(&step(&mut engine, at)), "{at:?}");
+        }
+    }
+}
+
+/// Others may hold what is due, as a transaction of the application that attaches a child to it.
+#[test]
+fn what_is_due_and_held_is_not_asked_for_without_pause() {
+    let mut engine = sated();
+    engine.on(seconds(0), Event::Woken);
+    assert!(promotes(&step(&mut engine, millis(50))));
+    let held = Promoted { next: Some(Duration::ZERO), ..Promoted::default() };
+    engine.on(millis(51), Event::Promoted(Some(held)));
+    assert!(!promotes(&step(&mut engine, millis(100))));
+    assert!(promotes(&step(&mut engine, millis(101))));
+    engine.on(millis(102), Event::Promoted(Some(Promoted { count: 1_000, ..held })));
+    assert!(promotes(&step(&mut engine, millis(102))), "after a full one there are more");
+}
+
+/// Nobody else is awake at that moment, and no bell rings.
+#[test]
+fn what_it_settled_for_later_is_promoted_to_the_moment() {
+    for (snooze, comes) in [(seconds(9), true), (Duration::MAX, false)] {
+        let mut engine = engine(1);
+        let token = want(&step(&mut engine, seconds(0))).unwrap().token;
+        engine.on(seconds(0), answer(1, token));
+        step(&mut engine, seconds(0));
+        let facts = Box::new(claimed(1, token).facts);
+        engine
+            .on(seconds(1), Event::Finished { facts, outcome: Outcome::Snoozed(snooze), notes: Vec::new() });
+        step(&mut engine, seconds(1));
+        let settled = vec![Settled::Applied(State::Scheduled)];
+        engine.on(seconds(2), Event::Exchanged(Exchanged { settled, ..Exchanged::default() }));
+        assert!(!promotes(&step(&mut engine, seconds(11) - millis(1))));
+        assert_eq!(promotes(&step(&mut engine, seconds(11))), comes);
     }
 }
 
@@ -96,7 +142,13 @@ fn a_rescued_job_is_settled_as_a_crash_and_looked_for() {
 fn a_full_sweep_is_followed_by_another_soon() {
     for (count, at) in [(199, seconds(5)), (200, millis(500))] {
         let mut engine = sated();
+        let lost = Event::Polled(Some(Polled { expired: true, ..Polled::default() }));
+        engine.on(seconds(0), lost);
+        assert!(sweeps(&step(&mut engine, seconds(0))));
         engine.on(seconds(0), expired(count));
+        // What was found may not have been settled yet.
+        let still = Event::Polled(Some(Polled { expired: true, ..Polled::default() }));
+        engine.on(millis(1), still);
         assert!(!sweeps(&step(&mut engine, at - millis(1))), "{count}");
         assert!(sweeps(&step(&mut engine, at)), "{count}");
     }

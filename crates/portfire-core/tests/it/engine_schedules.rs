@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use portfire_core::engine::{Effect, Engine, Event};
 use portfire_core::limits::SCHEDULES_MAX;
-use portfire_core::storage::{DueSchedules, Exchanged, Fired, Promoted};
+use portfire_core::storage::{DueSchedules, Exchanged, Fired, Polled, Promoted};
 use portfire_core::{Json, Misfire, Overlap, Policy, Schedule, ScheduleView, Standing, Template, Timestamp};
 
 use crate::engine::{engine, seconds, step, want};
@@ -23,6 +23,10 @@ fn told(next_slot: Option<Duration>) -> Engine {
 
 fn looks(effects: &[Effect]) -> bool {
     effects.iter().any(|effect| matches!(effect, Effect::LookForSchedules(_)))
+}
+
+fn polls(effects: &[Effect]) -> bool {
+    effects.iter().any(|effect| matches!(effect, Effect::Poll))
 }
 
 fn promotes(effects: &[Effect]) -> bool {
@@ -114,8 +118,12 @@ fn what_failed_waits_for_the_next_poll() {
             step(&mut engine, seconds(0));
         }
         engine.on(seconds(0), failed);
+        engine.on(seconds(0), Event::Polled(Some(Polled::default())));
         let early = step(&mut engine, Duration::from_millis(999));
-        assert!(!looks(&early) && !promotes(&early));
-        assert!(promotes(&step(&mut engine, seconds(1))));
+        assert!(!looks(&early) && !promotes(&early) && !polls(&early));
+        assert!(polls(&step(&mut engine, seconds(1))));
+        let still = Polled { next_slot: Some(Duration::ZERO), ..Polled::default() };
+        engine.on(seconds(1), Event::Polled(Some(still)));
+        assert!(looks(&step(&mut engine, seconds(1))));
     }
 }

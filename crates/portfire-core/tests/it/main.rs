@@ -10,6 +10,7 @@ mod engine;
 mod engine_end;
 mod engine_fetch;
 mod engine_flush;
+mod engine_idle;
 mod engine_keeper;
 mod engine_schedules;
 mod fingerprint;

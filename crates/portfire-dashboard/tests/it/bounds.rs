@@ -73,7 +73,8 @@ impl Storage for Watched {
     not_called! {
         insert(_jobs: Vec<NewJob>) -> Vec<Inserted>;
         exchange(_exchange: Exchange) -> Exchanged;
-        wait(_at_most: Duration) -> ();
+        wait(_at_most: Duration) -> Heard;
+        poll() -> Polled;
         promote(_limit: u32) -> Promoted;
         expired(_limit: u32) -> Vec<Expired>;
         prune(_limit: u32) -> u32;

@@ -2,7 +2,9 @@
 //! same statements as the storage itself. One file for each driver.
 //!
 //! The application's database needs the tables, that is: somebody opened it with
-//! [`MysqlStorage`](crate::MysqlStorage) before. Waiting servers find the jobs by polling.
+//! [`MysqlStorage`](crate::MysqlStorage) before. Where such a storage is open in this process, its bell rings some
+//! times after jobs have entered, so that waiting servers find them when the transaction has probably committed; else
+//! they find them by polling.
 //!
 //! A job that waits for others holds those where they are until the transaction ends, and so does one that ends
 //! with the jobs that wait for it. Heartbeats, claims and rescues pass such rows by; what else concerns those jobs
@@ -31,6 +33,7 @@ use crate::insert::{Executor, insert};
 use crate::pool::{Answer, Step, send};
 use crate::settle::settle_alone;
 use crate::statements::{Names, Statements, check_prefix};
+use crate::wake;
 
 #[cfg(feature = "diesel")]
 pub use with_diesel::{insert_in_diesel, settle_in_diesel};
@@ -102,7 +105,7 @@ pub async fn insert_in<C: Queryable>(
     tables: &Tables,
     jobs: &[NewJob],
 ) -> Result<Vec<Inserted>> {
-    insert(&mut Foreign { connection, statements: &tables.statements }, None, jobs).await
+    enter(&mut Foreign { connection, statements: &tables.statements }, tables, jobs).await
 }
 
 /// Settles a job as part of this `mysql_async` transaction (or of what is open on this connection): by the same
@@ -121,6 +124,15 @@ pub async fn settle_in<C: Queryable>(
     settlement: &Settlement,
 ) -> Result<Settled> {
     settle_alone(&mut Foreign { connection, statements: &tables.statements }, settlement).await
+}
+
+/// Stores jobs by whatever runs our statements; those who wait for jobs hear of it later.
+async fn enter<E: Executor>(db: &mut E, tables: &Tables, jobs: &[NewJob]) -> Result<Vec<Inserted>> {
+    let answers = insert(db, None, jobs).await?;
+    if answers.contains(&Inserted::New) {
+        wake::echo(&tables.names.prefix);
+    }
+    Ok(answers)
 }
 
 struct Foreign<'c, C> {

@@ -12,9 +12,9 @@ use diesel::sql_types::{BigInt, Untyped};
 use portfire_core::storage::{Inserted, Settled};
 use portfire_core::{Error, NewJob, Result, Settlement};
 
-use super::{FAILED, Tables};
+use super::{FAILED, Tables, enter};
 use crate::error::{number_of_diesel, of_code};
-use crate::insert::{Executor, insert};
+use crate::insert::Executor;
 use crate::pool::{Answer, Packet, Step};
 use crate::rows::{Cell, Row};
 use crate::settle::settle_alone;
@@ -31,7 +31,7 @@ pub async fn insert_in_diesel<C: LoadConnection<Backend = Mysql>>(
     tables: &Tables,
     jobs: &[NewJob],
 ) -> Result<Vec<Inserted>> {
-    insert(&mut Diesel { connection, statements: &tables.statements }, None, jobs).await
+    enter(&mut Diesel { connection, statements: &tables.statements }, tables, jobs).await
 }
 
 /// Settles a job as part of whatever transaction is open on this connection of diesel. Blocks; the future is

@@ -8,8 +8,8 @@ use portfire_core::{Error, NewJob, Result, Settlement};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, RuntimeErr, Statement};
 
 use super::with_sqlx::{kind_of, read};
-use super::{FAILED, Tables};
-use crate::insert::{Executor, insert};
+use super::{FAILED, Tables, enter};
+use crate::insert::Executor;
 use crate::pool::{Answer, Packet, Step};
 use crate::rows::Row;
 use crate::settle::settle_alone;
@@ -27,7 +27,7 @@ pub async fn insert_in_sea_orm<C: ConnectionTrait>(
     tables: &Tables,
     jobs: &[NewJob],
 ) -> Result<Vec<Inserted>> {
-    insert(&mut SeaOrm { connection, statements: &tables.statements }, None, jobs).await
+    enter(&mut SeaOrm { connection, statements: &tables.statements }, tables, jobs).await
 }
 
 /// Settles a job as part of this transaction of sea-orm, as [`settle_in`](crate::settle_in) does.

@@ -6,9 +6,9 @@ use portfire_core::{Error, NewJob, Result, Settlement};
 use sqlx::mysql::{MySqlConnection, MySqlRow};
 use sqlx::{Column, Either, Row as _, TypeInfo, ValueRef};
 
-use super::{FAILED, Tables};
+use super::{FAILED, Tables, enter};
 use crate::error::{number_of, of_code};
-use crate::insert::{Executor, insert};
+use crate::insert::Executor;
 use crate::pool::{Answer, Packet, Step};
 use crate::rows::{Cell, Row};
 use crate::settle::settle_alone;
@@ -27,7 +27,7 @@ pub async fn insert_in_sqlx(
     tables: &Tables,
     jobs: &[NewJob],
 ) -> Result<Vec<Inserted>> {
-    insert(&mut Sqlx { connection, statements: &tables.statements }, None, jobs).await
+    enter(&mut Sqlx { connection, statements: &tables.statements }, tables, jobs).await
 }
 
 /// Settles a job as part of whatever transaction is open on this sqlx connection, as

@@ -1,17 +1,22 @@
 //! What a batch costs in round trips, statements and commits, and what a lost answer costs: nothing.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use portfire_core::storage::{Inserted, Settled};
+use portfire_core::storage::{Heard, Inserted, Settled};
 use portfire_core::{Dependency, NewJob, State, Storage, Trigger};
+use portfire_testkit::IdleServer;
 
 use crate::bed::{Database, Engine, beaten, exchange, job, on_both, succeeded, want};
-use crate::proxy::through_proxy;
+use crate::proxy::{through_listening_proxy, through_proxy};
 
 on_both! {
     a_full_drain_takes_few_round_trips_and_commits
     a_set_of_plain_jobs_is_one_round_trip
     a_commit_whose_answer_is_lost_is_neither_lost_nor_doubled
+    an_idle_server_takes_few_transactions
+    waiting_takes_few_statements
 }
 
 /// Issue 5: at batch 100, a full drain takes at most 0.05 round trips and 0.05 commits per job. It has no
@@ -49,6 +54,35 @@ async fn a_set_of_plain_jobs_is_one_round_trip(engine: Engine) {
     storage.insert((0..1_000).map(|_| job()).collect()).await.unwrap();
     let packets = seen.take();
     assert_eq!(packets.len(), 1, "{packets:?}");
+}
+
+/// Issue 7: an idle server, its heartbeats included, takes at most 30 transactions a minute. (The first minute has what
+/// a server does once.)
+async fn an_idle_server_takes_few_transactions(engine: Engine) {
+    let database = Database::lent(engine).await;
+    let (storage, seen) = through_proxy(&database).await;
+    let mut server = IdleServer::new(Arc::new(storage));
+    let minute = Duration::from_secs(60);
+    server.live_until(minute).await;
+    seen.take();
+    server.live_until(minute * 11).await;
+    let statements: Vec<_> = seen.take().into_iter().flatten().collect();
+    let commits = statements.iter().filter(|sql| **sql == "COMMIT").count();
+    assert!(commits > 0 && commits <= 10 * 30, "{commits} transactions in ten minutes");
+}
+
+/// The server waits, and is not asked again and again.
+async fn waiting_takes_few_statements(engine: Engine) {
+    let database = Database::lent(engine).await;
+    let (storage, seen) = through_listening_proxy(&database).await;
+    let mut heard = Heard::default();
+    while heard.rung || !heard.listens {
+        heard = storage.wait(Duration::from_millis(300)).await.unwrap();
+    }
+    seen.take();
+    storage.wait(Duration::from_secs(2)).await.unwrap();
+    let packets = seen.take();
+    assert!(packets.len() <= 2, "{packets:?}");
 }
 
 /// The database has committed, and the client cannot know: repeating resolves it by the ids.

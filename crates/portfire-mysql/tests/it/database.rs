@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use portfire_core::storage::{AuditRequest, Inserted};
+use portfire_core::storage::{AuditRequest, Heard, Inserted};
 use portfire_core::{NewJob, Storage};
-use portfire_mysql::mysql_async::Conn;
 use portfire_mysql::mysql_async::prelude::Queryable;
+use portfire_mysql::mysql_async::{Conn, TxOpts};
 use portfire_mysql::{MysqlOptions, MysqlStorage};
 
 use crate::bed::{Database, Engine, beaten, job, on_both, tables};
@@ -22,6 +22,9 @@ on_both! {
     lost_connections_are_made_anew_within_the_call
     a_server_that_only_reads_is_waited_for
     another_storage_wakes_a_waiter
+    another_database_wakes_nobody
+    jobs_of_a_transaction_wake_a_waiter_after_its_commit
+    who_does_not_listen_says_so_and_hears_itself
     connections_are_encrypted_as_asked
     slow_looks_end_and_take_no_connection_from_work
 }
@@ -198,17 +201,60 @@ async fn a_server_that_only_reads_is_waited_for(engine: Engine) {
     assert!(refused.is_transient(), "{refused}");
 }
 
+/// Longer than any ring takes.
+const LONG: Duration = Duration::from_secs(30);
+
+/// Waits until it listens, and has heard of all that was before.
+async fn listening(storage: &dyn Storage) {
+    let mut heard = Heard::default();
+    while heard.rung || !heard.listens {
+        heard = storage.wait(Duration::from_millis(300)).await.unwrap();
+    }
+}
+
 async fn another_storage_wakes_a_waiter(engine: Engine) {
     let database = Database::lent(engine).await;
     let (waits, stores) = (database.open().await, database.open().await);
-    let job = job();
-    let woken = async {
-        while waits.get(vec![job.id]).await.unwrap()[0].is_none() {
-            waits.wait(Duration::from_secs(1)).await.unwrap();
-        }
-    };
-    let (stored, ()) = tokio::join!(stores.insert(vec![job.clone()]), woken);
-    assert_eq!(stored.unwrap(), [Inserted::New]);
+    listening(&*waits).await;
+    for _ in 0..5 {
+        let (stored, heard) = tokio::join!(stores.insert(vec![job()]), waits.wait(LONG));
+        assert_eq!(stored.unwrap(), [Inserted::New]);
+        assert!(heard.unwrap().rung, "it did not only wait");
+        listening(&*waits).await;
+    }
+}
+
+/// Two databases of one server, and two sets of tables in one, have bells of their own.
+async fn another_database_wakes_nobody(engine: Engine) {
+    let (here, there) = (Database::lent(engine).await, Database::lent(engine).await);
+    let (waits, stores) = (here.open().await, there.open().await);
+    listening(&*waits).await;
+    stores.insert(vec![job()]).await.unwrap();
+    listening(&*stores).await;
+    assert!(!waits.wait(Duration::from_millis(300)).await.unwrap().rung);
+}
+
+/// Nobody is told when the application commits.
+async fn jobs_of_a_transaction_wake_a_waiter_after_its_commit(engine: Engine) {
+    let database = Database::lent(engine).await;
+    let storage = database.open().await;
+    listening(&*storage).await;
+    let (mut application, job) = (database.connect().await, job());
+    let mut tx = application.start_transaction(TxOpts::default()).await.unwrap();
+    portfire_mysql::insert_in(&mut tx, &tables(), std::slice::from_ref(&job)).await.unwrap();
+    let heard = storage.wait(LONG).await.unwrap();
+    assert!(heard.rung && storage.get(vec![job.id]).await.unwrap()[0].is_none(), "too early, this time");
+    tx.commit().await.unwrap();
+    assert!(storage.wait(LONG).await.unwrap().rung, "it rings again");
+    assert!(storage.get(vec![job.id]).await.unwrap()[0].is_some());
+}
+
+async fn who_does_not_listen_says_so_and_hears_itself(engine: Engine) {
+    let database = Database::lent(engine).await;
+    let storage = MysqlStorage::open(database.options().listen(false)).await.unwrap();
+    let (stored, heard) = tokio::join!(storage.insert(vec![job()]), storage.wait(LONG));
+    stored.unwrap();
+    assert_eq!(heard.unwrap(), Heard { rung: true, listens: false });
 }
 
 /// MySQL makes itself a certificate; MariaDB has none unless it is given one.

@@ -80,6 +80,14 @@ pub(crate) async fn through_impatient_proxy(database: &Database) -> (MysqlStorag
     (storage, seen)
 }
 
+/// The same, which listens.
+pub(crate) async fn through_listening_proxy(database: &Database) -> (MysqlStorage, Arc<Seen>) {
+    let seen = Arc::new(Seen::default());
+    let url = start(database, Arc::clone(&seen)).await;
+    let options = MysqlOptions::new(&url).unwrap().listen(true);
+    (MysqlStorage::open(options).await.unwrap(), seen)
+}
+
 /// A storage of which the same is told.
 pub(crate) async fn through(database: &Database, seen: &Arc<Seen>) -> MysqlStorage {
     let url = start(database, Arc::clone(seen)).await;

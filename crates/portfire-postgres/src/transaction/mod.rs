@@ -2,8 +2,10 @@
 //! the same statements as the storage itself. One file for each driver.
 //!
 //! The application's database needs the tables, that is: somebody opened it with
-//! [`PostgresStorage`](crate::PostgresStorage) before. Waiting servers find the jobs by polling: a
-//! notification would make the application's commit wait for everybody else's.
+//! [`PostgresStorage`](crate::PostgresStorage) before. Where such a storage is open in this process, its bell rings
+//! some times after jobs have entered, so that waiting servers find them when the transaction has probably committed;
+//! else they find them by polling. The transaction itself notifies nobody: that would make the application's commit
+//! wait for everybody else's, and forbid it to be prepared for two phases.
 //!
 //! A job that waits for others holds those where they are until the transaction ends, and so does one that
 //! ends with the jobs that wait for it. Heartbeats, claims and rescues pass such rows by; what else concerns
@@ -30,6 +32,7 @@ use crate::insert::{Executor, Ids, insert};
 use crate::rows::{Row, Value};
 use crate::settle::settle_alone;
 use crate::statements::{Names, Op, Statements, check_name};
+use crate::wake;
 
 #[cfg(feature = "diesel")]
 pub use with_diesel::{insert_in_diesel, settle_in_diesel};
@@ -111,7 +114,7 @@ pub async fn insert_in<C: GenericClient + Sync>(
     tables: &Tables,
     jobs: &[NewJob],
 ) -> Result<Vec<Inserted>> {
-    insert(&mut Foreign { client, statements: &tables.statements }, None, jobs, Ids::MayRepeat).await
+    enter(&mut Foreign { client, statements: &tables.statements }, tables, jobs).await
 }
 
 /// Settles a job as part of this tokio-postgres transaction (or of whatever is open on this client): by the
@@ -131,6 +134,15 @@ pub async fn settle_in<C: GenericClient + Sync>(
     settlement: &Settlement,
 ) -> Result<Settled> {
     settle_alone(&mut Foreign { client, statements: &tables.statements }, settlement).await
+}
+
+/// Stores jobs by whatever runs our statements; those who wait for jobs hear of it later.
+async fn enter<E: Executor>(db: &mut E, tables: &Tables, jobs: &[NewJob]) -> Result<Vec<Inserted>> {
+    let answers = insert(db, None, jobs, Ids::MayRepeat).await?;
+    if answers.contains(&Inserted::New) {
+        wake::echo(&tables.names.word());
+    }
+    Ok(answers)
 }
 
 struct Foreign<'c, C> {

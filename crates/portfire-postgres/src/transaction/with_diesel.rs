@@ -10,8 +10,8 @@ use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Untyped, Uuid};
 use portfire_core::storage::{Inserted, Settled};
 use portfire_core::{Error, NewJob, Result, Settlement};
 
-use super::Tables;
-use crate::insert::{Executor, Ids, insert};
+use super::{Tables, enter};
+use crate::insert::Executor;
 use crate::rows::{Cell, Row, Value};
 use crate::settle::settle_alone;
 use crate::statements::{Op, Statements};
@@ -27,7 +27,7 @@ pub async fn insert_in_diesel<C: LoadConnection<Backend = Pg>>(
     tables: &Tables,
     jobs: &[NewJob],
 ) -> Result<Vec<Inserted>> {
-    insert(&mut Diesel { connection, statements: &tables.statements }, None, jobs, Ids::MayRepeat).await
+    enter(&mut Diesel { connection, statements: &tables.statements }, tables, jobs).await
 }
 
 /// Settles a job as part of whatever transaction is open on this connection of diesel. Blocks; the future is

@@ -5,9 +5,9 @@ use diesel_async::{AsyncConnectionCore, RunQueryDsl};
 use portfire_core::storage::{Inserted, Settled};
 use portfire_core::{NewJob, Result, Settlement};
 
-use super::Tables;
 use super::with_diesel::{failed, query};
-use crate::insert::{Executor, Ids, insert};
+use super::{Tables, enter};
+use crate::insert::Executor;
 use crate::rows::{Row, Value};
 use crate::settle::settle_alone;
 use crate::statements::{Op, Statements};
@@ -25,7 +25,7 @@ pub async fn insert_in_diesel_async<C: AsyncConnectionCore<Backend = Pg>>(
     tables: &Tables,
     jobs: &[NewJob],
 ) -> Result<Vec<Inserted>> {
-    insert(&mut DieselAsync { connection, statements: &tables.statements }, None, jobs, Ids::MayRepeat).await
+    enter(&mut DieselAsync { connection, statements: &tables.statements }, tables, jobs).await
 }
 
 /// Settles a job as part of whatever transaction is open on this connection of diesel-async.

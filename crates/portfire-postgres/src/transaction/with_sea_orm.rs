@@ -8,9 +8,9 @@ use portfire_core::storage::{Inserted, Settled};
 use portfire_core::{Error, NewJob, Result, Settlement};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, RuntimeErr, Statement};
 
-use super::Tables;
 use super::with_sqlx::{kind_of, read};
-use crate::insert::{Executor, Ids, insert};
+use super::{Tables, enter};
+use crate::insert::Executor;
 use crate::rows::{Row, Value};
 use crate::settle::settle_alone;
 use crate::statements::{Op, Statements};
@@ -27,7 +27,7 @@ pub async fn insert_in_sea_orm<C: ConnectionTrait>(
     tables: &Tables,
     jobs: &[NewJob],
 ) -> Result<Vec<Inserted>> {
-    insert(&mut SeaOrm { connection, statements: &tables.statements }, None, jobs, Ids::MayRepeat).await
+    enter(&mut SeaOrm { connection, statements: &tables.statements }, tables, jobs).await
 }
 
 /// Settles a job as part of this transaction of sea-orm.

@@ -6,9 +6,9 @@ use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::{Column, Postgres, Row as _, TypeInfo, ValueRef};
 use tokio_postgres::error::SqlState;
 
-use super::Tables;
+use super::{Tables, enter};
 use crate::error::of_code;
-use crate::insert::{Executor, Ids, insert};
+use crate::insert::Executor;
 use crate::rows::{Cell, Row, Value};
 use crate::settle::settle_alone;
 use crate::statements::{Op, Statements};
@@ -26,7 +26,7 @@ pub async fn insert_in_sqlx(
     tables: &Tables,
     jobs: &[NewJob],
 ) -> Result<Vec<Inserted>> {
-    insert(&mut Sqlx { connection, statements: &tables.statements }, None, jobs, Ids::MayRepeat).await
+    enter(&mut Sqlx { connection, statements: &tables.statements }, tables, jobs).await
 }
 
 /// Settles a job as part of whatever transaction is open on this sqlx connection.

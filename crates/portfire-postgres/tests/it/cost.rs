@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use portfire_core::storage::{Inserted, Settled};
 use portfire_core::{Dependency, NewJob, State, Storage, Trigger};
 use portfire_postgres::{PostgresOptions, PostgresStorage};
+use portfire_testkit::IdleServer;
 
 use crate::bed::{Schema, beaten, exchange, job, succeeded, want};
 use crate::proxy::{self, Seen};
@@ -46,6 +48,24 @@ async fn a_set_of_plain_jobs_is_one_statement() {
     let before = seen.statements.load(Ordering::Relaxed);
     storage.insert((0..1_000).map(|_| job()).collect()).await.unwrap();
     assert_eq!(seen.statements.load(Ordering::Relaxed) - before, 1);
+}
+
+/// Issue 7: an idle server, its heartbeats included, takes at most 30 transactions and as many statements a minute;
+/// listening takes none. (The first minute has what a server does once.)
+#[tokio::test]
+async fn an_idle_server_takes_few_statements_and_transactions() {
+    let schema = Schema::new();
+    let (storage, seen) = through_proxy(&schema).await;
+    let mut server = IdleServer::new(Arc::new(storage));
+    let minute = Duration::from_secs(60);
+    server.live_until(minute).await;
+    let (statements, commits) = (&seen.statements, &seen.commits);
+    let before = (statements.load(Ordering::Relaxed), commits.load(Ordering::Relaxed));
+    server.live_until(minute * 11).await;
+    let statements = statements.load(Ordering::Relaxed) - before.0;
+    let commits = commits.load(Ordering::Relaxed) - before.1;
+    assert!(statements > 0 && statements <= 10 * 30, "{statements} statements in ten minutes");
+    assert!(commits > 0 && commits <= 10 * 30, "{commits} transactions in ten minutes");
 }
 
 /// The database has committed, and the client cannot know: repeating resolves it by the ids.

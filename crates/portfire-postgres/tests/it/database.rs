@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portfire_core::storage::{AuditRequest, Inserted};
+use portfire_core::storage::{AuditRequest, Heard, Inserted};
 use portfire_core::{NewJob, Storage};
 use portfire_postgres::{PostgresOptions, PostgresStorage, Tables};
 
@@ -159,18 +159,50 @@ async fn lost_connections_are_made_anew_within_the_call() {
     assert_eq!(storage.overview().await.unwrap().counts[0].jobs, 6);
 }
 
+/// Longer than any ring takes.
+const LONG: Duration = Duration::from_secs(30);
+
+/// Waits until it listens, and has heard of all that was before.
+async fn listening(storage: &dyn Storage) {
+    let mut heard = Heard::default();
+    while heard.rung || !heard.listens {
+        heard = storage.wait(Duration::from_millis(300)).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn another_storage_wakes_a_waiter() {
     let schema = Schema::new();
     let (waits, stores) = (schema.open().await, schema.open().await);
-    let job = job();
-    let woken = async {
-        while waits.get(vec![job.id]).await.unwrap()[0].is_none() {
-            waits.wait(Duration::from_secs(1)).await.unwrap();
-        }
-    };
-    let (stored, ()) = tokio::join!(stores.insert(vec![job.clone()]), woken);
+    listening(&*waits).await;
+    let (stored, heard) = tokio::join!(stores.insert(vec![job()]), waits.wait(LONG));
     assert_eq!(stored.unwrap(), [Inserted::New]);
+    assert!(heard.unwrap().rung, "it did not only wait");
+}
+
+/// Nobody is told when the application commits.
+#[tokio::test]
+async fn jobs_of_a_transaction_wake_a_waiter_after_its_commit() {
+    let schema = Schema::new();
+    let storage = schema.open().await;
+    listening(&*storage).await;
+    let (mut application, job) = (connect().await, job());
+    let tx = application.transaction().await.unwrap();
+    portfire_postgres::insert_in(&tx, &schema.tables(), std::slice::from_ref(&job)).await.unwrap();
+    let heard = storage.wait(LONG).await.unwrap();
+    assert!(heard.rung && storage.get(vec![job.id]).await.unwrap()[0].is_none(), "too early, this time");
+    tx.commit().await.unwrap();
+    assert!(storage.wait(LONG).await.unwrap().rung, "it rings again");
+    assert!(storage.get(vec![job.id]).await.unwrap()[0].is_some());
+}
+
+#[tokio::test]
+async fn who_does_not_listen_says_so_and_hears_itself() {
+    let schema = Schema::new();
+    let storage = PostgresStorage::open(schema.options().listen(false)).await.unwrap();
+    let (stored, heard) = tokio::join!(storage.insert(vec![job()]), storage.wait(LONG));
+    stored.unwrap();
+    assert_eq!(heard.unwrap(), Heard { rung: true, listens: false });
 }
 
 /// Looks that wait behind a lock end by themselves, in the database, and take nothing from those who work.

@@ -23,7 +23,6 @@ const STATEMENTS: &[Statement] = &[
         sql: include_str!("../../sql/promote.sql"),
         values: &["NULL::bigint", "100"],
     },
-    Statement { name: "next_due", sql: include_str!("../../sql/next_due.sql"), values: &["NULL::bigint"] },
     Statement {
         name: "schedules_due",
         sql: include_str!("../../sql/schedules_due.sql"),
@@ -68,6 +67,10 @@ const STATEMENTS: &[Statement] = &[
     Statement { name: "unique_free", sql: include_str!("../../sql/unique_free.sql"), values: &[IDS] },
     Statement { name: "job_delete", sql: include_str!("../../sql/job_delete.sql"), values: &[IDS] },
 ];
+
+/// What an idle server asks.
+const POLL: Statement =
+    Statement { name: "poll", sql: include_str!("../../sql/poll.sql"), values: &["NULL::bigint"] };
 
 impl Statement {
     /// The statement with its values in it; the last parameter first, for `$1` is the start of `$10`.
@@ -222,6 +225,9 @@ async fn no_statement_of_every_day_scans_a_table_that_grows() {
         let plan = explain(&client, &statement.text()).await;
         assert!(scans(&plan).is_empty(), "{}: {:?}\n{plan}", statement.name, scans(&plan));
     }
+    // What runs is little, and asked as a whole for its servers.
+    let plan = explain(&client, &POLL.text()).await;
+    assert!(scans(&plan).iter().all(|scan| scan.contains("portfire_running")), "{}\n{plan}", POLL.name);
 }
 
 /// The plans that are kept are made once, perhaps for empty tables: they have to be right for big ones.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portfire_core::storage::Inserted;
+use portfire_core::storage::{Heard, Inserted};
 use portfire_core::{Dice, IdSequence, Json, NewJob, Storage, Timestamp};
 use portfire_sqlite::{SqliteOptions, SqliteStorage, rusqlite::Connection};
 
@@ -116,13 +116,13 @@ async fn another_process_on_the_file_wakes_a_waiter() {
     let waits = Arc::new(SqliteStorage::open(&path).await.unwrap());
     let stores = SqliteStorage::open(&path).await.unwrap();
     let job = job();
-    let woken = async {
-        while waits.get(vec![job.id]).await.unwrap()[0].is_none() {
-            waits.wait(Duration::from_secs(1)).await.unwrap();
-        }
-    };
-    let (stored, ()) = tokio::join!(stores.insert(vec![job.clone()]), woken);
+    let mut heard = Heard::default();
+    while heard.rung || !heard.listens {
+        heard = waits.wait(Duration::from_millis(300)).await.unwrap();
+    }
+    let (stored, heard) = tokio::join!(stores.insert(vec![job]), waits.wait(Duration::from_secs(30)));
     assert_eq!(stored.unwrap(), [Inserted::New]);
+    assert!(heard.unwrap().rung, "it did not only wait");
 }
 
 #[tokio::test]

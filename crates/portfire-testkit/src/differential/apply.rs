@@ -132,7 +132,11 @@ impl Pair {
                 Answers::default()
             }
             Operation::Look => self.look().await,
-            Operation::Promote(limit) => text(&both!(self, storage => storage.promote(*limit))),
+            Operation::Promote(limit) => {
+                let promoted = text(&both!(self, storage => storage.promote(*limit)));
+                let polled = text(&both!(self, storage => storage.poll()));
+                [0, 1].map(|one| format!("{}, then {}", promoted[one], polled[one]))
+            }
             Operation::Prune => text(&both!(self, storage => storage.prune(ALL))),
             Operation::Leave(server) => text(&both!(self, storage => storage.leave(self.servers[*server]))),
             Operation::Beat(server, lease) => self.beat(*server, *lease).await,

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use portfire_core::storage::{
     self, Acted, Action, Answer, AuditEntry, AuditRequest, Beat, BeatAnswer, By, Directed, DueSchedules,
-    Exchange, Exchanged, Expired, FaultGroup, FaultGroupRequest, Filter, Fired, Inserted, JobDetails,
-    Overview, Page, PageRequest, Promoted, Put, QueueOrder, ServerOrder, SlotView, StorageView, Tally,
-    TallyRequest,
+    Exchange, Exchanged, Expired, FaultGroup, FaultGroupRequest, Filter, Fired, Heard, Inserted, JobDetails,
+    Overview, Page, PageRequest, Polled, Promoted, Put, QueueOrder, ServerOrder, SlotView, StorageView,
+    Tally, TallyRequest,
 };
 use portfire_core::{
     Firing, JobId, NewJob, Order, Schedule, ScheduleView, ServerId, Settlement, Storage, Target, Timestamp,
@@ -140,8 +140,12 @@ impl<S: Storage> Storage for Buggy<S> {
         self.storage.insert(jobs)
     }
 
-    fn wait(&self, at_most: Duration) -> Answer<'_, ()> {
+    fn wait(&self, at_most: Duration) -> Answer<'_, Heard> {
         self.storage.wait(at_most)
+    }
+
+    fn poll(&self) -> Answer<'_, Polled> {
+        self.storage.poll()
     }
 
     fn promote(&self, limit: u32) -> Answer<'_, Promoted> {

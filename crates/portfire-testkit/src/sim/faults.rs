@@ -32,6 +32,9 @@ impl World {
         if self.alive(life).is_some_and(|server| server.pace != Pace::Runs) {
             return;
         }
+        if self.luck.chance(odds.woken) {
+            self.agenda.after(Duration::ZERO, Happening::Hinted(life));
+        }
         if self.luck.chance(odds.pause) {
             // Half of them longer than a lease: the server wakes as a zombie.
             let time = if self.luck.chance(500) {
@@ -91,8 +94,10 @@ impl World {
         self.say(|_| format!("the storage's clock jumps {:.1} s {way}", by.as_secs_f64()));
     }
 
-    /// A hint reaches a server.
+    /// A hint reaches a server, which learns with it whether it would hear of others.
     pub(super) fn hinted(&mut self, life: Life) {
+        let listens = self.luck.chance(900);
         self.tell(life, Event::Woken);
+        self.tell(life, Event::Listens(listens));
     }
 }

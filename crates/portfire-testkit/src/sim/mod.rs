@@ -54,6 +54,11 @@ pub fn run_on(seed: u64, profile: Profile, wrap: &dyn Fn(ModelStorage) -> Box<dy
     World::new(seed, profile, Scenario::mixed(), wrap).run(seed)
 }
 
+/// Plays half an hour in which nothing happens and nothing goes wrong.
+pub fn idle(seed: u64) -> Report {
+    World::new(seed, Profile::Calm, Scenario::idle(), &plain).run(seed)
+}
+
 /// Plays one run about schedules.
 pub fn recur(seed: u64, profile: Profile, run: Recurring) -> Report {
     World::new(seed, profile, Scenario::recurring(run), &plain).run(seed)

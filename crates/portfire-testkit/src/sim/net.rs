@@ -14,7 +14,7 @@ use std::time::Duration;
 use portfire_core::engine::Moment;
 use portfire_core::storage::{
     Acted, Action, Beat, BeatAnswer, By, Directed, DueSchedules, Exchange, Exchanged, Expired, Fired,
-    Inserted, Promoted, Put,
+    Inserted, Polled, Promoted, Put,
 };
 use portfire_core::{Firing, JobId, NewJob, Order, Result, Schedule, ServerId, Storage};
 
@@ -28,6 +28,7 @@ pub(super) enum Call {
     Insert(Vec<NewJob>),
     Act(Vec<JobId>, Action),
     Exchange(Exchange),
+    Poll,
     Promote(u32),
     Sweep(u32),
     Prune(u32),
@@ -45,6 +46,7 @@ pub(super) enum Reply {
     Inserted(Vec<Inserted>),
     Acted(Vec<Acted>),
     Exchanged(Exchanged),
+    Polled(Polled),
     Promoted(Promoted),
     Swept(Vec<Expired>),
     Pruned(u32),
@@ -110,6 +112,7 @@ impl Call {
             Self::Insert(jobs) => at_once(storage.insert(jobs)).map(Reply::Inserted),
             Self::Act(jobs, action) => at_once(storage.act(jobs, action, By::Program)).map(Reply::Acted),
             Self::Exchange(exchange) => at_once(storage.exchange(exchange)).map(Reply::Exchanged),
+            Self::Poll => at_once(storage.poll()).map(Reply::Polled),
             Self::Promote(limit) => at_once(storage.promote(limit)).map(Reply::Promoted),
             Self::Sweep(limit) => at_once(storage.expired(limit)).map(Reply::Swept),
             Self::Prune(limit) => at_once(storage.prune(limit)).map(Reply::Pruned),

@@ -79,6 +79,8 @@ pub(super) struct Odds {
     pub(super) pause: u64,
     /// Of each second of a host: its heartbeats get lost for a while.
     pub(super) deaf: u64,
+    /// Of each second of a host: it is woken for nothing.
+    pub(super) woken: u64,
     /// Of each second of a host: it is stopped as for a deploy.
     pub(super) deploy: u64,
     /// Of each second of a host: its clock jumps ahead.
@@ -99,6 +101,7 @@ impl Odds {
         crash: 10,
         pause: 20,
         deaf: 8,
+        woken: 500,
         deploy: 6,
         local_clock_step: 4,
         storage_clock_step: 0,
@@ -113,6 +116,7 @@ impl Odds {
         crash: 1,
         pause: 1,
         deaf: 0,
+        woken: 10,
         deploy: 1,
         local_clock_step: 0,
         storage_clock_step: 0,
@@ -127,6 +131,7 @@ impl Odds {
         crash: 0,
         pause: 0,
         deaf: 0,
+        woken: 0,
         deploy: 0,
         local_clock_step: 0,
         storage_clock_step: 0,

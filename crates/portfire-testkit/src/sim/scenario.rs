@@ -87,6 +87,19 @@ impl Scenario {
         }
     }
 
+    /// Servers as they are by default, and nobody else.
+    pub(super) fn idle() -> Self {
+        Self {
+            producers: 0,
+            operators: false,
+            edits: None,
+            lease: (30_000, 30_000),
+            poll: (4_000, 4_000),
+            storm: Duration::from_secs(1_800),
+            ..Self::mixed()
+        }
+    }
+
     pub(super) fn recurring(run: Recurring) -> Self {
         let Recurring { schedules, lasts, outages, edited } = run;
         Self {

@@ -181,6 +181,9 @@ impl World {
         let server = Server::new(life, id, clock, config, self.luck.dice());
         self.hosts[life.host].state = HostState::Up(Box::new(server));
         self.plan_beat(life);
+        if self.luck.chance(800) {
+            self.tell(life, Event::Listens(true));
+        }
         self.agenda.after(Duration::ZERO, Happening::Turn(life));
     }
 
@@ -200,6 +203,7 @@ impl World {
             kinds: Arc::from(kinds),
             lease: self.lease,
             poll: self.luck.millis(self.scenario.poll.0, self.scenario.poll.1),
+            poll_alone: self.luck.millis(self.scenario.poll.0, self.scenario.poll.1),
             shutdown: self.luck.millis(2_000, 20_000),
         }
     }
@@ -297,6 +301,7 @@ impl World {
                 let exchange = Exchange { server, notes, settlements, want };
                 self.send(caller, Call::Exchange(exchange), DEADLINE);
             }
+            Effect::Poll => self.send(caller, Call::Poll, DEADLINE),
             Effect::Promote(limit) => self.send(caller, Call::Promote(limit), DEADLINE),
             Effect::LookForSchedules(limit) => self.send(caller, Call::Due(limit), DEADLINE),
             Effect::Fire(firings) => self.send(caller, Call::Fire(firings), DEADLINE),
@@ -320,6 +325,8 @@ impl World {
         let event = match (call, reply) {
             (Call::Exchange(_), Some(Reply::Exchanged(answer))) => Event::Exchanged(answer),
             (Call::Exchange(_), _) => Event::ExchangeFailed,
+            (Call::Poll, Some(Reply::Polled(answer))) => Event::Polled(Some(answer)),
+            (Call::Poll, _) => Event::Polled(None),
             (Call::Promote(_), Some(Reply::Promoted(answer))) => Event::Promoted(Some(answer)),
             (Call::Promote(_), _) => Event::Promoted(None),
             (Call::Due(_), Some(Reply::Due(due))) => Event::SchedulesSeen(Some(due)),

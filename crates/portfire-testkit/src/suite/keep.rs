@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use portfire_core::storage::Polled;
 use portfire_core::{Keep, NewJob, Start};
 
 use crate::Bed;
-use crate::bed::{SUCCESS, hopeless};
+use crate::bed::{LEASE, SUCCESS, hopeless, schedule};
 
 const fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -97,4 +98,44 @@ pub async fn a_dead_server_that_holds_a_job_is_not_forgotten(bed: Arc<Bed>) {
     bed.rescue(rescuer).await;
     bed.storage.prune(9).await.unwrap();
     assert_eq!(bed.storage.overview().await.unwrap().servers[0].id, rescuer);
+}
+
+pub async fn a_poll_tells_what_there_is_to_do(bed: Arc<Bed>) {
+    let poll = || async { bed.storage.poll().await.unwrap() };
+    let server = bed.server().await;
+    assert_eq!(poll().await, Polled::default());
+    let ready = Polled { enqueued: true, ..Polled::default() };
+    bed.insert(NewJob { kind: "strange".into(), queue: "other".into(), ..bed.job() }).await;
+    assert_eq!(poll().await, ready, "whoever may take it");
+    bed.insert_plain().await;
+    let claimed = bed.claim_one(server).await;
+    assert_eq!(poll().await, ready);
+    bed.advance(LEASE.saturating_sub(Duration::from_micros(1)));
+    assert!(!poll().await.expired);
+    bed.advance(Duration::from_micros(1));
+    assert!(poll().await.expired);
+    bed.settle(server, &claimed, SUCCESS).await;
+    assert_eq!(poll().await, ready, "a dead server that holds nothing is no reason");
+    let leaves = bed.server().await;
+    bed.insert_plain().await;
+    bed.claim_one(leaves).await;
+    bed.storage.leave(leaves).await.unwrap();
+    assert!(poll().await.expired);
+}
+
+pub async fn a_poll_tells_when_something_will_be_due(bed: Arc<Bed>) {
+    let poll = || async { bed.storage.poll().await.unwrap() };
+    for after in [50, 20] {
+        bed.insert(NewJob { start: Start::After(seconds(after)), ..bed.job() }).await;
+    }
+    bed.storage.put_schedules(vec![schedule("one", "* * * * *")]).await.unwrap();
+    let (next, next_slot) = (Some(seconds(20)), Some(seconds(60)));
+    assert_eq!(poll().await, Polled { next, next_slot, ..Polled::default() });
+    bed.advance(seconds(30));
+    assert_eq!(poll().await.next, Some(Duration::ZERO));
+    bed.storage.promote(9).await.unwrap();
+    let (next, next_slot) = (Some(seconds(20)), Some(seconds(30)));
+    assert_eq!(poll().await, Polled { enqueued: true, next, next_slot, expired: false });
+    bed.advance(seconds(31));
+    assert_eq!(poll().await.next_slot, Some(Duration::ZERO));
 }

@@ -408,5 +408,5 @@ pub async fn a_put_schedule_wakes_a_waiter(bed: Arc<Bed>) {
     let waits = bed.storage.wait(Duration::from_secs(10));
     let puts = put(&bed, schedule("one", "* * * * *"));
     let (woken, _) = tokio::join!(waits, puts);
-    woken.unwrap();
+    assert!(woken.unwrap().rung);
 }

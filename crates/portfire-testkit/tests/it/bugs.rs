@@ -38,5 +38,6 @@ fn a_slot_without_a_key_is_seen() {
 
 #[test]
 fn a_claim_that_comes_too_late_is_seen() {
-    goes_red(Bug::ClaimNotClosed, 5, 8);
+    // A claim seldom finds something at the moment at which it comes too late.
+    goes_red(Bug::ClaimNotClosed, 40, 6);
 }

@@ -37,6 +37,18 @@ fn nothing_is_rescued_or_refused_when_nothing_goes_wrong() {
     assert_eq!((tally.zombies, tally.repeated_claims, tally.repeated_sets), (0, 0, 0));
 }
 
+/// Three servers, their starts and stops included; heartbeats are six of these calls.
+#[test]
+fn idle_servers_make_at_most_thirty_calls_a_minute() {
+    for seed in 0..5 {
+        let report = sim::idle(seed);
+        assert!(report.broken.is_none(), "{report}");
+        let minutes = report.took.as_secs() / 60;
+        assert!(minutes >= 30 && report.tally.calls > 0);
+        assert!(report.tally.calls <= 3 * minutes * 30, "{} in {minutes} minutes", report.tally.calls);
+    }
+}
+
 #[test]
 fn the_same_seed_gives_the_same_trace() {
     for profile in Profile::ALL {

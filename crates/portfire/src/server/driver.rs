@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use portfire_core::engine::{Effect, Engine, Event, Moment};
-use portfire_core::storage::{By, Claimed, Exchange, ServerOrder};
+use portfire_core::storage::{By, Claimed, Exchange, Heard, ServerOrder};
 use portfire_core::{Error, Lease, Outcome, Result, ServerId};
 
 use super::attempt::Attempts;
@@ -34,7 +34,7 @@ use crate::{AttemptScope, JobContext, Jobs};
 
 /// Longest wait for one storage call; then its outcome counts as unknown and it is repeated.
 const CALL_DEADLINE: Duration = Duration::from_secs(30);
-/// How long one wait for a hint lasts before it is renewed.
+/// How long one wait for a hint lasts before it is renewed; the loop turns at least as often.
 const WAIT_AT_MOST: Duration = Duration::from_secs(10);
 /// The pause after a wait that failed, so that a dead database is not asked without pause.
 const WAIT_PAUSE: Duration = Duration::from_millis(500);
@@ -139,6 +139,9 @@ impl Driver {
                     answer.map_or(Event::ExchangeFailed, Event::Exchanged)
                 });
             }
+            Effect::Poll => {
+                self.call("poll", tasks, async move { storage.poll().await }, Event::Polled);
+            }
             Effect::Promote(limit) => {
                 self.call("promote", tasks, async move { storage.promote(limit).await }, Event::Promoted);
             }
@@ -233,12 +236,22 @@ impl Driver {
 /// Turns the storage's hints into events, for ever.
 #[expect(clippy::disallowed_methods, reason = "the pause after a failed wait")]
 async fn wait_for_hints(jobs: Jobs, events: UnboundedSender<Event>) {
+    let mut heard = Heard::default();
     loop {
-        let hint = tokio::time::timeout(WAIT_AT_MOST, jobs.storage().wait(WAIT_AT_MOST)).await;
-        if matches!(hint, Ok(Err(_))) {
-            tokio::time::sleep(WAIT_PAUSE).await;
+        heard.rung = false;
+        match tokio::time::timeout(WAIT_AT_MOST, jobs.storage().wait(WAIT_AT_MOST)).await {
+            Ok(Ok(now)) => heard = now,
+            Ok(Err(_)) => {
+                heard = Heard::default();
+                tokio::time::sleep(WAIT_PAUSE).await;
+            }
+            // A storage without a timer of its own: nothing was heard.
+            Err(_) => {}
         }
-        if events.send(Event::Woken).is_err() {
+        if heard.rung {
+            let _ = events.send(Event::Woken);
+        }
+        if events.send(Event::Listens(heard.listens)).is_err() {
             return;
         }
     }

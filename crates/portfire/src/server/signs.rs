@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The loop turns at least once per poll, or when its storage call has met its deadline of 30 s; twice that
-/// is no accident.
+/// The loop turns at least once per wait for a hint, which lasts 10 s; six times that is no accident.
 const TURN_LIMIT: Duration = Duration::from_secs(60);
 
 /// What is wrong with a running server.

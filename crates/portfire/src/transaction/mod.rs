@@ -2,7 +2,7 @@
 //! handler that settles its own job in one has succeeded if and only if it commits.
 //!
 //! Each driver's transaction type becomes an [`OpenTransaction`] here, over the same SQL that the backend
-//! itself uses. Servers learn of the jobs by polling, or when the file changes.
+//! itself uses. Servers learn of the jobs soon after the commit: the backends say how.
 
 #[cfg(feature = "mysql")]
 pub(crate) mod with_mysql;

@@ -20,9 +20,9 @@ use std::time::Duration;
 
 use super::{
     Acted, Action, Answer, AuditEntry, AuditRequest, Beat, BeatAnswer, By, Directed, DueSchedules, Exchange,
-    Exchanged, Expired, FaultGroup, FaultGroupRequest, Filter, Fired, Inserted, JobDetails, Overview, Page,
-    PageRequest, Promoted, Put, QueueOrder, ServerOrder, SlotView, Storage, StorageView, Tally, TallyRequest,
-    Target,
+    Exchanged, Expired, FaultGroup, FaultGroupRequest, Filter, Fired, Heard, Inserted, JobDetails, Overview,
+    Page, PageRequest, Polled, Promoted, Put, QueueOrder, ServerOrder, SlotView, Storage, StorageView, Tally,
+    TallyRequest, Target,
 };
 use crate::{Clock, Firing, JobId, NewJob, Order, Result, Schedule, ScheduleView, ServerId, Timestamp};
 use world::World;
@@ -78,10 +78,14 @@ impl Storage for ModelStorage {
 
     /// Waits for a change. The time limit is left to the caller's own timer, because there is none here:
     /// a driver always bounds this wait by itself.
-    fn wait(&self, _at_most: Duration) -> Answer<'_, ()> {
+    fn wait(&self, _at_most: Duration) -> Answer<'_, Heard> {
         let mut world = self.world();
         world.waits += 1;
         Box::pin(Change { storage: self, seen: world.changes, number: world.waits })
+    }
+
+    fn poll(&self) -> Answer<'_, Polled> {
+        self.done(|world, now| Ok(world.poll(now)))
     }
 
     fn promote(&self, limit: u32) -> Answer<'_, Promoted> {
@@ -194,12 +198,12 @@ struct Change<'s> {
 }
 
 impl Future for Change<'_> {
-    type Output = Result<()>;
+    type Output = Result<Heard>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Heard>> {
         let mut world = self.storage.world();
         if world.changes != self.seen {
-            return Poll::Ready(Ok(()));
+            return Poll::Ready(Ok(Heard { rung: true, listens: true }));
         }
         world.wakers.insert(self.number, cx.waker().clone());
         Poll::Pending

@@ -8,7 +8,7 @@ use super::schedules::Recurring;
 use super::tallies::Tallies;
 use crate::storage::{
     Acted, Action, AttemptView, AuditEntry, AuditId, Beat, BeatAnswer, By, Claimed, Deed, Exchange,
-    Exchanged, Expired, FaultGroup, Inserted, Note, ParentResult, PausedQueue, Promoted, ServerInfo,
+    Exchanged, Expired, FaultGroup, Inserted, Note, ParentResult, PausedQueue, Polled, Promoted, ServerInfo,
     ServerOrder, Settled, Want,
 };
 use crate::{
@@ -292,6 +292,16 @@ impl World {
             Some(Lease { job: job.new.id, token: held.token })
         };
         self.jobs.values().filter_map(flagged).collect()
+    }
+
+    pub(super) fn poll(&self, now: Timestamp) -> Polled {
+        let waits = |job: &&Record| matches!(job.place, Place::Scheduled | Place::Retrying);
+        Polled {
+            enqueued: self.jobs.values().any(|job| matches!(job.place, Place::Enqueued)),
+            expired: !self.expired(1, now).is_empty(),
+            next: self.jobs.values().filter(waits).map(|job| job.run_at.since(now)).min(),
+            next_slot: self.next_slot(now),
+        }
     }
 
     pub(super) fn promote(&mut self, limit: u32, now: Timestamp) -> Result<Promoted> {

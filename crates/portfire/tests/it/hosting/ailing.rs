@@ -7,8 +7,9 @@ use std::time::Duration;
 use portfire::{ModelStorage, Timestamp};
 use portfire_core::storage::{
     Acted, Action, Answer, AuditEntry, AuditRequest, Beat, BeatAnswer, By, Directed, DueSchedules, Exchange,
-    Exchanged, Expired, FaultGroup, FaultGroupRequest, Filter, Fired, Inserted, JobDetails, Overview, Page,
-    PageRequest, Promoted, Put, QueueOrder, ServerOrder, SlotView, StorageView, Tally, TallyRequest, Target,
+    Exchanged, Expired, FaultGroup, FaultGroupRequest, Filter, Fired, Heard, Inserted, JobDetails, Overview,
+    Page, PageRequest, Polled, Promoted, Put, QueueOrder, ServerOrder, SlotView, StorageView, Tally,
+    TallyRequest, Target,
 };
 use portfire_core::{Clock, Error, Firing, JobId, NewJob, Order, Schedule, ScheduleView, ServerId, Storage};
 
@@ -58,7 +59,8 @@ impl Storage for Ailing {
     ailing! {
         insert(jobs: Vec<NewJob>) -> Vec<Inserted>;
         exchange(exchange: Exchange) -> Exchanged;
-        wait(at_most: Duration) -> ();
+        wait(at_most: Duration) -> Heard;
+        poll() -> Polled;
         promote(limit: u32) -> Promoted;
         expired(limit: u32) -> Vec<Expired>;
         prune(limit: u32) -> u32;
