@@ -65,6 +65,8 @@ pub(crate) trait Ground {
 pub(crate) struct Counts {
     /// Transactions: of SQLite those that wrote, of a server all.
     pub(crate) commits: Option<u64>,
+    /// Statements that a server was sent.
+    pub(crate) statements: Option<u64>,
     /// Bytes of its log of changes.
     pub(crate) logged: Option<u64>,
     /// Rows that were deleted or replaced, each of which leaves a dead one behind.
@@ -76,6 +78,7 @@ impl Counts {
     pub(crate) fn or(self, others: Self) -> Self {
         Self {
             commits: self.commits.or(others.commits),
+            statements: self.statements.or(others.statements),
             logged: self.logged.or(others.logged),
             dead: self.dead.or(others.dead),
         }
@@ -86,6 +89,7 @@ impl Counts {
         let delta = |to: Option<u64>, from: Option<u64>| Some(to?.saturating_sub(from?));
         Self {
             commits: delta(self.commits, before.commits),
+            statements: delta(self.statements, before.statements),
             logged: delta(self.logged, before.logged),
             dead: delta(self.dead, before.dead),
         }
@@ -98,8 +102,8 @@ mod tests {
 
     #[test]
     fn only_what_is_counted_at_both_ends_has_a_difference() {
-        let before = Counts { commits: Some(5), logged: None, dead: Some(9) };
-        let after = Counts { commits: Some(8), logged: Some(7), dead: None };
+        let before = Counts { commits: Some(5), dead: Some(9), ..Counts::default() };
+        let after = Counts { commits: Some(8), logged: Some(7), ..Counts::default() };
         assert_eq!(after.since(before), Counts { commits: Some(3), ..Counts::default() });
         assert_eq!(after.or(before).dead, Some(9));
     }

@@ -85,6 +85,11 @@ impl Results {
         self.per_job(|sample| sample.counts.commits)
     }
 
+    /// Statements that a server was sent per job.
+    pub(crate) fn statements_per_job(&self) -> Option<f64> {
+        self.per_job(|sample| sample.counts.statements)
+    }
+
     /// Bytes of the database's log per job.
     pub(crate) fn logged_per_job(&self) -> Option<f64> {
         self.per_job(|sample| sample.counts.logged)
@@ -124,6 +129,16 @@ impl Results {
     /// Transactions per minute.
     pub(crate) fn commits_per_minute(&self) -> Option<f64> {
         self.median_of(|sample| Some(real(sample.counts.commits?) * 60.0 / seconds(sample.cost.wall)))
+    }
+
+    /// Statements per minute.
+    pub(crate) fn statements_per_minute(&self) -> Option<f64> {
+        self.median_of(|sample| Some(real(sample.counts.statements?) * 60.0 / seconds(sample.cost.wall)))
+    }
+
+    /// Jobs that came per second, where they came at a rate of their own.
+    pub(crate) fn load(&self) -> Option<f64> {
+        matches!(self.workload, Workload::Load { .. }).then(|| self.rate().median)
     }
 
     /// Whether this is what the others are compared with: the bare statements in the batch that fits.
@@ -180,7 +195,8 @@ pub(crate) fn of_cheapest_peer(all: &[Results], of: &Results, with_server: bool)
 
 /// The peers that did the same on the same database.
 fn peers<'r>(all: &'r [Results], of: &'r Results) -> impl Iterator<Item = &'r Results> {
-    all.iter().filter(|one| one.peer && one.workload == of.workload && one.database == of.database)
+    let work = of.workload.of_peers();
+    all.iter().filter(move |one| one.peer && one.workload == work && one.database == of.database)
 }
 
 /// How many flushes of the same disk in the same rounds the median delay is as long as.

@@ -1,12 +1,12 @@
-//! The report: one Markdown text for the terminal and the file, the samples as JSON, a chart as SVG.
+//! The report: one Markdown text for the terminal and the file, the samples as JSON, charts as SVG.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use maud::{Markup, html};
 use serde::Serialize;
 
+use crate::chart;
 use crate::contestant::Fallible;
 use crate::figures::{Results, flushes, of_fastest_peer, of_quickest_peer, ratio};
 use crate::machine::Machine;
@@ -14,10 +14,7 @@ use crate::targets::verdicts;
 use crate::workload::Measure;
 
 /// What stands for a figure that is not there.
-const NOTHING: &str = "–";
-const BAR_HEIGHT: usize = 24;
-const LABEL_WIDTH: usize = 250;
-const BAR_WIDTH_MAX: f64 = 360.0;
+pub(crate) const NOTHING: &str = "–";
 
 /// Everything that was measured, and where.
 #[derive(Debug, Serialize)]
@@ -28,12 +25,16 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Writes `report.md`, `report.json` and `chart.svg`.
-    pub(crate) fn write(&self, dir: &Path) -> Fallible<()> {
+    /// Writes `report.md`, `report.json` and a chart of each measure that it has; answers their names.
+    pub(crate) fn write(&self, dir: &Path) -> Fallible<Vec<&'static str>> {
         fs::write(dir.join("report.md"), self.markdown())?;
         fs::write(dir.join("report.json"), serde_json::to_vec_pretty(self)?)?;
-        fs::write(dir.join("chart.svg"), self.chart().into_string())?;
-        Ok(())
+        let mut written = vec!["report.md", "report.json"];
+        for (name, title, groups) in chart::of(&self.results) {
+            fs::write(dir.join(name), chart::draw(title, &groups))?;
+            written.push(name);
+        }
+        Ok(written)
     }
 
     /// The report as text: aligned, so that it reads well in a terminal too.
@@ -50,9 +51,14 @@ impl Report {
         sections.into_iter().filter(|section| !section.is_empty()).collect::<Vec<_>>().join("\n")
     }
 
+    /// How many rounds each contestant had.
+    pub(crate) fn rounds(&self) -> usize {
+        self.results.iter().map(|results| results.samples.len()).max().unwrap_or_default()
+    }
+
     fn header(&self) -> String {
         let Machine { cpu, cores, memory, kernel, disk, flush, versions } = &self.machine;
-        let rounds = self.results.iter().map(|results| results.samples.len()).max().unwrap_or_default();
+        let rounds = self.rounds();
         format!(
             "# Benchmark\n\n\
              - Command: `{}`\n\
@@ -91,6 +97,7 @@ impl Report {
             "CPU ms/1,000",
             "server CPU",
             "commits/job",
+            "statements/job",
             "KiB written/job",
             "log bytes/job",
             "dead rows/job",
@@ -108,6 +115,7 @@ impl Report {
                 number(results.cpu_per_thousand(), 1),
                 optional(results.server_cpu_per_thousand(), 1),
                 optional(results.commits_per_job(), 4),
+                optional(results.statements_per_job(), 4),
                 optional(results.written_per_job(), 2),
                 optional(results.logged_per_job(), 0),
                 optional(results.dead_per_job(), 2),
@@ -137,20 +145,32 @@ impl Report {
             "workload",
             "database",
             "contestant",
+            "jobs/s",
             "p50 µs",
             "p99 µs",
+            "p99.9 µs",
             "p50 in fdatasync",
             "p50 of best peer",
+            "CPU ms/1,000",
+            "server CPU",
             "commits/job",
+            "statements/job",
+            "peak MiB",
         ];
         let rows = self.having(Measure::Delay).map(|results| {
             let mut row = first_columns(results);
             row.extend([
+                optional(results.load(), 0),
                 number(results.delay(0.5), 0),
                 number(results.delay(0.99), 0),
+                number(results.delay(0.999), 0),
                 optional(flushes(&self.results, results), 2),
                 optional(of_quickest_peer(&self.results, results), 2),
+                number(results.cpu_per_thousand(), 1),
+                optional(results.server_cpu_per_thousand(), 1),
                 optional(results.commits_per_job(), 2),
+                optional(results.statements_per_job(), 2),
+                optional(results.peak_rss(), 1),
             ]);
             row
         });
@@ -158,14 +178,23 @@ impl Report {
     }
 
     fn upkeep(&self) -> String {
-        let titles =
-            ["workload", "database", "contestant", "CPU ms/min", "server CPU", "commits/min", "peak MiB"];
+        let titles = [
+            "workload",
+            "database",
+            "contestant",
+            "CPU ms/min",
+            "server CPU",
+            "commits/min",
+            "statements/min",
+            "peak MiB",
+        ];
         let rows = self.having(Measure::Upkeep).map(|results| {
             let mut row = first_columns(results);
             row.extend([
                 number(results.cpu_per_minute(), 0),
                 optional(results.server_cpu_per_minute(), 0),
                 optional(results.commits_per_minute(), 1),
+                optional(results.statements_per_minute(), 1),
                 optional(results.peak_rss(), 1),
             ]);
             row
@@ -186,38 +215,6 @@ impl Report {
 
     fn having(&self, measure: Measure) -> impl Iterator<Item = &Results> {
         self.results.iter().filter(move |results| results.measure() == measure)
-    }
-
-    /// Jobs per second as bars; each workload has a scale of its own.
-    fn chart(&self) -> Markup {
-        let rates: Vec<_> = self.having(Measure::Rate).collect();
-        let width = |results: &Results| {
-            let peers = rates.iter().filter(|one| one.workload == results.workload);
-            let most = peers.map(|one| one.rate().median).fold(0.0, f64::max);
-            format!("{:.0}", results.rate().median / most * BAR_WIDTH_MAX)
-        };
-        let label = |one: &Results| format!("{} {} {}", one.workload.name(), one.database, one.contestant);
-        html! {
-            svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="Jobs per second" font-family="system-ui"
-                font-size="12" viewBox={ "0 0 720 " (rates.len() * BAR_HEIGHT) } {
-                @for (line, results) in rates.iter().enumerate() {
-                    text x=(LABEL_WIDTH - 8) y=(line * BAR_HEIGHT + 16) text-anchor="end" { (label(results)) }
-                    rect x=(LABEL_WIDTH) y=(line * BAR_HEIGHT + 3) width=(width(results)) height="18"
-                        fill=(color(results)) {}
-                    text x=(LABEL_WIDTH + 6) y=(line * BAR_HEIGHT + 16) fill="white" {
-                        (number(results.rate().median, 0))
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn color(results: &Results) -> &'static str {
-    match (&*results.contestant, results.peer) {
-        ("portfire", _) => "#c2410c",
-        (_, true) => "#0369a1",
-        _ => "#57534e",
     }
 }
 
@@ -258,12 +255,13 @@ fn without_empty_columns(titles: Vec<String>, rows: Vec<Vec<String>>) -> (Vec<St
     (keep(titles), rows.into_iter().map(keep).collect())
 }
 
-fn optional(figure: Option<f64>, digits: usize) -> String {
+/// The figure, if there is one.
+pub(crate) fn optional(figure: Option<f64>, digits: usize) -> String {
     figure.map_or_else(|| NOTHING.into(), |figure| number(figure, digits))
 }
 
 /// With thousands set apart.
-fn number(figure: f64, digits: usize) -> String {
+pub(crate) fn number(figure: f64, digits: usize) -> String {
     let plain = format!("{figure:.digits$}");
     let (whole, rest) = plain.split_at(plain.find('.').unwrap_or(plain.len()));
     let mut set_apart = String::new();

@@ -58,7 +58,10 @@ fn target(all: &[Results], one: &Results) -> Option<Target> {
         }
         Workload::Pinned { .. } => Some(("of unpinned", Wanted::AtLeast(0.8), one.of_drain(all)?)),
         Workload::Idle { .. } if !embedded => {
-            Some(("transactions a minute", Wanted::AtMost(30.0), one.commits_per_minute()?))
+            let statements = one.statements_per_minute().map(|count| ("statements a minute", count));
+            let (what, count) =
+                statements.or_else(|| Some(("transactions a minute", one.commits_per_minute()?)))?;
+            Some((what, Wanted::AtMost(30.0), count))
         }
         _ if embedded => on_a_file(all, one),
         _ => on_a_server(all, one),

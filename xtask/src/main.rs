@@ -20,6 +20,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   sim     the simulator, optimized: [--seeds N] [--seed S] [--profile P] [--days D]; --seed shows the trace
   fuzz    requests made by seeds, thrown at the dashboard, optimized: [--seeds N] [--seed S]
   bench   Portfire beside the bare statements of the same work: [filter…] [--quick] [--runs N] [--ready N] [--peers]
+          [--pinned-minutes N]; with --readme what the README shows, as its section and its chart
   scale   every page on a database of a million jobs beside an empty one: [--jobs N] [sqlite] [postgres] [mariadb]
           [mysql]; with --assert the tests of what each question reads, with so many jobs
   db      a database to work with: db postgres|mariadb|mysql [up|down|url]; `mortal` serves one to be killed
@@ -110,9 +111,9 @@ fn scale_asserted(arguments: &[String], databases: &db::Databases) -> Result<(),
 
 /// The measuring stick, with the peers if they are asked for, and a server of each database that its filters ask for.
 fn bench(arguments: &[String]) -> Result<(), String> {
-    let peers = peers::build(&root(), arguments)?;
+    let peers = peers::Peers::prepare(&root(), &root().join(db::out(arguments)), arguments)?;
     let servers = db::Measured::start(&root(), arguments)?;
-    optimized("benchmark", &["-p", "bench"], servers.variables().chain(peers).collect())
+    optimized("benchmark", &["-p", "bench"], servers.variables().chain(peers.variables()).collect())
 }
 
 /// An optimized program of the workspace; whatever follows on the command line is for it.
@@ -149,8 +150,18 @@ fn cargo(step: &str, arguments: &[&str]) -> Result<(), String> {
 
 fn cargo_command(arguments: &[&str]) -> Command {
     let mut command = Command::new("cargo");
+    // What `cargo run` tells us of ourselves: the build script of `ring` looks at it, so that all that depends on it would
+    // be compiled again whenever cargo is called in the other way.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_of_us(&name.to_string_lossy())) {
+        command.env_remove(name);
+    }
     command.args(arguments).env("RUSTDOCFLAGS", "-D warnings").current_dir(root());
     command
+}
+
+/// Whether cargo has set this variable for the package that it runs.
+fn is_of_us(name: &str) -> bool {
+    name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
 }
 
 fn run(step: &str, command: &mut Command) -> Result<(), String> {

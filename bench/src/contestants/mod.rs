@@ -6,6 +6,7 @@ mod mysql;
 mod peers;
 mod portfire;
 mod postgres;
+mod redis;
 mod sqlite;
 
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ use mysql::Mysql;
 use peers::Peer;
 use portfire::Portfire;
 use postgres::Postgres;
+use redis::Redis;
 use sqlite::Flushing;
 use sqlite::disk::Disk;
 
@@ -31,6 +33,8 @@ const POSTGRES: &str = "PORTFIRE_BENCH_POSTGRES_URL";
 const MARIADB: &str = "PORTFIRE_BENCH_MARIADB_URL";
 /// Where MySQL is.
 const MYSQL: &str = "PORTFIRE_BENCH_MYSQL_URL";
+/// Where Redis is.
+const REDIS: &str = "PORTFIRE_BENCH_REDIS_URL";
 
 /// Where the databases are that are servers.
 #[derive(Clone, Debug, Args)]
@@ -44,12 +48,20 @@ pub(crate) struct Servers {
     /// The same of MySQL.
     #[arg(long, env = MYSQL, hide_env_values = true)]
     mysql: Option<String>,
+    /// A Redis server that may be emptied, for the peers on it; without one they are left out.
+    #[arg(long, env = REDIS, hide_env_values = true)]
+    redis: Option<String>,
 }
 
 impl Servers {
     /// The same for a child's environment.
     pub(crate) fn variables(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let all = [(POSTGRES, &self.postgres), (MARIADB, &self.mariadb), (MYSQL, &self.mysql)];
+        let all = [
+            (POSTGRES, &self.postgres),
+            (MARIADB, &self.mariadb),
+            (MYSQL, &self.mysql),
+            (REDIS, &self.redis),
+        ];
         all.into_iter().filter_map(|(name, url)| Some((name, url.as_deref()?)))
     }
 }
@@ -110,6 +122,10 @@ pub(crate) fn all(servers: &Servers, peers: &Peers) -> Fallible<Vec<Box<dyn Cont
         all.extend(BATCHES.map(|batch| {
             Box::new(mysql::bare::Bare { database: database.clone(), batch }) as Box<dyn Contestant>
         }));
+    }
+    for flushing in [redis::Flushing::EverySecond, redis::Flushing::Always] {
+        let database = servers.redis.clone().map(|url| Redis { url, flushing });
+        all.extend(database.iter().flat_map(|database| on(database, &peers)));
     }
     Ok(all)
 }

@@ -11,6 +11,7 @@ use portfire::{Backoff, Job, JobId, JobOptions, RunningServer};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 use track::arrivals::ARRIVED;
+use track::load;
 
 use super::claims;
 use super::payload::Mail;
@@ -25,6 +26,9 @@ const PRELOAD: u32 = 1_000;
 /// Delayed jobs are due this far apart, the first this long after it was stored.
 const DUE_EVERY: Duration = Duration::from_millis(7);
 const DUE_FIRST: Duration = Duration::from_millis(500);
+/// The slots where a job is to start at once, one by one or amid others.
+const SLOTS_IDLE: u32 = 1;
+const SLOTS_LOADED: u32 = 64;
 /// How many slots each schedule has until there are enough jobs.
 const SLOTS_EACH: u32 = 10;
 /// The delay that a failed attempt asks for.
@@ -62,10 +66,11 @@ impl<D: Database> Contestant for Portfire<D> {
                 Workload::Drain { servers, slots, jobs } => {
                     course.stored::<Letter>(jobs).await?.drain::<Letter>(servers, slots, jobs, meter).await
                 }
-                Workload::Pinned { slots, jobs } => {
+                Workload::Pinned { slots, jobs, minutes } => {
                     let course = course.stored::<Letter>(jobs).await?;
                     let _pin = place.ground.pin().await?;
-                    course.drain::<Letter>(1, slots, jobs, meter).await
+                    let worked = course.churn(slots, jobs, minutes).await?;
+                    course.drain_after::<Letter>(worked, 1, slots, jobs, meter).await
                 }
                 Workload::Lifecycle { batch, slots, jobs } => {
                     course.lifecycle(batch, slots, jobs, meter).await
@@ -78,6 +83,7 @@ impl<D: Database> Contestant for Portfire<D> {
                     claims::claim(&course.jobs, place.ground, ready, claims, meter).await
                 }
                 Workload::Latency { jobs } => course.latency(jobs, meter).await,
+                Workload::Load { jobs } => course.loaded(jobs, meter).await,
                 Workload::Scheduled { jobs } => course.scheduled(jobs, meter).await,
                 Workload::Slots { jobs } => course.slots(jobs, meter).await,
                 Workload::Retry { jobs } => course.retry(jobs, meter).await,
@@ -130,8 +136,38 @@ impl Course<'_> {
         meter.stop(self.place.ground).await
     }
 
-    /// Works what was stored. Of several servers each has a client of its own, as if they were processes.
+    /// Stores and works backlogs for so many minutes, and leaves one; answers how many jobs were worked.
+    async fn churn(&self, slots: u32, jobs: u32, minutes: u32) -> Fallible<u32> {
+        let end = stopwatch::now() + Duration::from_secs(60) * minutes;
+        let mut worked = 0;
+        while stopwatch::now() < end {
+            let server = self.serve::<Letter>(slots).await?;
+            worked += jobs;
+            ARRIVED.wait(worked).await;
+            server.stop().await?;
+            self.store::<Letter>(PRELOAD, jobs).await?;
+        }
+        if worked > 0 {
+            // What the churn did is not to be counted as the drain's.
+            stopwatch::idle(self.place.ground.lag()).await;
+        }
+        Ok(worked)
+    }
+
     async fn drain<J: Job>(&self, servers: u32, slots: u32, jobs: u32, meter: &mut Meter) -> Fallible<()> {
+        self.drain_after::<J>(0, servers, slots, jobs, meter).await
+    }
+
+    /// Works what was stored, after so many jobs. Of several servers each has a client of its own, as if they were
+    /// processes.
+    async fn drain_after<J: Job>(
+        &self,
+        worked: u32,
+        servers: u32,
+        slots: u32,
+        jobs: u32,
+        meter: &mut Meter,
+    ) -> Fallible<()> {
         let mut clients = vec![self.jobs.clone()];
         for _ in 1..servers {
             clients.push(Jobs::connect(&self.place.ground.url()).await?);
@@ -141,7 +177,7 @@ impl Course<'_> {
         for client in &clients {
             running.push(Server::new(client).job::<J>().slots(slots).start().await?);
         }
-        ARRIVED.wait(jobs).await;
+        ARRIVED.wait(worked + jobs).await;
         for server in running {
             server.stop().await?;
         }
@@ -158,17 +194,37 @@ impl Course<'_> {
     }
 
     async fn latency(&self, jobs: u32, meter: &mut Meter) -> Fallible<()> {
-        let server = self.serve::<Ping>(1).await?;
+        let server = self.serve::<Letter>(SLOTS_IDLE).await?;
         meter.start(self.place.ground).await?;
+        ARRIVED.note_times();
         for number in 1..=jobs {
             stopwatch::idle(pause(number)).await;
             let sent = stopwatch::now();
-            Ping.call().enqueue(&self.jobs).await?;
-            ARRIVED.wait(number).await;
-            let started = ARRIVED.last().ok_or("no job has started")?;
+            Letter::new(number).call().enqueue(&self.jobs).await?;
+            let started = ARRIVED.time_of(number).await;
             meter.waited(started.saturating_duration_since(sent));
         }
         meter.stop(self.place.ground).await?;
+        Ok(server.stop().await?)
+    }
+
+    async fn loaded(&self, jobs: u32, meter: &mut Meter) -> Fallible<()> {
+        let server = self.serve::<Letter>(SLOTS_LOADED).await?;
+        let client = self.jobs.clone();
+        let store = move |number| {
+            let client = client.clone();
+            async move {
+                Letter::new(number).call().enqueue(&client).await?;
+                Ok(())
+            }
+        };
+        let interval = load::interval(jobs, store.clone()).await?;
+        meter.start(self.place.ground).await?;
+        let delays = load::delays(jobs..2 * jobs, interval, store).await?;
+        meter.stop(self.place.ground).await?;
+        for delay in delays {
+            meter.waited(delay);
+        }
         Ok(server.stop().await?)
     }
 
@@ -260,7 +316,7 @@ impl Job for Letter {
     type Output = ();
 
     async fn run(self, _: JobContext) -> Result<(), JobError> {
-        ARRIVED.one();
+        ARRIVED.one_of(self.0.number);
         Ok(())
     }
 }
@@ -288,20 +344,6 @@ impl Job for Flaky {
             return Err(JobError::message("the first attempt of every tenth job fails"));
         }
         ARRIVED.one();
-        Ok(())
-    }
-}
-
-/// Says when it started.
-#[derive(Serialize, Deserialize)]
-struct Ping;
-
-impl Job for Ping {
-    const KIND: &'static str = "ping";
-    type Output = ();
-
-    async fn run(self, _: JobContext) -> Result<(), JobError> {
-        ARRIVED.one_now();
         Ok(())
     }
 }

@@ -12,7 +12,7 @@ use crate::payload::Mail;
 use crate::peer::Peer;
 use crate::talk::{Done, GO, Said, Task, heard, say};
 use crate::workload::{Workload, pause};
-use crate::{Fallible, stopwatch};
+use crate::{Fallible, load, stopwatch};
 
 /// How many jobs a backlog is stored in at once before it is measured.
 const PRELOAD: u32 = 1_000;
@@ -38,7 +38,8 @@ pub(crate) async fn run<P: Peer>(task: Task) -> Fallible<()> {
             store(&peer, batch, jobs).await?;
             done(start, jobs)
         }
-        Workload::Drain { servers: 1, .. } => {
+        // What pins the database's past is no matter of the peer's.
+        Workload::Drain { servers: 1, .. } | Workload::Pinned { minutes: 0, .. } => {
             store(&peer, PRELOAD, jobs).await?;
             let start = go()?;
             let _server = peer.serve(true).await?;
@@ -53,6 +54,7 @@ pub(crate) async fn run<P: Peer>(task: Task) -> Fallible<()> {
             done(start, jobs)
         }
         Workload::Latency { .. } => latency(&peer, jobs).await?,
+        Workload::Load { .. } => loaded(&peer, jobs).await?,
         _ => return Err("peers have no such work".into()),
     };
     say(&Said::Done(done))
@@ -112,14 +114,29 @@ async fn latency<P: Peer>(peer: &P, jobs: u32) -> Fallible<Done> {
     let _server = peer.serve(false).await?;
     stopwatch::idle(WARM_UP).await;
     let start = go()?;
+    ARRIVED.note_times();
     let mut delays = Vec::new();
     for number in 1..=jobs {
         stopwatch::idle(pause(number)).await;
         let sent = stopwatch::now();
         peer.store(Mail::new(number)).await?;
-        ARRIVED.wait(number).await;
-        let started = ARRIVED.last().ok_or("no job has started")?;
+        let started = ARRIVED.time_of(number).await;
         delays.push(micros(started.saturating_duration_since(sent)));
     }
     Ok(Done { delays, ..done(start, jobs) })
+}
+
+/// The same while jobs come at half the rate that the peer can keep up with, which is much work.
+async fn loaded<P: Peer>(peer: &P, jobs: u32) -> Fallible<Done> {
+    let _server = peer.serve(true).await?;
+    stopwatch::idle(WARM_UP).await;
+    let peer = peer.clone();
+    let store = move |number| {
+        let peer = peer.clone();
+        async move { peer.store(Mail::new(number)).await }
+    };
+    let interval = load::interval(jobs, store.clone()).await?;
+    let start = go()?;
+    let delays = load::delays(jobs..2 * jobs, interval, store).await?;
+    Ok(Done { delays: delays.into_iter().map(micros).collect(), ..done(start, jobs) })
 }

@@ -11,6 +11,7 @@
 pub mod arrivals;
 pub mod cost;
 mod course;
+pub mod load;
 pub mod payload;
 mod peer;
 pub mod stopwatch;

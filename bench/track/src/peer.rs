@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::payload::Mail;
 use crate::talk::{Task, heard, say};
-use crate::workload::Workload;
+use crate::workload::{PEER_SLOTS, Workload};
 use crate::{Fallible, course};
 
 /// A server that works jobs. It ends with its process.
@@ -63,10 +63,15 @@ impl Takes {
     /// Whether it takes part in this.
     pub const fn workload(&self, workload: Workload) -> bool {
         match workload {
-            Workload::Enqueue { .. } | Workload::Latency { .. } | Workload::Lifecycle { .. } => true,
+            Workload::Enqueue { .. }
+            | Workload::Latency { .. }
+            | Workload::Load { .. }
+            | Workload::Lifecycle { .. } => true,
             Workload::Bulk { .. } => self.bulk,
             // Each has as many slots as suit it best: it is compared where ours has as many as suit ours.
-            Workload::Drain { servers: 1, slots, .. } => slots == 256,
+            Workload::Drain { servers: 1, slots, .. } | Workload::Pinned { slots, minutes: 0, .. } => {
+                slots == PEER_SLOTS
+            }
             _ => false,
         }
     }

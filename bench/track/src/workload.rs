@@ -4,6 +4,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+/// The slots at which peers take part: each has as many as suit it best.
+pub const PEER_SLOTS: u32 = 256;
+/// More slots than make a difference.
+const MANY_SLOTS: u32 = 1_024;
+
 /// One thing to do on an empty database. Arguments are some 100 bytes of JSON, handlers do nothing.
 #[expect(missing_docs, reason = "the fields are the numbers that each line speaks of")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,8 +19,9 @@ pub enum Workload {
     Bulk { batch: u32, jobs: u32 },
     /// Servers, mostly one, with so many slots each work a backlog that was stored before.
     Drain { servers: u32, slots: u32, jobs: u32 },
-    /// As `Drain`, while a transaction that began before it sees the database as it was then.
-    Pinned { slots: u32, jobs: u32 },
+    /// As `Drain`, while a transaction that began before it sees the database as it was then; for so many minutes before
+    /// the part that is measured, such backlogs are stored and worked.
+    Pinned { slots: u32, jobs: u32, minutes: u32 },
     /// One producer stores batches while a server works them.
     Lifecycle { batch: u32, slots: u32, jobs: u32 },
     /// As `Drain`, and every tenth job fails its first attempt and is retried at once.
@@ -24,6 +30,8 @@ pub enum Workload {
     Claim { ready: u32, claims: u32 },
     /// From the call that stores a job to the first line of its handler; one job at a time.
     Latency { jobs: u32 },
+    /// The same while producers store jobs at half the rate that the contestant can keep up with.
+    Load { jobs: u32 },
     /// From the moment a delayed job is due to the first line of its handler.
     Scheduled { jobs: u32 },
     /// From the moment that a cron expression names to the first line of the handler.
@@ -34,36 +42,41 @@ pub enum Workload {
     Idle { seconds: u32 },
 }
 
+/// What a run may choose of the workloads.
+#[derive(Clone, Debug)]
+pub struct Sizes {
+    /// Small workloads: whether everything works.
+    pub quick: bool,
+    /// How many jobs are ready beside those that are claimed, one workload for each number.
+    pub ready: Vec<u32>,
+    /// How long a pinned transaction has been there when a drain begins.
+    pub pinned_minutes: u32,
+}
+
 /// All of them, in the order of the report.
-pub fn all(quick: bool, ready: u32) -> Vec<Workload> {
+pub fn all(sizes: &Sizes) -> Vec<Workload> {
+    let quick = sizes.quick;
     // Large enough to outlast start-up by far; small enough that five rounds of all take some minutes.
     let size = |full: u32| if quick { full / 20 } else { full };
     let enqueue = |producers, jobs| Workload::Enqueue { producers, jobs: size(jobs) };
     let drain = |servers, slots, jobs| Workload::Drain { servers, slots, jobs: size(jobs) };
     let claim = |ready| Workload::Claim { ready, claims: size(400) };
-    vec![
-        enqueue(1, 5_000),
-        enqueue(16, 16_000),
-        enqueue(64, 32_000),
-        Workload::Bulk { batch: 1_000, jobs: size(100_000) },
-        drain(1, 1, 10_000),
-        drain(1, 16, 40_000),
-        drain(1, 64, 100_000),
-        drain(1, 256, 100_000),
-        drain(1, 1024, 100_000),
-        drain(2, 256, 100_000),
-        drain(4, 256, 100_000),
-        Workload::Pinned { slots: 256, jobs: size(100_000) },
-        Workload::Lifecycle { batch: 1_000, slots: 256, jobs: size(100_000) },
-        Workload::Retries { slots: 256, jobs: size(50_000) },
-        claim(0),
-        claim(size(ready)),
-        Workload::Latency { jobs: size(500) },
-        Workload::Scheduled { jobs: size(200) },
-        Workload::Slots { jobs: size(200) },
-        Workload::Retry { jobs: size(200) },
-        Workload::Idle { seconds: if quick { 2 } else { 30 } },
-    ]
+    let drains =
+        [(1, 10_000), (4, 20_000), (16, 40_000), (64, 100_000), (PEER_SLOTS, 100_000), (MANY_SLOTS, 100_000)];
+    let pinned = |slots, jobs| Workload::Pinned { slots, jobs: size(jobs), minutes: sizes.pinned_minutes };
+    let mut all = vec![enqueue(1, 5_000), enqueue(16, 16_000), enqueue(64, 32_000)];
+    all.push(Workload::Bulk { batch: 1_000, jobs: size(100_000) });
+    all.extend(drains.map(|(slots, jobs)| drain(1, slots, jobs)));
+    all.extend([drain(2, PEER_SLOTS, 100_000), drain(4, PEER_SLOTS, 100_000), pinned(PEER_SLOTS, 100_000)]);
+    all.push(Workload::Lifecycle { batch: 1_000, slots: PEER_SLOTS, jobs: size(100_000) });
+    all.push(Workload::Retries { slots: PEER_SLOTS, jobs: size(50_000) });
+    all.push(claim(0));
+    all.extend(sizes.ready.iter().map(|ready| claim(size(*ready))));
+    all.extend([Workload::Latency { jobs: size(2_000) }, Workload::Load { jobs: size(4_000) }]);
+    all.extend([Workload::Scheduled { jobs: size(200) }, Workload::Slots { jobs: size(200) }]);
+    all.push(Workload::Retry { jobs: size(200) });
+    all.push(Workload::Idle { seconds: if quick { 2 } else { 30 } });
+    all
 }
 
 impl Workload {
@@ -74,11 +87,13 @@ impl Workload {
             Self::Bulk { batch, .. } => format!("bulk/{batch}"),
             Self::Drain { servers: 1, slots, .. } => format!("drain/{slots}"),
             Self::Drain { servers, .. } => format!("servers/{servers}"),
-            Self::Pinned { slots, .. } => format!("pinned/{slots}"),
+            Self::Pinned { slots, minutes: 0, .. } => format!("pinned/{slots}"),
+            Self::Pinned { slots, minutes, .. } => format!("pinned/{slots} {minutes} min"),
             Self::Lifecycle { slots, .. } => format!("lifecycle/{slots}"),
             Self::Retries { slots, .. } => format!("retries/{slots}"),
             Self::Claim { ready, .. } => format!("claim/{ready}"),
             Self::Latency { .. } => "latency".into(),
+            Self::Load { .. } => "half-load".into(),
             Self::Scheduled { .. } => "scheduled".into(),
             Self::Slots { .. } => "slots".into(),
             Self::Retry { .. } => "retry".into(),
@@ -96,6 +111,7 @@ impl Workload {
             | Self::Lifecycle { jobs, .. }
             | Self::Retries { jobs, .. }
             | Self::Latency { jobs }
+            | Self::Load { jobs }
             | Self::Scheduled { jobs }
             | Self::Slots { jobs }
             | Self::Retry { jobs } => jobs,
@@ -113,12 +129,25 @@ impl Workload {
         }
     }
 
+    /// The same where peers do it: of a drain they choose the slots themselves.
+    #[must_use]
+    pub const fn of_peers(self) -> Self {
+        match self {
+            Self::Drain { servers: 1, slots: MANY_SLOTS, jobs } => {
+                Self::Drain { servers: 1, slots: PEER_SLOTS, jobs }
+            }
+            other => other,
+        }
+    }
+
     /// What is measured of it.
     pub const fn measure(self) -> Measure {
         match self {
-            Self::Latency { .. } | Self::Scheduled { .. } | Self::Slots { .. } | Self::Retry { .. } => {
-                Measure::Delay
-            }
+            Self::Latency { .. }
+            | Self::Load { .. }
+            | Self::Scheduled { .. }
+            | Self::Slots { .. }
+            | Self::Retry { .. } => Measure::Delay,
             Self::Claim { .. } => Measure::Claim,
             Self::Idle { .. } => Measure::Upkeep,
             _ => Measure::Rate,

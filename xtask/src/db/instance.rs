@@ -228,7 +228,8 @@ fn url(engine: Engine, port: u16) -> String {
     }
 }
 
-fn free_port() -> Result<u16, String> {
+/// A port that nobody listens at.
+pub(crate) fn free_port() -> Result<u16, String> {
     let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
     address.map(|address| address.port()).map_err(|e| format!("no free port: {e}"))
 }
@@ -249,8 +250,9 @@ fn is_root() -> bool {
     run(Command::new("id").arg("-u")).is_ok_and(|uid| uid.trim() == "0")
 }
 
+/// Lets a moment pass before a server is asked again.
 #[expect(clippy::disallowed_methods, reason = "a starting server gives no signal; looking is the only way")]
-fn pause() {
+pub(crate) fn pause() {
     std::thread::sleep(ASK_EVERY);
 }
 

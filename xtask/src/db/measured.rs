@@ -9,9 +9,9 @@ use crate::variable;
 /// Where the measuring stick writes unless told otherwise; relative to the root.
 const OUT: &str = "target/bench";
 /// Its options that have no value.
-const FLAGS: [&str; 2] = ["--quick", "--peers"];
-/// What stands on its command line for a database that is no server.
-const EMBEDDED: &str = "sqlite";
+const FLAGS: [&str; 3] = ["--quick", "--peers", "--readme"];
+/// What stands on its command line for a database that is none of our servers.
+const OTHERS: [&str; 2] = ["sqlite", "redis"];
 
 /// The servers of one run. They end with it.
 pub(crate) struct Measured(Vec<(Engine, Instance)>);
@@ -38,7 +38,7 @@ impl Measured {
 }
 
 /// The folder behind `--out`.
-fn out(arguments: &[String]) -> PathBuf {
+pub(crate) fn out(arguments: &[String]) -> PathBuf {
     let behind = arguments.iter().skip_while(|argument| *argument != "--out").nth(1);
     let joined = arguments.iter().find_map(|argument| argument.strip_prefix("--out="));
     behind.map(String::as_str).or(joined).unwrap_or(OUT).into()
@@ -48,7 +48,7 @@ fn out(arguments: &[String]) -> PathBuf {
 /// names no database is for all of them.
 fn asks_for(arguments: &[String], engine: Engine) -> bool {
     let mut filters = filters(arguments).peekable();
-    let names: Vec<_> = Engine::ALL.iter().map(|engine| engine.name()).chain([EMBEDDED]).collect();
+    let names: Vec<_> = Engine::ALL.iter().map(|engine| engine.name()).chain(OTHERS).collect();
     let asks =
         |filter: &str| filter.contains(engine.name()) || !names.iter().any(|name| filter.contains(name));
     let only_explains = arguments.iter().any(|argument| argument == "--help" || argument == "--version");

@@ -17,8 +17,10 @@ use crate::variable;
 pub(crate) use engine::Engine;
 use engine::Programs;
 use instance::{Instance, Life};
-pub(crate) use measured::Measured;
+pub(crate) use instance::{free_port, pause};
+pub(crate) use measured::{Measured, out};
 use mortal::Mortal;
+pub(crate) use server::interrupted_with_us;
 
 /// The databases of one run of the tests. They end with it.
 pub(crate) struct Databases {

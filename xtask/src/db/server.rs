@@ -71,6 +71,10 @@ impl Server<'_> {
         let mut command = self.program(self.engine.server(), self.dies_with_us);
         command.arg("-D").arg(self.data()).arg("-k").arg(self.folder).arg("-p").arg(port.to_string());
         let durable = if durable { "on" } else { "off" };
+        if self.library("pg_stat_statements.so") {
+            // The measuring stick reads how many statements there were.
+            command.args(["-c", "shared_preload_libraries=pg_stat_statements"]);
+        }
         for setting in [
             "listen_addresses=127.0.0.1",
             "max_connections=300",
@@ -123,6 +127,11 @@ impl Server<'_> {
         fs::write(self.folder.join("bootstrap.sql"), script).map_err(|e| e.to_string())
     }
 
+    /// Whether PostgreSQL has this library beside it, which may come in a package of its own.
+    fn library(&self, name: &str) -> bool {
+        ["lib", "lib/postgresql"].iter().any(|folder| self.base().join(folder).join(name).exists())
+    }
+
     /// The folder above that of the program, with its `share`.
     fn base(&self) -> &Path {
         self.programs.folder.parent().unwrap_or(&self.programs.folder)
@@ -153,6 +162,11 @@ impl Server<'_> {
         command.current_dir(self.folder);
         command
     }
+}
+
+/// The words as a command that is given this signal when we end, where that is possible.
+pub(crate) fn interrupted_with_us(signal: &str, words: Vec<PathBuf>) -> Command {
+    wrapped(false, Some(signal), words)
 }
 
 /// The words as a command: as nobody if we are root, and given this signal when we end, where that is possible.

@@ -30,7 +30,7 @@ impl TaskHandler for Send {
     const IDENTIFIER: &'static str = "mail";
 
     async fn run(self, _: WorkerContext) -> impl IntoTaskHandlerResult {
-        ARRIVED.one_now();
+        ARRIVED.one_of(self.0.number);
         Ok::<(), String>(())
     }
 }

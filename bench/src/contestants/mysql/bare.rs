@@ -62,6 +62,7 @@ impl Contestant for Bare {
             }
             Workload::Drain { .. }
             | Workload::Retries { .. }
+            | Workload::Load { .. }
             | Workload::Scheduled { .. }
             | Workload::Slots { .. }
             | Workload::Retry { .. }

@@ -23,6 +23,8 @@ const PROCESSES: [&str; 3] = ["mariadbd", "mysqld", "ld-linux-x86-64"];
 /// What is counted of transactions, off unless asked for: those that wrote, those that only read, and those that
 /// read without holding anything.
 const TRANSACTIONS: [&str; 3] = ["trx_rw_commits", "trx_ro_commits", "trx_nl_ro_commits"];
+/// What clients have asked, prepared statements included.
+const STATEMENTS: &str = "Questions";
 /// The end of the log of changes, as MariaDB and as MySQL call it.
 const LOG_ENDS: [&str; 2] = ["Innodb_lsn_current", "Innodb_redo_log_current_lsn"];
 /// Rows that leave their old selves behind. (MariaDB no longer counts them in InnoDB.)
@@ -54,8 +56,9 @@ impl Database for Mysql {
         "commits survive what the server's settings say"
     }
 
-    fn takes(&self, _: Workload) -> bool {
-        true
+    /// For minutes a transaction is pinned on PostgreSQL, whose tables remember it; here it is the log of undone changes.
+    fn takes(&self, workload: Workload) -> bool {
+        !matches!(workload, Workload::Pinned { minutes: 1.., .. })
     }
 
     fn version(&self) -> Answer<'_, String> {
@@ -118,6 +121,7 @@ impl Ground for Own {
             let count = |name: &str| rows.iter().find(|row| row.0 == name)?.1.parse::<u64>().ok();
             Ok(Counts {
                 commits: TRANSACTIONS.into_iter().map(count).sum(),
+                statements: count(STATEMENTS),
                 logged: LOG_ENDS.into_iter().find_map(count),
                 dead: REPLACED.into_iter().map(count).sum(),
             })

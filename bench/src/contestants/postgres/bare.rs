@@ -85,6 +85,7 @@ impl Contestant for Bare {
             }
             Workload::Drain { .. }
             | Workload::Retries { .. }
+            | Workload::Load { .. }
             | Workload::Scheduled { .. }
             | Workload::Slots { .. }
             | Workload::Retry { .. }
@@ -105,7 +106,11 @@ impl Contestant for Bare {
             }
             place.ground.alone().await?;
             let _pin = match workload {
-                Workload::Pinned { .. } => Some(place.ground.pin().await?),
+                Workload::Pinned { jobs, minutes, .. } => {
+                    let pin = place.ground.pin().await?;
+                    self.churn(&config, jobs, minutes, place).await?;
+                    Some(pin)
+                }
                 _ => None,
             };
             self.work(workload, &config, place, meter).await
@@ -114,6 +119,24 @@ impl Contestant for Bare {
 }
 
 impl Bare {
+    /// Works and stores backlogs for so many minutes, and leaves one.
+    async fn churn(&self, config: &Config, jobs: u32, minutes: u32, place: Place<'_>) -> Fallible<()> {
+        let (start, end) = (stopwatch::now(), stopwatch::now() + Duration::from_secs(60) * minutes);
+        let session = Session::open(config).await?;
+        let mut stored = jobs;
+        while stopwatch::now() < end {
+            session.drain(self.batch, jobs, None).await?;
+            session.store(PRELOAD, stored..stored + jobs).await?;
+            stored += jobs;
+        }
+        drop(session);
+        if end > start {
+            // What the churn did is not to be counted as the drain's.
+            stopwatch::idle(place.ground.lag()).await;
+        }
+        Ok(())
+    }
+
     async fn work(
         &self,
         workload: Workload,

@@ -26,6 +26,9 @@ const LOOKS_MAX: u32 = 1_000;
 /// What is said of the server in a report.
 const SETTINGS: [&str; 3] = ["fsync", "synchronous_commit", "shared_buffers"];
 
+/// Where a server counts statements, if it was started so.
+const STATEMENTS: &str = "pg_stat_statements";
+
 /// A server with the settings that it has.
 #[derive(Clone, Debug)]
 pub(crate) struct Postgres {
@@ -79,8 +82,9 @@ impl Database for Postgres {
             // What the heat before has left to be written is not this one's.
             server.batch_execute("CHECKPOINT").await?;
             let process = postmaster(&server).await;
-            let config = self.config(Some(&name))?;
-            Ok(Box::new(Own { server, process, config, name, url: self.url.clone() }) as Box<dyn Ground>)
+            let counts_statements = counts_statements(&server).await?;
+            let (config, url) = (self.config(Some(&name))?, self.url.clone());
+            Ok(Box::new(Own { server, process, counts_statements, config, name, url }) as Box<dyn Ground>)
         })
     }
 }
@@ -91,6 +95,7 @@ struct Own {
     server: Client,
     /// The server's first process, if it can be seen.
     process: Option<u32>,
+    counts_statements: bool,
     config: Config,
     name: String,
     url: Option<String>,
@@ -120,10 +125,11 @@ impl Ground for Own {
                        FROM pg_stat_database WHERE datname = $1";
             let row = self.server.query_one(sql, &[&self.name]).await?;
             let (commits, logged) = (count(row.get(0)), count(row.get(1)));
+            let statements = self.statements().await?;
             let sql = "SELECT coalesce(sum(n_tup_upd + n_tup_del), 0)::bigint FROM pg_stat_user_tables";
             let inside = connect(&self.config).await?;
             let dead = count(inside.query_one(sql, &[]).await?.get(0));
-            Ok(Counts { commits, logged, dead })
+            Ok(Counts { commits, statements, logged, dead })
         })
     }
 
@@ -156,6 +162,29 @@ impl Ground for Own {
             Ok(self.server.batch_execute(&format!("DROP DATABASE {} WITH (FORCE)", self.name)).await?)
         })
     }
+}
+
+impl Own {
+    /// Those in this database so far, but for our own. They are counted at once.
+    async fn statements(&self) -> Fallible<Option<u64>> {
+        if !self.counts_statements {
+            return Ok(None);
+        }
+        // Deferred foreign keys are looked up by the server itself.
+        let sql = "SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements AS s \
+                   JOIN pg_database AS d ON d.oid = s.dbid WHERE d.datname = $1 \
+                   AND s.query NOT LIKE '%pg_stat_user_tables%' AND s.query NOT LIKE 'SELECT % FOR KEY SHARE OF x'";
+        Ok(count(self.server.query_one(sql, &[&self.name]).await?.get(0)))
+    }
+}
+
+/// Whether statements are counted; the view belongs to the database that we look from.
+async fn counts_statements(server: &Client) -> Fallible<bool> {
+    let loaded = text(server, "SHOW shared_preload_libraries").await?.contains(STATEMENTS);
+    if loaded {
+        server.batch_execute(&format!("CREATE EXTENSION IF NOT EXISTS {STATEMENTS}")).await?;
+    }
+    Ok(loaded)
 }
 
 /// A connection that ends when its client is dropped.

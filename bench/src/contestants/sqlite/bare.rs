@@ -71,6 +71,7 @@ impl Contestant for Bare {
             Workload::Drain { .. }
             | Workload::Pinned { .. }
             | Workload::Retries { .. }
+            | Workload::Load { .. }
             | Workload::Scheduled { .. }
             | Workload::Slots { .. }
             | Workload::Retry { .. }
