@@ -49,7 +49,7 @@ impl Peer for Fang {
 
     async fn open(url: &str) -> Fallible<Self> {
         let pool = PgPool::connect(url).await?;
-        sqlx::raw_sql(include_str!("../sql/fang.sql")).execute(&pool).await?;
+        sqlx::raw_sql(include_str!(concat!(env!("OUT_DIR"), "/fang.sql"))).execute(&pool).await?;
         let mut queue = AsyncQueue::builder().uri(url).max_pool_size(CONNECTIONS).build();
         queue.connect().await?;
         Ok(Self { queue, pool })

@@ -37,7 +37,7 @@ impl Peer for Sqlxmq {
 
     async fn open(url: &str) -> Fallible<Self> {
         let pool = PgPoolOptions::new().max_connections(CONNECTIONS).connect(url).await?;
-        sqlx::raw_sql(include_str!("../sql/sqlxmq.sql")).execute(&pool).await?;
+        sqlx::raw_sql(include_str!(concat!(env!("OUT_DIR"), "/sqlxmq.sql"))).execute(&pool).await?;
         Ok(Self { pool })
     }
 
