@@ -59,7 +59,7 @@ fn build(root: &Path, workspace: &str) -> Result<PathBuf, String> {
 
 /// What there is, or one line about who is left out.
 fn or_without<T>(what: Result<T, String>, who: &str) -> Option<T> {
-    what.map_err(|why| println!("==> peers: without {who}: {why}")).ok()
+    what.map_err(|why| println!("==> peers: without {who}: {}", why.lines().next().unwrap_or_default())).ok()
 }
 
 #[cfg(test)]
