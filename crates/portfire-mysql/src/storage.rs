@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use portfire_core::storage::{
     Acted, Action, Answer, AuditEntry, AuditRequest, Beat, BeatAnswer, By, Directed, DueSchedules, Exchange,
-    Exchanged, Expired, FaultGroup, FaultGroupRequest, Filter, Fired, Inserted, JobDetails, Overview, Page,
-    PageRequest, Promoted, Put, QueueOrder, ServerOrder, SlotView, StorageView, Tally, TallyRequest, Target,
+    Exchanged, Expired, FaultGroup, FaultGroupRequest, Filter, Fired, Gathering, Inserted, JobDetails,
+    Overview, Page, PageRequest, Promoted, Put, QueueOrder, ServerOrder, SlotView, StorageView, Tally,
+    TallyRequest, Target,
 };
 use portfire_core::{
     Error, Firing, JobId, NewJob, Order, Result, Schedule, ScheduleView, ServerId, Storage, Timestamp,
@@ -18,7 +19,7 @@ use crate::error::is_undone;
 use crate::insert::{insert, is_one_packet};
 use crate::look::Look;
 use crate::options::DEADLINE;
-use crate::pool::{Background, Connector, Lanes};
+use crate::pool::{Background, Connector, Lanes, pause_for};
 use crate::rows::{Value, info_text, micros};
 use crate::settle::{exchange, read_flag};
 use crate::statements::Op;
@@ -47,6 +48,7 @@ pub struct MysqlStorage {
     options: MysqlOptions,
     work: Lanes,
     pulse: Lanes,
+    gathering: Gathering,
     bell: Bell,
     /// Last, so that what runs on it is let go first.
     _background: Background,
@@ -80,7 +82,7 @@ impl MysqlStorage {
         let work = work.limited(options.deadline, options.look_timeout);
         let watch = options.listen.then(|| lanes(&elsewhere, 1, BEAT_DEADLINE)).transpose()?;
         let bell = Bell::new(watch.map(|lanes| Watcher { lanes, runtime: background.handle() }));
-        Ok(Self { options, work, pulse, bell, _background: background })
+        Ok(Self { options, work, pulse, gathering: Gathering::default(), bell, _background: background })
     }
 
     /// The instant that counts instead of the database's, if a clock was handed in.
@@ -237,7 +239,8 @@ impl MysqlStorage {
 
 impl Storage for MysqlStorage {
     fn insert(&self, jobs: Vec<NewJob>) -> Answer<'_, Vec<Inserted>> {
-        Box::pin(async move { self.work.retry(|| self.insert_once(&jobs)).await })
+        let store = move |jobs: Vec<NewJob>| async move { self.work.retry(|| self.insert_once(&jobs)).await };
+        Box::pin(self.gathering.insert(jobs, store, pause_for(Gathering::PATIENCE)))
     }
 
     fn exchange(&self, request: Exchange) -> Answer<'_, Exchanged> {

@@ -15,7 +15,6 @@
 
 mod act;
 mod error;
-mod gather;
 mod insert;
 mod list;
 mod look;

@@ -15,8 +15,6 @@ const OWN: [&str; 14] = [
     "portfire-sqlite/src/clock.rs",
     // SQLite has one writer, so its calls go through a thread; a database server has a pool.
     "portfire-sqlite/src/threads.rs",
-    // SQLite gathers what is enqueued at once in its writer thread.
-    "portfire-postgres/src/gather.rs",
     // A server is reached over a network, which has connections, errors and secrets of its own.
     "portfire-postgres/src/pool.rs",
     "portfire-postgres/src/error.rs",
@@ -26,6 +24,8 @@ const OWN: [&str; 14] = [
     "portfire-mysql/src/claim.rs",
     "portfire-mysql/src/ending.rs",
     "portfire-mysql/src/family.rs",
+    // Rows that were claimed stay in the index for a while on a server of many versions.
+    "portfire-mysql/src/hint.rs",
     "portfire-mysql/src/pool.rs",
     "portfire-mysql/src/error.rs",
     "portfire-mysql/src/options.rs",

@@ -1,9 +1,13 @@
 //! What a batch costs in round trips, statements and commits, and what a lost answer costs: nothing.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
+use futures_util::future::join_all;
 use portfire_core::storage::{Inserted, Settled};
-use portfire_core::{Dependency, NewJob, State, Storage, Trigger};
+use portfire_core::{Dependency, Error, NewJob, State, Storage, Trigger};
+use portfire_mysql::MysqlStorage;
+use portfire_mysql::mysql_async::prelude::Queryable;
 
 use crate::bed::{Database, Engine, beaten, exchange, job, on_both, succeeded, want};
 use crate::proxy::through_proxy;
@@ -11,6 +15,9 @@ use crate::proxy::through_proxy;
 on_both! {
     a_full_drain_takes_few_round_trips_and_commits
     a_set_of_plain_jobs_is_one_round_trip
+    jobs_that_are_enqueued_at_once_share_a_commit
+    of_jobs_that_share_a_commit_only_who_is_to_blame_fails
+    who_shares_a_commit_waits_no_longer_than_its_deadline
     a_commit_whose_answer_is_lost_is_neither_lost_nor_doubled
 }
 
@@ -49,6 +56,51 @@ async fn a_set_of_plain_jobs_is_one_round_trip(engine: Engine) {
     storage.insert((0..1_000).map(|_| job()).collect()).await.unwrap();
     let packets = seen.take();
     assert_eq!(packets.len(), 1, "{packets:?}");
+}
+
+async fn jobs_that_are_enqueued_at_once_share_a_commit(engine: Engine) {
+    let database = Database::lent(engine).await;
+    let (storage, seen) = through_proxy(&database).await;
+    let mut jobs: Vec<_> = (0..16).map(|_| job()).collect();
+    let insert = |job: &NewJob| storage.insert(vec![job.clone()]);
+    let answers = join_all(jobs.iter().map(insert)).await;
+    assert!(answers.iter().all(|answer| *answer.as_ref().unwrap() == [Inserted::New]));
+    let commits = seen.take().iter().flatten().filter(|sql| *sql == "COMMIT").count();
+    assert_eq!(commits, 1, "they came while nobody was on the way");
+    jobs[7] = job();
+    let answers = join_all(jobs.iter().map(insert)).await;
+    for (position, answer) in answers.into_iter().enumerate() {
+        let expected = if position == 7 { Inserted::New } else { Inserted::SameId };
+        assert_eq!(answer.unwrap(), [expected], "each is answered for itself");
+    }
+}
+
+async fn of_jobs_that_share_a_commit_only_who_is_to_blame_fails(engine: Engine) {
+    let database = Database::lent(engine).await;
+    let storage = database.open().await;
+    let bad = NewJob { kind: "".into(), ..job() };
+    let jobs = [job(), bad, job(), job()];
+    let answers = join_all(jobs.iter().map(|job| storage.insert(vec![job.clone()]))).await;
+    let refused: Vec<_> = answers.iter().map(|answer| answer.as_ref().is_err_and(Error::is_misuse)).collect();
+    assert_eq!(refused, [false, true, false, false]);
+    assert_eq!(storage.overview().await.unwrap().counts[0].jobs, 3);
+}
+
+/// Somebody has locked the table. When it is free again, so is the line.
+async fn who_shares_a_commit_waits_no_longer_than_its_deadline(engine: Engine) {
+    let database = Database::lent(engine).await;
+    let deadline = Duration::from_millis(200);
+    let storage = MysqlStorage::open(database.options().deadline(deadline)).await.unwrap();
+    let mut application = database.connect().await;
+    application.query_drop("LOCK TABLES portfire_job WRITE").await.unwrap();
+    let jobs: Vec<_> = (0..3).map(|_| job()).collect();
+    let late = join_all(jobs.iter().map(|job| storage.insert(vec![job.clone()]))).await;
+    assert!(late.iter().all(|answer| answer.as_ref().is_err_and(Error::is_transient)), "{late:?}");
+    application.query_drop("UNLOCK TABLES").await.unwrap();
+    for job in &jobs {
+        while storage.insert(vec![job.clone()]).await.is_err() {}
+    }
+    assert_eq!(database.open().await.overview().await.unwrap().counts[0].jobs, 3);
 }
 
 /// The database has committed, and the client cannot know: repeating resolves it by the ids.
