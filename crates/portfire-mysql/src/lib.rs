@@ -16,6 +16,7 @@ mod claim;
 mod ending;
 mod error;
 mod family;
+mod hint;
 mod insert;
 mod list;
 mod look;

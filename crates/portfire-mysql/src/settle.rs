@@ -23,22 +23,28 @@ use portfire_core::{JobId, Lease, Result, ServerId, Settlement, State, Timestamp
 use crate::claim;
 use crate::ending::Endings;
 use crate::family::tell_children;
+use crate::hint::Heads;
 use crate::insert::Executor;
 use crate::pool::{Answer, Lane, Step};
 use crate::rows::{Row, Value};
 use crate::statements::Op;
 use crate::tally::Tallies;
 
-/// What an exchange came to, and whether it made a job ready that it did not claim itself.
+/// What an exchange came to, and the first priority, in the order of claims, of jobs that it made ready.
 #[derive(Debug, Default)]
 pub(crate) struct Done {
     pub(crate) answer: Exchanged,
-    pub(crate) made_ready: bool,
+    pub(crate) made_ready: Option<i64>,
 }
 
 /// One exchange. One that settles with one lease twice is done in pieces, so that each is judged by what the one
 /// before it left.
-pub(crate) async fn exchange(lane: &mut Lane, now: Option<i64>, request: &Exchange) -> Result<Done> {
+pub(crate) async fn exchange(
+    lane: &mut Lane,
+    now: Option<i64>,
+    request: &Exchange,
+    heads: &Heads,
+) -> Result<Done> {
     lane.begin();
     let (mut done, mut notes, mut left) = (Done::default(), &*request.notes, &*request.settlements);
     while let Some(cut) = first_repeat(left) {
@@ -49,7 +55,7 @@ pub(crate) async fn exchange(lane: &mut Lane, now: Option<i64>, request: &Exchan
     }
     let said = said(lane, now, notes, left, claim::questions(now, request), &mut done).await?;
     let permit = claim::Permit::read(request.want.as_ref(), &said.answers, &said.gone)?;
-    claim::claim(lane, now, request, (said.steps, permit), &mut done.answer).await?;
+    claim::claim(lane, now, request, (said.steps, permit), heads, &mut done.answer).await?;
     Ok(done)
 }
 
@@ -60,6 +66,11 @@ pub(crate) async fn settle_alone<E: Executor>(db: &mut E, settlement: &Settlemen
     let said = said(db, None, &[], one, Vec::new(), &mut done).await?;
     db.run(said.steps).await?;
     Ok(done.answer.settled.pop().unwrap_or(Settled::Lost))
+}
+
+/// The first of two priorities, in the order of claims.
+pub(crate) fn first(one: Option<i64>, other: Option<i64>) -> Option<i64> {
+    one.into_iter().chain(other).min()
 }
 
 /// Where a lease comes that was there before.
@@ -112,10 +123,10 @@ async fn said<'s, E: Executor>(
         done.answer.settled.push(Settled::Applied(state));
     }
     answer_repeats(db, &lost, &mut done.answer.settled).await?;
-    done.made_ready |= endings.made_ready();
+    done.made_ready = first(done.made_ready, endings.made_ready());
     let ended = endings.write(&mut said.steps);
     let family = tell_children(db, known.now, ended, known.children, &mut tallies).await?;
-    done.made_ready |= family.made_ready;
+    done.made_ready = first(done.made_ready, family.made_ready);
     said.steps.extend(family.steps);
     said.steps.extend(tallies.steps(now));
     Ok(said)

@@ -16,6 +16,7 @@ use portfire_core::{
 
 use crate::MysqlOptions;
 use crate::error::is_undone;
+use crate::hint::Heads;
 use crate::insert::{insert, is_one_packet};
 use crate::look::Look;
 use crate::options::DEADLINE;
@@ -49,6 +50,7 @@ pub struct MysqlStorage {
     work: Lanes,
     pulse: Lanes,
     gathering: Gathering,
+    heads: Heads,
     bell: Bell,
     /// Last, so that what runs on it is let go first.
     _background: Background,
@@ -58,7 +60,7 @@ impl MysqlStorage {
     /// Connects, and brings the tables up to date.
     ///
     /// # Errors
-    /// Transient if the database could not be reached in time; broken if it is older than MySQL 8.0.17 or
+    /// Transient if the database could not be reached in time; broken if it is older than MySQL 8.0.19 or
     /// MariaDB 10.6, its tables are newer than this program, or they are missing and may not be made; misuse if
     /// the options cannot be meant.
     pub async fn open(options: MysqlOptions) -> Result<Self> {
@@ -82,7 +84,15 @@ impl MysqlStorage {
         let work = work.limited(options.deadline, options.look_timeout);
         let watch = options.listen.then(|| lanes(&elsewhere, 1, BEAT_DEADLINE)).transpose()?;
         let bell = Bell::new(watch.map(|lanes| Watcher { lanes, runtime: background.handle() }));
-        Ok(Self { options, work, pulse, gathering: Gathering::default(), bell, _background: background })
+        Ok(Self {
+            options,
+            work,
+            pulse,
+            gathering: Gathering::default(),
+            heads: Heads::default(),
+            bell,
+            _background: background,
+        })
     }
 
     /// The instant that counts instead of the database's, if a clock was handed in.
@@ -104,6 +114,11 @@ impl MysqlStorage {
         lane.commit().await?;
         lane.hand_back();
         if answers.contains(&Inserted::New) {
+            jobs.iter()
+                .map(|job| job.priority)
+                .min()
+                .into_iter()
+                .for_each(|first| self.heads.made_ready(first.into()));
             self.bell.ring();
         }
         Ok(answers)
@@ -117,12 +132,14 @@ impl MysqlStorage {
         if let Some(want) = request.want.as_mut().filter(|_| given_up.load(Ordering::Relaxed)) {
             want.limit = 0;
         }
-        let done = exchange(&mut lane, self.handed_in(), &request).await;
+        let done = exchange(&mut lane, self.handed_in(), &request, &self.heads).await;
         let done = done.inspect_err(|error| {
             given_up.fetch_or(!is_undone(error), Ordering::Relaxed);
+            self.heads.forget();
         })?;
         lane.hand_back();
-        if done.made_ready {
+        if let Some(first) = done.made_ready {
+            self.heads.made_ready(first);
             self.bell.ring();
         }
         Ok(done.answer)
@@ -133,6 +150,7 @@ impl MysqlStorage {
         let promoted = act::promote(&mut lane, self.handed_in(), limit).await?;
         lane.hand_back();
         if promoted.count > 0 {
+            self.heads.forget();
             self.bell.ring();
         }
         Ok(promoted)
@@ -150,6 +168,7 @@ impl MysqlStorage {
         let (acted, ring) = act::act(&mut lane, self.handed_in(), jobs, action, by).await?;
         lane.hand_back();
         if ring {
+            self.heads.forget();
             self.bell.ring();
         }
         Ok(acted)
@@ -168,6 +187,7 @@ impl MysqlStorage {
         let mut lane = self.work.lane().await?;
         let fired = schedules::fire(&mut lane, self.handed_in(), firings, by).await?;
         lane.hand_back();
+        self.heads.forget();
         self.bell.ring();
         Ok(fired)
     }
