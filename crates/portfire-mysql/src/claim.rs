@@ -13,6 +13,7 @@ use std::collections::HashSet;
 use portfire_core::storage::{Claimed, Exchange, Exchanged, ParentResult, Want};
 use portfire_core::{Facts, JobId, Json, Lease, Policy, Result, Token};
 
+use crate::body::{Bodies, Body};
 use crate::hint::{Heads, Place, Sight};
 use crate::insert::Executor;
 use crate::pool::{Answer, Lane, Step};
@@ -86,7 +87,7 @@ pub(crate) async fn claim(
     now: Option<i64>,
     request: &Exchange,
     (mut steps, permit): (Vec<Step<'_>>, Permit),
-    heads: &Heads,
+    (heads, bodies): (&Heads, &Bodies),
     answer: &mut Exchanged,
 ) -> Result<()> {
     let (mut has_jobs, mut sight) = (permit.has_taken, heads.look(permit.now));
@@ -98,10 +99,13 @@ pub(crate) async fn claim(
     answer.cancel = permit.cancel;
     let want = request.want.as_ref().filter(|_| has_jobs);
     steps.extend(want.map(|want| (Op::Claimed, vec![Value::token(want.token)])));
-    let bodies = lane.finish(steps).await?.pop().unwrap_or_default().rows;
+    let rows = lane.finish(steps).await?.pop().unwrap_or_default().rows;
     sight.remember();
     if let Some(want) = want {
-        answer.claimed = read_claimed(&bodies, want.token)?;
+        let claimed = read_claimed(&rows, want.token)?;
+        let (claimed, read): (Vec<_>, Vec<_>) = claimed.into_iter().unzip();
+        bodies.keep(claimed.iter().map(|one| one.facts.lease).zip(read));
+        answer.claimed = claimed;
     }
     Ok(())
 }
@@ -210,17 +214,18 @@ fn take_steps<'s>(
 }
 
 /// The rows of `claimed`, some of them for each job.
-fn read_claimed(rows: &[Row], token: Token) -> Result<Vec<Claimed>> {
+fn read_claimed(rows: &[Row], token: Token) -> Result<Vec<(Claimed, Body)>> {
     rows.chunk_by(|one, next| one.0[0] == next.0[0]).map(|rows| claimed(rows, token)).collect()
 }
 
 /// The rows of one job, of which the one with the arguments tells all but the parents.
-fn claimed(rows: &[Row], token: Token) -> Result<Claimed> {
+fn claimed(rows: &[Row], token: Token) -> Result<(Claimed, Body)> {
     let row = rows.iter().find(|row| !row.is_null(3)).unwrap_or(&rows[0]);
     let job = row.id(0)?;
     let mut parents: Vec<_> = rows.iter().filter(|row| !row.is_null(11)).collect();
     parents.sort_by_key(|row| row.int(14).ok());
-    Ok(Claimed {
+    let body = Body::read(row, [2, 1, 15, 16, 17])?;
+    let claimed = Claimed {
         facts: Facts {
             lease: Lease { job, token },
             kind: row.text(2)?.into(),
@@ -234,7 +239,8 @@ fn claimed(rows: &[Row], token: Token) -> Result<Claimed> {
         created_at: row.time(6)?,
         parents: parents.into_iter().map(parent).collect::<Result<_>>()?,
         slot: slot(row, 9)?,
-    })
+    };
+    Ok((claimed, body))
 }
 
 /// What a parent came to, in a row of `claimed`.

@@ -12,6 +12,7 @@
 //! [`settle_in`] ends them, inside the application's own transaction.
 
 mod act;
+mod body;
 mod claim;
 mod ending;
 mod error;

@@ -15,6 +15,7 @@ use portfire_core::{
 };
 
 use crate::MysqlOptions;
+use crate::body::Bodies;
 use crate::error::is_undone;
 use crate::hint::Heads;
 use crate::insert::{insert, is_one_packet};
@@ -51,6 +52,7 @@ pub struct MysqlStorage {
     pulse: Lanes,
     gathering: Gathering,
     heads: Heads,
+    bodies: Bodies,
     bell: Bell,
     /// Last, so that what runs on it is let go first.
     _background: Background,
@@ -90,6 +92,7 @@ impl MysqlStorage {
             pulse,
             gathering: Gathering::default(),
             heads: Heads::default(),
+            bodies: Bodies::default(),
             bell,
             _background: background,
         })
@@ -132,7 +135,7 @@ impl MysqlStorage {
         if let Some(want) = request.want.as_mut().filter(|_| given_up.load(Ordering::Relaxed)) {
             want.limit = 0;
         }
-        let done = exchange(&mut lane, self.handed_in(), &request, &self.heads).await;
+        let done = exchange(&mut lane, self.handed_in(), &request, (&self.heads, &self.bodies)).await;
         let done = done.inspect_err(|error| {
             given_up.fetch_or(!is_undone(error), Ordering::Relaxed);
             self.heads.forget();

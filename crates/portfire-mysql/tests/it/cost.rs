@@ -48,6 +48,8 @@ async fn a_full_drain_takes_few_round_trips_and_commits(engine: Engine) {
     );
     assert!(commits > 0 && commits * 20 <= jobs, "{commits} commits for {jobs} jobs");
     assert!(statements.len() * 100 <= jobs * 16, "{} statements for {jobs} jobs", statements.len());
+    let again = statements.iter().filter(|sql| sql.contains("FROM portfire_job AS j WHERE")).count();
+    assert_eq!(again, 0, "what has to be known of a job is kept from its claim");
 }
 
 async fn a_set_of_plain_jobs_is_one_round_trip(engine: Engine) {
