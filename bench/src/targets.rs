@@ -86,7 +86,13 @@ fn on_a_file(all: &[Results], one: &Results) -> Option<Target> {
 /// On a server; the bare statements of several producers commit one row each on a connection each.
 fn on_a_server(all: &[Results], one: &Results) -> Option<Target> {
     let least = match one.workload {
-        Workload::Drain { servers: 1, slots: 256, .. } if one.database != "postgres" => 0.7,
+        // One row each on sixteen connections is twice as quick there as on PostgreSQL.
+        Workload::Enqueue { producers: 16, .. } if one.database != "postgres" => 1.5,
+        Workload::Drain { servers: 1, slots: 256, .. } | Workload::Lifecycle { .. }
+            if one.database != "postgres" =>
+        {
+            0.7
+        }
         _ if one.database != "postgres" => return None,
         Workload::Enqueue { producers: 1, .. } => 0.85,
         Workload::Enqueue { producers: 16, .. } => 2.5,

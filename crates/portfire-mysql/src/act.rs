@@ -156,7 +156,7 @@ impl Hand<'_> {
 
     async fn tell_children(&mut self, now: i64, parent: Ended<'_>) -> Result<()> {
         let family = tell_children(self.lane, now, vec![parent], None, &mut self.tallies).await?;
-        self.ring |= family.made_ready;
+        self.ring |= family.made_ready.is_some();
         self.lane.run(family.steps).await.map(drop)
     }
 

@@ -13,7 +13,9 @@ use std::collections::HashSet;
 use portfire_core::storage::{Claimed, Exchange, Exchanged, ParentResult, Want};
 use portfire_core::{Facts, JobId, Json, Lease, Policy, Result, Token};
 
+use crate::body::{Bodies, Body};
 use crate::insert::Executor;
+use crate::mark::{Marks, Place, Sight};
 use crate::pool::{Answer, Lane, Step};
 use crate::rows::{Row, Value, slot, tags};
 use crate::settle::read_flag;
@@ -31,7 +33,8 @@ pub(crate) fn questions(now: Option<i64>, request: &Exchange) -> Vec<Step<'_>> {
         (Op::ClaimOpen, vec![server()])
     };
     let queues = Value::texts(want.queues.iter().map(|queue| &*queue.name));
-    vec![ended, (Op::ClaimPermit, vec![token(), server(), Value::Now(now), queues, server()])]
+    let permit = vec![token(), Value::Now(now), server(), Value::Now(now), queues, server()];
+    vec![ended, (Op::ClaimPermit, permit)]
 }
 
 /// What the answers say.
@@ -40,6 +43,8 @@ pub(crate) struct Permit {
     /// Whether this token took jobs before that it still holds.
     has_taken: bool,
     may_take: bool,
+    /// The instant of that.
+    now: i64,
     paused: HashSet<String>,
     /// The jobs of this server that somebody wants cancelled.
     cancel: Vec<Lease>,
@@ -67,7 +72,7 @@ impl Permit {
         for row in rows {
             match row.int(0)? {
                 1 => self.has_taken |= !gone.contains(&row.id(1)?),
-                2 => self.may_take = true,
+                2 => (self.may_take, self.now) = (true, row.int(4)?),
                 3 => drop(self.paused.insert(row.text(3)?.to_owned())),
                 _ => self.cancel.push(Lease { job: row.id(1)?, token: row.token(2)? }),
             }
@@ -82,20 +87,25 @@ pub(crate) async fn claim(
     now: Option<i64>,
     request: &Exchange,
     (mut steps, permit): (Vec<Step<'_>>, Permit),
+    (marks, bodies): (&Marks, &Bodies),
     answer: &mut Exchanged,
 ) -> Result<()> {
-    let mut has_jobs = permit.has_taken;
+    let (mut has_jobs, mut sight) = (permit.has_taken, marks.look(permit.now));
     if let Some(want) = request.want.as_ref().filter(|_| permit.may_take && !has_jobs) {
-        let heads = hold(lane, want, &permit, &mut steps).await?;
-        has_jobs = !heads.is_empty();
-        steps.extend(take_steps(now, request, want, &heads)?);
+        let marks = hold(lane, want, &permit, &mut steps, &mut sight).await?;
+        has_jobs = !marks.is_empty();
+        steps.extend(take_steps(now, request, want, &marks)?);
     }
     answer.cancel = permit.cancel;
     let want = request.want.as_ref().filter(|_| has_jobs);
     steps.extend(want.map(|want| (Op::Claimed, vec![Value::token(want.token)])));
-    let bodies = lane.finish(steps).await?.pop().unwrap_or_default().rows;
+    let rows = lane.finish(steps).await?.pop().unwrap_or_default().rows;
+    sight.remember();
     if let Some(want) = want {
-        answer.claimed = read_claimed(&bodies, want.token)?;
+        let claimed = read_claimed(&rows, want.token)?;
+        let (claimed, read): (Vec<_>, Vec<_>) = claimed.into_iter().unzip();
+        bodies.keep(claimed.iter().map(|one| one.facts.lease).zip(read));
+        answer.claimed = claimed;
     }
     Ok(())
 }
@@ -117,28 +127,64 @@ impl Head<'_> {
     }
 }
 
-/// Holds the heads of the wanted queues, one after the other; the steps are written before.
+/// Holds the marks of the wanted queues, one after the other; the steps are written before.
 async fn hold<'w>(
     lane: &mut Lane,
     want: &'w Want,
     permit: &Permit,
     steps: &mut Vec<Step<'_>>,
+    sight: &mut Sight<'_>,
 ) -> Result<Vec<Head<'w>>> {
-    let mut heads: Vec<Head<'w>> = Vec::new();
+    let mut marks: Vec<Head<'w>> = Vec::new();
     for queue in want.queues.iter().filter(|queue| !permit.paused.contains(&*queue.name)) {
-        let left = want.limit.saturating_sub(u32::try_from(heads.len()).unwrap_or(u32::MAX));
+        let left = want.limit.saturating_sub(u32::try_from(marks.len()).unwrap_or(u32::MAX));
         let limit = left.min(queue.limit);
         if limit == 0 {
             continue;
         }
-        let kinds = Value::texts(want.kinds.iter().map(|kind| &**kind));
-        let mut travelling = std::mem::take(steps);
-        travelling.push((Op::Claim, vec![Value::Text(&queue.name), kinds, Value::Int(limit.into())]));
-        let mut rows = lane.run(travelling).await?.pop().unwrap_or_default().rows;
-        rows.sort_by_key(|row| (row.int(0).ok(), row.int(1).ok(), row.id(2).ok()));
-        heads.extend(rows.into_iter().map(|row| Head { queue: &queue.name, row }));
+        let rows = hold_queue(lane, want, (&queue.name, limit), steps, sight).await?;
+        marks.extend(rows.into_iter().map(|row| Head { queue: &queue.name, row }));
     }
-    Ok(heads)
+    Ok(marks)
+}
+
+/// Holds the head of one queue, from behind the place that is known, and from the very head if too few are there.
+async fn hold_queue(
+    lane: &mut Lane,
+    want: &Want,
+    (queue, limit): (&str, u32),
+    steps: &mut Vec<Step<'_>>,
+    sight: &mut Sight<'_>,
+) -> Result<Vec<Row>> {
+    let mut behind = sight.behind(queue, &want.kinds);
+    loop {
+        let mut travelling = std::mem::take(steps);
+        travelling.push(claim_step(want, queue, behind, limit));
+        let mut rows = lane.run(travelling).await?.pop().unwrap_or_default().rows;
+        let is_filled = rows.len() >= limit as usize;
+        if behind.is_some() && !is_filled {
+            // What is held already comes again, in its place.
+            behind = None;
+            continue;
+        }
+        rows.sort_by_key(|row| (row.int(0).ok(), row.int(1).ok(), row.id(2).ok()));
+        let last = rows.last().filter(|_| is_filled);
+        let last = last.map(|row| Ok((row.int(0)?, row.int(1)?, row.id(2)?))).transpose()?;
+        sight.saw(queue, &want.kinds, behind, last);
+        return Ok(rows);
+    }
+}
+
+/// The step that holds the head of a queue.
+fn claim_step<'w>(want: &'w Want, queue: &'w str, behind: Option<Place>, limit: u32) -> Step<'w> {
+    let kinds = Value::texts(want.kinds.iter().map(|kind| &**kind));
+    let (queue, limit) = (Value::Text(queue), Value::Int(limit.into()));
+    let Some(Place { priority, run_at, id, .. }) = behind else {
+        return (Op::Claim, vec![queue, kinds, limit]);
+    };
+    let [priority, run_at] = [priority, run_at].map(Value::Int);
+    let place = [priority.clone(), run_at.clone(), Value::job(id), priority.clone(), run_at, priority];
+    (Op::ClaimBehind, [queue, kinds].into_iter().chain(place).chain([limit]).collect())
 }
 
 /// The steps by which what is held moves to `running`.
@@ -146,41 +192,40 @@ fn take_steps<'s>(
     now: Option<i64>,
     request: &'s Exchange,
     want: &'s Want,
-    heads: &[Head<'s>],
+    marks: &[Head<'s>],
 ) -> Result<Vec<Step<'s>>> {
-    if heads.is_empty() {
+    if marks.is_empty() {
         return Ok(Vec::new());
     }
     let mut steps = Vec::new();
-    for queue in heads.chunk_by(|one, next| one.queue == next.queue) {
+    for queue in marks.chunk_by(|one, next| one.queue == next.queue) {
         let keys = Value::Rows(queue.iter().map(Head::key).collect::<Result<_>>()?);
         steps.push((Op::ReadyDelete, vec![keys, Value::Text(queue[0].queue)]));
     }
-    let ids = Value::List(heads.iter().map(|head| head.id().map(Value::job)).collect::<Result<_>>()?);
+    let places = (1..).zip(marks).map(|(place, head)| Ok(vec![Value::job(head.id()?), Value::Int(place)]));
     let running = vec![
         Value::token(want.token),
-        // Where each stands in the list is its place in the claim.
-        ids.clone(),
         Value::server(request.server),
         Value::Now(now),
-        ids,
+        Value::Rows(places.collect::<Result<_>>()?),
     ];
     steps.push((Op::RunningInsert, running));
     Ok(steps)
 }
 
 /// The rows of `claimed`, some of them for each job.
-fn read_claimed(rows: &[Row], token: Token) -> Result<Vec<Claimed>> {
+fn read_claimed(rows: &[Row], token: Token) -> Result<Vec<(Claimed, Body)>> {
     rows.chunk_by(|one, next| one.0[0] == next.0[0]).map(|rows| claimed(rows, token)).collect()
 }
 
 /// The rows of one job, of which the one with the arguments tells all but the parents.
-fn claimed(rows: &[Row], token: Token) -> Result<Claimed> {
+fn claimed(rows: &[Row], token: Token) -> Result<(Claimed, Body)> {
     let row = rows.iter().find(|row| !row.is_null(3)).unwrap_or(&rows[0]);
     let job = row.id(0)?;
     let mut parents: Vec<_> = rows.iter().filter(|row| !row.is_null(11)).collect();
     parents.sort_by_key(|row| row.int(14).ok());
-    Ok(Claimed {
+    let body = Body::read(row, [2, 1, 15, 16, 17])?;
+    let claimed = Claimed {
         facts: Facts {
             lease: Lease { job, token },
             kind: row.text(2)?.into(),
@@ -194,7 +239,8 @@ fn claimed(rows: &[Row], token: Token) -> Result<Claimed> {
         created_at: row.time(6)?,
         parents: parents.into_iter().map(parent).collect::<Result<_>>()?,
         slot: slot(row, 9)?,
-    })
+    };
+    Ok((claimed, body))
 }
 
 /// What a parent came to, in a row of `claimed`.

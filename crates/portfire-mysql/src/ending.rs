@@ -6,12 +6,13 @@
 
 use std::collections::BTreeMap;
 
-use portfire_core::{JobId, Json, Result, Settlement, State, Target, Timestamp, first_line};
+use portfire_core::{JobId, Json, Settlement, State, Target, Timestamp, first_line};
 
+use crate::body::Body;
 use crate::family::Ended;
 use crate::insert::keep;
 use crate::pool::Step;
-use crate::rows::{Row, Value, micros};
+use crate::rows::{Value, micros};
 use crate::settle::Held;
 use crate::statements::Op;
 use crate::tally::Tallies;
@@ -49,35 +50,35 @@ impl<'s> Endings<'s> {
         Self { now, gone, attempts, finished, results, ready, scheduled, bodies, named, groups, ended }
     }
 
-    /// Settles an attempt that is held; `ending` is its row of that name, `seq` its number in the history.
+    /// Settles an attempt that is held; `body` is what has to be known of it, `seq` its number in the history.
     /// Answers the state of the job.
     pub(crate) fn settle(
         &mut self,
         settlement: &'s Settlement,
         held: &Held,
-        ending: &Row,
+        body: &Body,
         seq: i64,
         tallies: &mut Tallies,
-    ) -> Result<State> {
+    ) -> State {
         let (target, second) = match &settlement.if_cancelled {
             Some(cancelled) if held.cancel_requested => (cancelled, true),
             _ => (&settlement.to, false),
         };
         self.gone.push(Value::job(settlement.lease.job));
         self.remember(settlement, held, seq);
-        let tally = tallies.of(ending.text(2)?, ending.text(3)?);
+        let tally = tallies.of(&body.kind, &body.queue);
         tally.crashed += u64::from(settlement.only_if_expired);
         tally.retried += u64::from(settlement.is_retry() && !second);
         match target {
             Target::Finished { state, .. } => {
                 let now = Timestamp::from_micros(self.now);
-                let waited = held.started_at.since(ending.time(5)?);
+                let waited = held.started_at.since(body.run_at);
                 tally.count_end(*state, Some((waited, now.since(held.started_at))));
-                self.finish(settlement, target, held, ending)?;
+                self.finish(settlement, target, held, body);
             }
-            Target::Again { .. } => self.again(settlement, target, ending)?,
+            Target::Again { .. } => self.again(settlement, target, body),
         }
-        Ok(target.state())
+        target.state()
     }
 
     fn remember(&mut self, settlement: &'s Settlement, held: &Held, seq: i64) {
@@ -94,14 +95,8 @@ impl<'s> Endings<'s> {
         ]);
     }
 
-    fn finish(
-        &mut self,
-        settlement: &'s Settlement,
-        to: &'s Target,
-        held: &Held,
-        ending: &Row,
-    ) -> Result<()> {
-        let Target::Finished { state, result, keep: how_long, attempts, crashes } = to else { return Ok(()) };
+    fn finish(&mut self, settlement: &'s Settlement, to: &'s Target, held: &Held, body: &Body) {
+        let Target::Finished { state, result, keep: how_long, attempts, crashes } = to else { return };
         let (job, id) = (settlement.lease.job, Value::job(settlement.lease.job));
         // A success is not written back to the body: its attempt was one more than those charged before.
         if *state != State::Succeeded {
@@ -120,16 +115,15 @@ impl<'s> Endings<'s> {
             group.clone().map_or(Value::Null, Value::Owned),
         ]);
         if let Some(group) = group {
-            self.join(group, ending.text(2)?, settlement);
+            self.join(group, &body.kind, settlement);
         }
         if let Some(result) = result {
             self.results.push(vec![id.clone(), Value::Text(result.as_str())]);
         }
-        if !ending.is_null(6) {
+        if body.is_named {
             self.named.push(id);
         }
         self.ended.push(Ended { job, state: Some(*state), result: result.as_ref().map(Json::as_str) });
-        Ok(())
     }
 
     fn join(&mut self, group: String, kind: &str, settlement: &'s Settlement) {
@@ -141,13 +135,13 @@ impl<'s> Endings<'s> {
         (group.count, group.last) = (group.count + 1, last);
     }
 
-    fn again(&mut self, settlement: &'s Settlement, to: &'s Target, ending: &Row) -> Result<()> {
-        let Target::Again { state, after, attempts, crashes } = to else { return Ok(()) };
+    fn again(&mut self, settlement: &'s Settlement, to: &'s Target, body: &Body) {
+        let Target::Again { state, after, attempts, crashes } = to else { return };
         let id = || Value::job(settlement.lease.job);
         let due = || Value::Int(self.now.saturating_add(micros(*after)));
         if *state == State::Enqueued {
-            let [kind, queue] = [ending.text(2)?, ending.text(3)?].map(|text| Value::Owned(text.into()));
-            self.ready.push(vec![queue, Value::Int(ending.int(4)?), due(), id(), kind]);
+            let [kind, queue] = [&body.kind, &body.queue].map(|text| Value::Owned(text.as_ref().into()));
+            self.ready.push(vec![queue, Value::Int(body.priority), due(), id(), kind]);
         } else {
             let retrying = i64::from(*state == State::Retrying);
             self.scheduled.push(vec![due(), id(), Value::Int(retrying)]);
@@ -161,24 +155,25 @@ impl<'s> Endings<'s> {
             id(),
         ];
         self.bodies.push((Op::JobAgain, values));
-        Ok(())
     }
 
-    /// Whether a job may be run at once.
-    pub(crate) const fn made_ready(&self) -> bool {
-        !self.ready.is_empty()
+    /// The first priority, in the order of claims, of jobs that may be run at once.
+    pub(crate) fn made_ready(&self) -> Option<i64> {
+        first_priority(&self.ready)
     }
 
     /// Adds the steps that write it; answers who has ended.
     pub(crate) fn write(self, steps: &mut Vec<Step<'s>>) -> Vec<Ended<'s>> {
-        let Self { now, gone, named, mut bodies, groups, ended, .. } = self;
+        let Self { now, gone, named, mut bodies, mut finished, groups, ended, .. } = self;
+        // Each row beside the one before it, wherever it ends: 0.2 ms less for 200.
+        finished.sort_by_key(|row| if let Some(Value::Id(id)) = row.first() { *id } else { [0; 16] });
         if !gone.is_empty() {
             steps.push((Op::RunningDelete, vec![Value::List(gone)]));
         }
         steps.append(&mut bodies);
         let tables = [
             (Op::AttemptInsert, self.attempts),
-            (Op::FinishedInsert, self.finished),
+            (Op::FinishedInsert, finished),
             (Op::ResultInsert, self.results),
             (Op::ReadyInsert, self.ready),
             (Op::ScheduledInsert, self.scheduled),
@@ -192,6 +187,14 @@ impl<'s> Endings<'s> {
         steps.extend(groups.into_iter().map(|(group, joined)| joined.step(group, now)));
         ended
     }
+}
+
+/// The first priority, in the order of claims, in rows of `ready_insert`.
+pub(crate) fn first_priority(ready: &[Vec<Value<'_>>]) -> Option<i64> {
+    let priority = |row: &Vec<Value<'_>>| {
+        if let Some(Value::Int(priority)) = row.get(1) { Some(*priority) } else { None }
+    };
+    ready.iter().filter_map(priority).min()
 }
 
 impl<'s> Group<'s> {

@@ -7,9 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use portfire_core::{JobId, Result, State, Trigger, Verdict};
 
+use crate::ending::first_priority;
 use crate::insert::Executor;
 use crate::pool::Step;
 use crate::rows::{Row, Value};
+use crate::settle::first;
 use crate::statements::Op;
 use crate::tally::Tallies;
 
@@ -20,11 +22,11 @@ pub(crate) struct Ended<'s> {
     pub(crate) result: Option<&'s str>,
 }
 
-/// What is left to be written, and whether a job may be run at once.
+/// What is left to be written, and the first priority, in the order of claims, of jobs that may be run at once.
 #[derive(Default)]
 pub(crate) struct Family<'s> {
     pub(crate) steps: Vec<Step<'s>>,
-    pub(crate) made_ready: bool,
+    pub(crate) made_ready: Option<i64>,
 }
 
 /// Settles the fate of those who wait for these jobs. `children` are the rows of `children_of`, if they have been
@@ -176,7 +178,7 @@ impl<'s> Generation<'s> {
     /// Adds the steps that write it; answers who ended by it.
     fn write(self, family: &mut Family<'s>) -> Vec<Ended<'s>> {
         let steps = &mut family.steps;
-        family.made_ready |= !self.ready.is_empty();
+        family.made_ready = first(family.made_ready, first_priority(&self.ready));
         if !self.out.is_empty() {
             steps.push((Op::AwaitingDelete, vec![Value::List(self.out)]));
         }

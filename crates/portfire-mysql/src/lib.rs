@@ -12,6 +12,7 @@
 //! [`settle_in`] ends them, inside the application's own transaction.
 
 mod act;
+mod body;
 mod claim;
 mod ending;
 mod error;
@@ -19,6 +20,7 @@ mod family;
 mod insert;
 mod list;
 mod look;
+mod mark;
 mod migrate;
 mod options;
 mod pool;

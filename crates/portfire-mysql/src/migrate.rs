@@ -39,11 +39,11 @@ impl Product {
         let (product, least): (_, &[u32]) = if version.to_ascii_lowercase().contains("mariadb") {
             (Self::Mariadb, &[10, 6])
         } else {
-            (Self::Mysql, &[8, 0, 17])
+            (Self::Mysql, &[8, 0, 19])
         };
         if *number < *least {
             return Err(Error::broken(format!(
-                "this database is version {version}; MySQL 8.0.17 or MariaDB 10.6, or later, is needed"
+                "this database is version {version}; MySQL 8.0.19 or MariaDB 10.6, or later, is needed"
             )));
         }
         Ok(product)
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn servers_are_told_by_their_versions() {
         for (version, product) in [
-            ("8.0.17", Product::Mysql),
+            ("8.0.19", Product::Mysql),
             ("8.4.3-log", Product::Mysql),
             ("9.7.0", Product::Mysql),
             ("10.6.0-MariaDB", Product::Mariadb),
@@ -151,7 +151,7 @@ mod tests {
         ] {
             assert_eq!(Product::of(version).unwrap(), product, "{version}");
         }
-        for old in ["5.7.44", "8.0.16", "10.5.27-MariaDB", ""] {
+        for old in ["5.7.44", "8.0.18", "10.5.27-MariaDB", ""] {
             assert!(Product::of(old).unwrap_err().is_broken(), "{old}");
         }
     }

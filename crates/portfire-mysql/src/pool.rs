@@ -11,13 +11,14 @@
 //! Heartbeats have a pool of their own on a thread of their own, so that no amount of work, and no busy
 //! runtime, can keep one.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use deadpool::managed::{Manager, Metrics, Object, Pool, PoolError, RecycleResult};
+use deadpool::managed::{Manager, Metrics, Object, Pool, PoolError, QueueMode, RecycleResult};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, DriverError, Opts, OptsBuilder};
 use portfire_core::{Error, Result};
@@ -192,12 +193,12 @@ fn reads(sql: &str) -> bool {
 }
 
 /// A step whose one set is too long, in several parts.
-fn parts<'v>(values: &[Value<'v>]) -> Vec<Vec<Value<'v>>> {
+fn parts<'s, 'v>(values: &'s [Value<'v>]) -> Vec<Cow<'s, [Value<'v>]>> {
     let place = values.iter().position(|value| value.set_len() > SET_MAX);
     let with = |place: usize, set| {
         let mut part = values.to_vec();
         part[place] = set;
-        part
+        Cow::Owned(part)
     };
     match place.map(|place| (place, &values[place])) {
         Some((place, Value::List(set))) => {
@@ -206,7 +207,7 @@ fn parts<'v>(values: &[Value<'v>]) -> Vec<Vec<Value<'v>>> {
         Some((place, Value::Rows(set))) => {
             set.chunks(SET_MAX).map(|set| with(place, Value::Rows(set.to_vec()))).collect()
         }
-        _ => vec![values.to_vec()],
+        _ => vec![Cow::Borrowed(values)],
     }
 }
 
@@ -279,6 +280,8 @@ impl Lanes {
     ) -> Result<Self> {
         let pool = Pool::builder(connector)
             .max_size(size)
+            // The latest is at hand, in the caches of the server's thread and in its own rows of what is counted.
+            .queue_mode(QueueMode::Lifo)
             .build()
             .map_err(|e| Error::misuse("the pool of connections cannot be so").caused_by(e))?;
         Ok(Self { pool, statements, deadline })

@@ -20,36 +20,45 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use portfire_core::storage::{Exchange, Exchanged, LogLine, Note, Progress, Settled};
 use portfire_core::{JobId, Lease, Result, ServerId, Settlement, State, Timestamp, Token};
 
+use crate::body::{Bodies, Body};
 use crate::claim;
 use crate::ending::Endings;
 use crate::family::tell_children;
 use crate::insert::Executor;
+use crate::mark::Marks;
 use crate::pool::{Answer, Lane, Step};
 use crate::rows::{Row, Value};
 use crate::statements::Op;
 use crate::tally::Tallies;
 
-/// What an exchange came to, and whether it made a job ready that it did not claim itself.
+/// What an exchange came to, and the first priority, in the order of claims, of jobs that it made ready.
 #[derive(Debug, Default)]
 pub(crate) struct Done {
     pub(crate) answer: Exchanged,
-    pub(crate) made_ready: bool,
+    pub(crate) made_ready: Option<i64>,
 }
 
 /// One exchange. One that settles with one lease twice is done in pieces, so that each is judged by what the one
 /// before it left.
-pub(crate) async fn exchange(lane: &mut Lane, now: Option<i64>, request: &Exchange) -> Result<Done> {
+pub(crate) async fn exchange(
+    lane: &mut Lane,
+    now: Option<i64>,
+    request: &Exchange,
+    (marks, bodies): (&Marks, &Bodies),
+) -> Result<Done> {
     lane.begin();
     let (mut done, mut notes, mut left) = (Done::default(), &*request.notes, &*request.settlements);
     while let Some(cut) = first_repeat(left) {
         let (piece, rest) = left.split_at(cut);
-        let said = said(lane, now, notes, piece, Vec::new(), &mut done).await?;
+        let said = said(lane, now, bodies, (notes, piece), Vec::new(), &mut done).await?;
         lane.run(said.steps).await?;
         (notes, left) = (&[], rest);
     }
-    let said = said(lane, now, notes, left, claim::questions(now, request), &mut done).await?;
+    let asked = claim::questions(now, request);
+    let said = said(lane, now, bodies, (notes, left), asked, &mut done).await?;
     let permit = claim::Permit::read(request.want.as_ref(), &said.answers, &said.gone)?;
-    claim::claim(lane, now, request, (said.steps, permit), &mut done.answer).await?;
+    claim::claim(lane, now, request, (said.steps, permit), (marks, bodies), &mut done.answer).await?;
+    bodies.let_go(request.settlements.iter().map(|settlement| settlement.lease));
     Ok(done)
 }
 
@@ -57,9 +66,14 @@ pub(crate) async fn exchange(lane: &mut Lane, now: Option<i64>, request: &Exchan
 pub(crate) async fn settle_alone<E: Executor>(db: &mut E, settlement: &Settlement) -> Result<Settled> {
     db.run(vec![(Op::Mark, Vec::new()), (Op::MarkRelease, Vec::new())]).await?;
     let (mut done, one) = (Done::default(), std::slice::from_ref(settlement));
-    let said = said(db, None, &[], one, Vec::new(), &mut done).await?;
+    let said = said(db, None, &Bodies::default(), (&[], one), Vec::new(), &mut done).await?;
     db.run(said.steps).await?;
     Ok(done.answer.settled.pop().unwrap_or(Settled::Lost))
+}
+
+/// The first of two priorities, in the order of claims.
+pub(crate) fn first(one: Option<i64>, other: Option<i64>) -> Option<i64> {
+    one.into_iter().chain(other).min()
 }
 
 /// Where a lease comes that was there before.
@@ -83,8 +97,8 @@ struct Said<'s> {
 async fn said<'s, E: Executor>(
     db: &mut E,
     now: Option<i64>,
-    notes: &'s [Note],
-    settlements: &'s [Settlement],
+    bodies: &Bodies,
+    (notes, settlements): (&'s [Note], &'s [Settlement]),
     mut ask: Vec<Step<'s>>,
     done: &mut Done,
 ) -> Result<Said<'s>> {
@@ -93,49 +107,45 @@ async fn said<'s, E: Executor>(
         said.answers = db.run(ask).await?;
         return Ok(said);
     }
-    let mut steps = questions::<E>(now, notes, settlements);
+    let asks = Asks::of(notes, settlements, bodies);
+    let mut steps = questions::<E>(now, &asks);
     steps.append(&mut ask);
     let mut answers = db.run(steps).await?.into_iter();
-    let mut known = Known::read(notes, settlements, &mut answers)?;
+    let mut known = Known::read(asks, &mut answers)?;
     said.answers = answers.collect();
     said.steps = note_steps(notes, &mut known);
     let (mut endings, mut tallies, mut lost) = (Endings::new(known.now), Tallies::default(), Vec::new());
     for settlement in settlements {
-        let Some((held, ending)) = known.passed(settlement) else {
+        let Some((held, body)) = known.passed(settlement) else {
             lost.push((done.answer.settled.len(), settlement.lease));
             done.answer.settled.push(Settled::Lost);
             continue;
         };
         let seq = known.attempts.get(&settlement.lease.job).copied().unwrap_or_default() + 1;
-        let state = endings.settle(settlement, held, ending, seq, &mut tallies)?;
+        let state = endings.settle(settlement, held, body, seq, &mut tallies);
         said.gone.insert(settlement.lease.job);
         done.answer.settled.push(Settled::Applied(state));
     }
     answer_repeats(db, &lost, &mut done.answer.settled).await?;
-    done.made_ready |= endings.made_ready();
+    done.made_ready = first(done.made_ready, endings.made_ready());
     let ended = endings.write(&mut said.steps);
     let family = tell_children(db, known.now, ended, known.children, &mut tallies).await?;
-    done.made_ready |= family.made_ready;
+    done.made_ready = first(done.made_ready, family.made_ready);
     said.steps.extend(family.steps);
     said.steps.extend(tallies.steps(now));
     Ok(said)
 }
 
 /// What has to be known; the order is that of [`Known::read`].
-fn questions<'s, E: Executor>(
-    now: Option<i64>,
-    notes: &'s [Note],
-    settlements: &'s [Settlement],
-) -> Vec<Step<'s>> {
-    let settled: BTreeSet<_> = settlements.iter().map(|settlement| settlement.lease.job).collect();
-    let asks = Asks::of(notes, settlements);
+fn questions<'s, E: Executor>(now: Option<i64>, asks: &Asks) -> Vec<Step<'s>> {
     let ending = if E::READS_ARE_CURRENT { Op::Ending } else { Op::EndingHeld };
     let all = [
         (true, (Op::RunningHeld, vec![Value::jobs(&asks.held)])),
         (!asks.rescued.is_empty(), (Op::RunningRescued, vec![Value::jobs(&asks.rescued)])),
         (!asks.noted.is_empty(), (Op::SucceededBy, vec![Value::jobs(&asks.noted)])),
-        (asks.settles, (ending, vec![Value::Now(now), Value::jobs(&settled)])),
-        (asks.tells, (Op::ChildrenOf, vec![Value::jobs(&settled)])),
+        (!asks.unread.is_empty(), (ending, vec![Value::Now(now), Value::jobs(&asks.unread)])),
+        (!asks.bodies.is_empty(), (Op::Now, vec![Value::Now(now)])),
+        (asks.tells, (Op::ChildrenOf, vec![Value::jobs(&asks.settled)])),
         (!asks.recorded.is_empty(), (Op::AttemptLast, vec![Value::jobs(asks.recorded.iter().copied())])),
         (!asks.logged.is_empty(), (Op::LogLast, vec![Value::jobs(asks.logged.iter().copied())])),
         (asks.rescues, (Op::ServersAlive, vec![Value::Now(now)])),
@@ -151,7 +161,12 @@ const fn lease_of(note: &Note) -> Lease {
 
 /// Of whom what has to be known.
 struct Asks {
-    settles: bool,
+    settled: BTreeSet<JobId>,
+    /// What is known of jobs already, by the leases that they are settled with.
+    bodies: HashMap<Lease, Body>,
+    /// Of whom it has to be read, if of anybody. The instant comes with it, but nothing comes of those who are not there:
+    /// it is asked for beside it where something is known already.
+    unread: BTreeSet<JobId>,
     /// Whether those who wait for these jobs can be asked for at once. Not with rescues: whoever ends a job holds
     /// those as well, and would be waited for.
     tells: bool,
@@ -167,14 +182,21 @@ struct Asks {
 }
 
 impl Asks {
-    fn of(notes: &[Note], settlements: &[Settlement]) -> Self {
+    fn of(notes: &[Note], settlements: &[Settlement], bodies: &Bodies) -> Self {
+        let settled: BTreeSet<_> = settlements.iter().map(|settlement| settlement.lease.job).collect();
+        let known = settlements.iter().filter_map(|one| Some((one.lease, bodies.of(one.lease)?)));
+        let bodies: HashMap<_, _> = known.collect();
+        let unread = settlements.iter().map(|one| one.lease).filter(|lease| !bodies.contains_key(lease));
+        let unread: BTreeSet<_> = unread.map(|lease| lease.job).collect();
         let recorded = settlements.iter().filter(|one| one.record.is_some()).map(|one| one.lease.job);
         let logged = notes.iter().filter(|note| matches!(note, Note::Log(..)));
         let noted: BTreeSet<_> = notes.iter().map(|note| lease_of(note).job).collect();
         let of = |rescues: bool| settlements.iter().filter(move |one| one.only_if_expired == rescues);
         let held: BTreeSet<_> = of(false).map(|one| one.lease.job).chain(noted.iter().copied()).collect();
         Self {
-            settles: !settlements.is_empty(),
+            settled,
+            bodies,
+            unread,
             tells: !settlements.is_empty() && of(true).next().is_none(),
             rescues: of(true).next().is_some(),
             rescued: of(true).map(|one| one.lease.job).filter(|job| !held.contains(job)).collect(),
@@ -208,8 +230,9 @@ struct Known {
     held: HashMap<JobId, Held>,
     /// By which claim jobs have succeeded.
     succeeded: HashMap<JobId, Token>,
-    /// The rows of `ending`.
-    endings: HashMap<JobId, Row>,
+    /// What was known of those that end, and what was read of the others.
+    bodies: HashMap<Lease, Body>,
+    read: HashMap<JobId, Body>,
     /// The rows of `children_of`, if they were asked for.
     children: Option<Vec<Row>>,
     /// The last numbers in the histories, and of the lines that were said.
@@ -219,22 +242,22 @@ struct Known {
 }
 
 impl Known {
-    fn read(
-        notes: &[Note],
-        settlements: &[Settlement],
-        answers: &mut impl Iterator<Item = Answer>,
-    ) -> Result<Self> {
-        let asks = Asks::of(notes, settlements);
+    fn read(asks: Asks, answers: &mut impl Iterator<Item = Answer>) -> Result<Self> {
         let mut rows = |asked: bool| if asked { answers.next().unwrap_or_default().rows } else { Vec::new() };
         let held = [rows(true), rows(!asks.rescued.is_empty())];
         let held = held.iter().flatten().map(Held::read).collect::<Result<_>>()?;
         let succeeded = rows(!asks.noted.is_empty());
-        let endings = rows(asks.settles);
+        let endings = rows(!asks.unread.is_empty());
+        let clock = rows(!asks.bodies.is_empty());
+        let now = clock.first().map(|row| row.int(0)).or_else(|| endings.first().map(|row| row.int(1)));
+        let read = endings.iter().map(|row| Ok((row.id(0)?, Body::read(row, [2, 3, 4, 5, 6])?)));
+        let read = read.collect::<Result<_>>()?;
         Ok(Self {
+            now: now.unwrap_or(Ok(0))?,
+            bodies: asks.bodies,
+            read,
             held,
             succeeded: succeeded.iter().map(|row| Ok((row.id(0)?, row.token(1)?))).collect::<Result<_>>()?,
-            now: endings.first().map_or(Ok(0), |row| row.int(1))?,
-            endings: endings.into_iter().map(|row| Ok((row.id(0)?, row))).collect::<Result<_>>()?,
             children: asks.tells.then(|| rows(true)),
             attempts: numbers(&rows(!asks.recorded.is_empty()))?,
             lines: numbers(&rows(!asks.logged.is_empty()))?,
@@ -242,11 +265,12 @@ impl Known {
         })
     }
 
-    /// The attempt and its row of `ending`, if the claim still holds the job and may be settled so.
-    fn passed(&self, settlement: &Settlement) -> Option<(&Held, &Row)> {
+    /// The attempt and what has to be known of its job, if the claim still holds the job and may be settled so.
+    fn passed(&self, settlement: &Settlement) -> Option<(&Held, &Body)> {
         let held = self.holder(settlement.lease)?;
         let may = !settlement.only_if_expired || !self.alive.contains(&held.server);
-        Some((held, self.endings.get(&settlement.lease.job)?)).filter(|_| may)
+        let read = || self.read.get(&settlement.lease.job);
+        Some((held, self.bodies.get(&settlement.lease).or_else(read)?)).filter(|_| may)
     }
 
     fn holder(&self, lease: Lease) -> Option<&Held> {

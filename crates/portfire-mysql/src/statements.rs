@@ -46,6 +46,7 @@ operations! {
     ChildrenHeld = "children_held",
     ChildrenOf = "children_of",
     Claim = "claim",
+    ClaimBehind = "claim_behind",
     ClaimClose = "claim_close",
     ClaimOpen = "claim_open",
     ClaimPermit = "claim_permit",

@@ -6,20 +6,22 @@ use std::time::Duration;
 
 use portfire_core::storage::{
     Acted, Action, Answer, AuditEntry, AuditRequest, Beat, BeatAnswer, By, Directed, DueSchedules, Exchange,
-    Exchanged, Expired, FaultGroup, FaultGroupRequest, Filter, Fired, Heard, Inserted, JobDetails, Overview,
-    Page, PageRequest, Polled, Promoted, Put, QueueOrder, ServerOrder, SlotView, StorageView, Tally,
-    TallyRequest, Target,
+    Exchanged, Expired, FaultGroup, FaultGroupRequest, Filter, Fired, Gathering, Heard, Inserted, JobDetails,
+    Overview, Page, PageRequest, Polled, Promoted, Put, QueueOrder, ServerOrder, SlotView, StorageView,
+    Tally, TallyRequest, Target,
 };
 use portfire_core::{
     Error, Firing, JobId, NewJob, Order, Result, Schedule, ScheduleView, ServerId, Storage, Timestamp,
 };
 
 use crate::MysqlOptions;
+use crate::body::Bodies;
 use crate::error::is_undone;
 use crate::insert::{insert, is_one_packet};
 use crate::look::Look;
+use crate::mark::Marks;
 use crate::options::DEADLINE;
-use crate::pool::{Background, Connector, Lanes};
+use crate::pool::{Background, Connector, Lanes, pause_for};
 use crate::rows::{Value, info_text, micros};
 use crate::settle::{exchange, read_flag};
 use crate::statements::Op;
@@ -50,6 +52,9 @@ pub struct MysqlStorage {
     options: MysqlOptions,
     work: Lanes,
     pulse: Lanes,
+    gathering: Gathering,
+    marks: Marks,
+    bodies: Bodies,
     bell: Bell,
     /// Last, so that what runs on it is let go first.
     _background: Background,
@@ -59,7 +64,7 @@ impl MysqlStorage {
     /// Connects, and brings the tables up to date.
     ///
     /// # Errors
-    /// Transient if the database could not be reached in time; broken if it is older than MySQL 8.0.17 or
+    /// Transient if the database could not be reached in time; broken if it is older than MySQL 8.0.19 or
     /// MariaDB 10.6, its tables are newer than this program, or they are missing and may not be made; misuse if
     /// the options cannot be meant.
     pub async fn open(options: MysqlOptions) -> Result<Self> {
@@ -83,7 +88,16 @@ impl MysqlStorage {
         let work = work.limited(options.deadline, options.look_timeout);
         let bells = options.listen.then(|| lanes(&elsewhere, BELL_CONNECTIONS, BEAT_DEADLINE)).transpose()?;
         let bell = Bell::new(&options.tables.names().prefix, background.handle(), bells);
-        Ok(Self { options, work, pulse, bell, _background: background })
+        Ok(Self {
+            options,
+            work,
+            pulse,
+            gathering: Gathering::default(),
+            marks: Marks::default(),
+            bodies: Bodies::default(),
+            bell,
+            _background: background,
+        })
     }
 
     /// The instant that counts instead of the database's, if a clock was handed in.
@@ -105,6 +119,11 @@ impl MysqlStorage {
         lane.commit().await?;
         lane.hand_back();
         if answers.contains(&Inserted::New) {
+            jobs.iter()
+                .map(|job| job.priority)
+                .min()
+                .into_iter()
+                .for_each(|first| self.marks.made_ready(first.into()));
             self.bell.ring();
         }
         Ok(answers)
@@ -118,12 +137,14 @@ impl MysqlStorage {
         if let Some(want) = request.want.as_mut().filter(|_| given_up.load(Ordering::Relaxed)) {
             want.limit = 0;
         }
-        let done = exchange(&mut lane, self.handed_in(), &request).await;
+        let done = exchange(&mut lane, self.handed_in(), &request, (&self.marks, &self.bodies)).await;
         let done = done.inspect_err(|error| {
             given_up.fetch_or(!is_undone(error), Ordering::Relaxed);
+            self.marks.forget();
         })?;
         lane.hand_back();
-        if done.made_ready {
+        if let Some(first) = done.made_ready {
+            self.marks.made_ready(first);
             self.bell.ring();
         }
         Ok(done.answer)
@@ -134,6 +155,7 @@ impl MysqlStorage {
         let promoted = act::promote(&mut lane, self.handed_in(), limit).await?;
         lane.hand_back();
         if promoted.count > 0 {
+            self.marks.forget();
             self.bell.ring();
         }
         Ok(promoted)
@@ -151,6 +173,7 @@ impl MysqlStorage {
         let (acted, ring) = act::act(&mut lane, self.handed_in(), jobs, action, by).await?;
         lane.hand_back();
         if ring {
+            self.marks.forget();
             self.bell.ring();
         }
         Ok(acted)
@@ -169,6 +192,7 @@ impl MysqlStorage {
         let mut lane = self.work.lane().await?;
         let fired = schedules::fire(&mut lane, self.handed_in(), firings, by).await?;
         lane.hand_back();
+        self.marks.forget();
         self.bell.ring();
         Ok(fired)
     }
@@ -240,7 +264,8 @@ impl MysqlStorage {
 
 impl Storage for MysqlStorage {
     fn insert(&self, jobs: Vec<NewJob>) -> Answer<'_, Vec<Inserted>> {
-        Box::pin(async move { self.work.retry(|| self.insert_once(&jobs)).await })
+        let store = move |jobs: Vec<NewJob>| async move { self.work.retry(|| self.insert_once(&jobs)).await };
+        Box::pin(self.gathering.insert(jobs, store, pause_for(Gathering::PATIENCE)))
     }
 
     fn exchange(&self, request: Exchange) -> Answer<'_, Exchanged> {

@@ -16,7 +16,6 @@
 mod act;
 mod claim;
 mod error;
-mod gather;
 mod insert;
 mod list;
 mod look;

@@ -6,21 +6,20 @@ use std::time::Duration;
 
 use portfire_core::storage::{
     Acted, Action, Answer, AuditEntry, AuditRequest, Beat, BeatAnswer, By, Directed, DueSchedules, Exchange,
-    Exchanged, Expired, FaultGroup, FaultGroupRequest, Filter, Fired, Heard, Inserted, JobDetails, Overview,
-    Page, PageRequest, Polled, Promoted, Put, QueueOrder, ServerOrder, SlotView, StorageView, Tally,
-    TallyRequest, Target,
+    Exchanged, Expired, FaultGroup, FaultGroupRequest, Filter, Fired, Gathering, Heard, Inserted, JobDetails,
+    Overview, Page, PageRequest, Polled, Promoted, Put, QueueOrder, ServerOrder, SlotView, StorageView,
+    Tally, TallyRequest, Target,
 };
 use portfire_core::{
     Error, Firing, JobId, NewJob, Order, Result, Schedule, ScheduleView, ServerId, Storage, Timestamp,
 };
 
 use crate::PostgresOptions;
-use crate::gather::{Gathering, may_join};
 use crate::insert::{Ids, insert, is_one_statement};
 use crate::look::Look;
 use crate::mark::Marks;
 use crate::options::DEADLINE;
-use crate::pool::{Background, Lanes, WRITES};
+use crate::pool::{Background, Lanes, WRITES, pause_for};
 use crate::rows::{Value, info_text, micros};
 use crate::settle::exchange;
 use crate::statements::Op;
@@ -266,9 +265,7 @@ impl PostgresStorage {
 impl Storage for PostgresStorage {
     fn insert(&self, jobs: Vec<NewJob>) -> Answer<'_, Vec<Inserted>> {
         let store = move |jobs: Vec<NewJob>| async move { self.insert_at_last(&jobs).await };
-        Box::pin(async move {
-            if may_join(&jobs) { self.gathering.insert(jobs, store).await } else { store(jobs).await }
-        })
+        Box::pin(self.gathering.insert(jobs, store, pause_for(Gathering::PATIENCE)))
     }
 
     fn exchange(&self, request: Exchange) -> Answer<'_, Exchanged> {

@@ -19,6 +19,7 @@
 
 mod audit;
 mod fault_group;
+mod gather;
 mod list;
 pub mod model;
 mod steer;
@@ -33,6 +34,7 @@ use std::time::Duration;
 
 pub use audit::{AuditEntry, AuditId, AuditRequest, Deed, DeedOutcome, Target, Was};
 pub use fault_group::{FaultCursor, FaultGroup, FaultGroupRequest, FaultOrder};
+pub use gather::Gathering;
 pub use list::{AttemptView, EndedCount, QueueCount, ServerView, StorageView};
 pub use list::{
     Cursor, Filter, JobDetails, JobSummary, LogLine, Overview, Page, PageRequest, ParentView, Without,

@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use portfire_core::storage::{Heard, Inserted, Settled};
-use portfire_core::{Dependency, NewJob, State, Storage, Trigger};
+use portfire_core::{Dependency, Error, NewJob, State, Storage, Trigger};
+use portfire_mysql::MysqlStorage;
+use portfire_mysql::mysql_async::prelude::Queryable;
 use portfire_testkit::IdleServer;
 
 use crate::bed::{Database, Engine, beaten, exchange, job, on_both, succeeded, want};
@@ -14,6 +17,9 @@ use crate::proxy::{through_listening_proxy, through_proxy};
 on_both! {
     a_full_drain_takes_few_round_trips_and_commits
     a_set_of_plain_jobs_is_one_round_trip
+    jobs_that_are_enqueued_at_once_share_a_commit
+    of_jobs_that_share_a_commit_only_who_is_to_blame_fails
+    who_shares_a_commit_waits_no_longer_than_its_deadline
     a_commit_whose_answer_is_lost_is_neither_lost_nor_doubled
     an_idle_server_takes_few_transactions
     waiting_takes_few_statements
@@ -46,6 +52,8 @@ async fn a_full_drain_takes_few_round_trips_and_commits(engine: Engine) {
     );
     assert!(commits > 0 && commits * 20 <= jobs, "{commits} commits for {jobs} jobs");
     assert!(statements.len() * 100 <= jobs * 16, "{} statements for {jobs} jobs", statements.len());
+    let again = statements.iter().filter(|sql| sql.contains("FROM portfire_job AS j WHERE")).count();
+    assert_eq!(again, 0, "what has to be known of a job is kept from its claim");
 }
 
 async fn a_set_of_plain_jobs_is_one_round_trip(engine: Engine) {
@@ -83,6 +91,51 @@ async fn waiting_takes_few_statements(engine: Engine) {
     storage.wait(Duration::from_secs(2)).await.unwrap();
     let packets = seen.take();
     assert!(packets.len() <= 2, "{packets:?}");
+}
+
+async fn jobs_that_are_enqueued_at_once_share_a_commit(engine: Engine) {
+    let database = Database::lent(engine).await;
+    let (storage, seen) = through_proxy(&database).await;
+    let mut jobs: Vec<_> = (0..16).map(|_| job()).collect();
+    let insert = |job: &NewJob| storage.insert(vec![job.clone()]);
+    let answers = join_all(jobs.iter().map(insert)).await;
+    assert!(answers.iter().all(|answer| *answer.as_ref().unwrap() == [Inserted::New]));
+    let commits = seen.take().iter().flatten().filter(|sql| *sql == "COMMIT").count();
+    assert_eq!(commits, 1, "they came while nobody was on the way");
+    jobs[7] = job();
+    let answers = join_all(jobs.iter().map(insert)).await;
+    for (position, answer) in answers.into_iter().enumerate() {
+        let expected = if position == 7 { Inserted::New } else { Inserted::SameId };
+        assert_eq!(answer.unwrap(), [expected], "each is answered for itself");
+    }
+}
+
+async fn of_jobs_that_share_a_commit_only_who_is_to_blame_fails(engine: Engine) {
+    let database = Database::lent(engine).await;
+    let storage = database.open().await;
+    let bad = NewJob { kind: "".into(), ..job() };
+    let jobs = [job(), bad, job(), job()];
+    let answers = join_all(jobs.iter().map(|job| storage.insert(vec![job.clone()]))).await;
+    let refused: Vec<_> = answers.iter().map(|answer| answer.as_ref().is_err_and(Error::is_misuse)).collect();
+    assert_eq!(refused, [false, true, false, false]);
+    assert_eq!(storage.overview().await.unwrap().counts[0].jobs, 3);
+}
+
+/// Somebody has locked the table. When it is free again, so is the line.
+async fn who_shares_a_commit_waits_no_longer_than_its_deadline(engine: Engine) {
+    let database = Database::lent(engine).await;
+    let deadline = Duration::from_millis(200);
+    let storage = MysqlStorage::open(database.options().deadline(deadline)).await.unwrap();
+    let mut application = database.connect().await;
+    application.query_drop("LOCK TABLES portfire_job WRITE").await.unwrap();
+    let jobs: Vec<_> = (0..3).map(|_| job()).collect();
+    let late = join_all(jobs.iter().map(|job| storage.insert(vec![job.clone()]))).await;
+    assert!(late.iter().all(|answer| answer.as_ref().is_err_and(Error::is_transient)), "{late:?}");
+    application.query_drop("UNLOCK TABLES").await.unwrap();
+    for job in &jobs {
+        while storage.insert(vec![job.clone()]).await.is_err() {}
+    }
+    assert_eq!(database.open().await.overview().await.unwrap().counts[0].jobs, 3);
 }
 
 /// The database has committed, and the client cannot know: repeating resolves it by the ids.

@@ -9,6 +9,7 @@ mod conformance;
 mod cost;
 mod database;
 mod differential;
+mod marks;
 mod plans;
 mod proxy;
 mod scale;

@@ -85,7 +85,8 @@ pub(crate) async fn explain(conn: &mut Conn, engine: Engine, sql: &str) -> Vec<S
         key: text(row, "key"),
         extra: text(row, "Extra"),
     };
-    rows.iter().map(step).collect()
+    // The rows of a set that is written as a table are no step.
+    rows.iter().map(step).filter(|step| step.extra != "No tables used").collect()
 }
 
 /// The table that a statement calls by this name.
@@ -315,7 +316,7 @@ async fn what_is_held_is_looked_up_in_the_smallest_tables(engine: Engine) {
     assert!(faults.is_empty(), "{}", faults.join("\n\n"));
 }
 
-/// The index is the order of claims: its head is read, and nothing is sorted.
+/// The index is the order of claims: its head is read, or what follows a place, and nothing is sorted.
 async fn a_claim_reads_no_more_than_it_takes(engine: Engine) {
     let database = Database::lent(engine).await;
     database.open().await;
@@ -323,10 +324,19 @@ async fn a_claim_reads_no_more_than_it_takes(engine: Engine) {
     conn.query_drop(FILL).await.unwrap();
     let (storage, seen) = through_proxy(&database).await;
     let server = beaten(&storage).await;
-    assert_eq!(exchange(&storage, server, Vec::new(), Some(want(100))).await.claimed.len(), 100);
+    for _ in 0..2 {
+        assert_eq!(exchange(&storage, server, Vec::new(), Some(want(100))).await.claimed.len(), 100);
+    }
     let asked: Vec<_> = seen.take().into_iter().flatten().collect();
-    let claim = asked.iter().find(|sql| sql.contains("SKIP LOCKED")).unwrap();
-    let plan = explain(&mut conn, engine, claim).await;
+    let claims: Vec<_> = asked.iter().filter(|sql| sql.contains("SKIP LOCKED")).collect();
+    let [from_the_head, behind] = *claims else { panic!("{claims:#?}") };
+    reads_what_it_takes(&mut conn, engine, from_the_head, 101).await;
+    // Behind a place it reads on to the end of that moment first, and sees there that it is over.
+    reads_what_it_takes(&mut conn, engine, behind, 103).await;
+}
+
+async fn reads_what_it_takes(conn: &mut Conn, engine: Engine, claim: &str, most: u64) {
+    let plan = explain(conn, engine, claim).await;
     assert!(plan.len() == 1 && plan[0].key == "PRIMARY", "{plan:#?}");
     assert!(!["filesort", "temporary"].iter().any(|more| plan[0].extra.contains(more)), "{plan:#?}");
 
@@ -336,5 +346,6 @@ async fn a_claim_reads_no_more_than_it_takes(engine: Engine) {
         "SHOW SESSION STATUS WHERE Variable_name LIKE 'Handler_read%' OR Variable_name LIKE 'Sort_rows'";
     let work: Vec<(String, u64)> = conn.query(work).await.unwrap();
     let read: u64 = work.iter().map(|(_, count)| count).sum();
-    assert!((100..=101).contains(&read), "{work:?}");
+    assert!((100..=most).contains(&read), "{work:?}");
+    conn.query_drop("ROLLBACK").await.unwrap();
 }
