@@ -442,6 +442,13 @@ impl Lane {
         self.connection().query_drop(sql).await.map_err(|error| mysql_error(doing, error))
     }
 
+    /// Takes back what was begun, so that nobody finds it held, and gives the connection back.
+    pub(crate) async fn undo(mut self) {
+        if self.batch_as("take back a transaction", "ROLLBACK").await.is_ok() {
+            self.hand_back();
+        }
+    }
+
     /// Gives the connection back. Only in order: nothing is open or on its way.
     pub(crate) fn hand_back(mut self) {
         self.object = None;

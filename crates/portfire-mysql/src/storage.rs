@@ -115,7 +115,13 @@ impl MysqlStorage {
         if is_one_packet(jobs) {
             lane.commit_next();
         }
-        let answers = insert(&mut lane, self.handed_in(), jobs).await?;
+        let answers = match insert(&mut lane, self.handed_in(), jobs).await {
+            Err(error) if error.is_misuse() => {
+                lane.undo().await;
+                return Err(error);
+            }
+            done => done?,
+        };
         lane.commit().await?;
         lane.hand_back();
         if answers.contains(&Inserted::New) {

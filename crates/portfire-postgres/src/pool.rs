@@ -226,6 +226,13 @@ impl Lane {
         Ok(rows)
     }
 
+    /// Takes back what was begun, so that nobody finds it held, and gives the connection back.
+    pub(crate) async fn undo(self) {
+        if self.batch("ROLLBACK").await.is_ok() {
+            self.hand_back();
+        }
+    }
+
     /// Gives the connection back. Only in order: nothing is open or on its way.
     pub(crate) fn hand_back(mut self) {
         self.object = None;

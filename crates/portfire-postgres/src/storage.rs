@@ -115,7 +115,13 @@ impl PostgresStorage {
         if !alone {
             lane.begin(WRITES).await?;
         }
-        let answers = insert(&mut lane, self.handed_in(), jobs, ids).await?;
+        let answers = match insert(&mut lane, self.handed_in(), jobs, ids).await {
+            Err(error) if !alone && error.is_misuse() => {
+                lane.undo().await;
+                return Err(error);
+            }
+            done => done?,
+        };
         if !alone {
             lane.batch("COMMIT").await?;
         }
