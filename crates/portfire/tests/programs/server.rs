@@ -186,8 +186,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .lease(Duration::from_millis(lease_ms.parse()?))
         .start()
         .await?;
-    println!("ready");
+    // Before it says so: a test may ask it to end at once.
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    println!("ready");
     terminate.recv().await;
     server.stop().await?;
     println!("stopped");
