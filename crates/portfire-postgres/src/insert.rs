@@ -41,11 +41,11 @@ pub(crate) enum Ids {
 }
 
 impl Ids {
-    /// What to take them for at first, where a statement may fail. Ids of ours are of version 7 and stored once, but
-    /// for an answer that was lost; who chooses ids, so that repeating is safe, mostly makes them of another.
+    /// What to take them for at first, where a statement may fail alone. Ids of ours are of version 7 and stored once,
+    /// but for an answer that was lost; who chooses ids, so that repeating is safe, mostly makes them of another.
     pub(crate) fn at_first(jobs: &[NewJob]) -> Self {
         let is_ours = |job: &NewJob| job_uuid(job.id).get_version_num() == 7;
-        if is_one_statement(jobs) && jobs.iter().all(is_ours) { Self::New } else { Self::MayRepeat }
+        if jobs.iter().all(is_ours) { Self::New } else { Self::MayRepeat }
     }
 }
 

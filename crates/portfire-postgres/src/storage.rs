@@ -104,14 +104,15 @@ impl PostgresStorage {
     /// Stores a set. If that failed, its ids may be stored already.
     async fn insert_at_last(&self, jobs: &[NewJob]) -> Result<Vec<Inserted>> {
         let failed = AtomicBool::new(false);
-        let at_first = Ids::at_first(jobs);
+        let alone = is_one_statement(jobs);
+        let at_first = if alone { Ids::at_first(jobs) } else { Ids::MayRepeat };
         let ids = || if failed.swap(true, Ordering::Relaxed) { Ids::MayRepeat } else { at_first };
-        self.work.retry(|| self.insert_once(jobs, ids())).await
+        self.work.retry(|| self.insert_once(jobs, alone, ids())).await
     }
 
-    async fn insert_once(&self, jobs: &[NewJob], ids: Ids) -> Result<Vec<Inserted>> {
+    /// `alone` tells whether one statement stores it, which is then a transaction by itself.
+    async fn insert_once(&self, jobs: &[NewJob], alone: bool, ids: Ids) -> Result<Vec<Inserted>> {
         let mut lane = self.work.lane().await?;
-        let alone = is_one_statement(jobs);
         if !alone {
             lane.begin(WRITES).await?;
         }
