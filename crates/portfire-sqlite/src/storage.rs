@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use portfire_core::storage::{
     Acted, Action, Answer, AuditEntry, AuditRequest, Beat, BeatAnswer, By, Directed, DueSchedules, Exchange,
@@ -12,8 +13,8 @@ use portfire_core::storage::{
 use portfire_core::{
     Clock, Firing, JobId, NewJob, Order, Result, Schedule, ScheduleView, ServerId, Storage, Timestamp,
 };
-use rusqlite::Connection;
 use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode};
 
 use crate::insert::{at_once, insert};
 use crate::look::Look;
@@ -30,6 +31,9 @@ const STATEMENTS_KEPT: usize = 128;
 /// How long the write-ahead log gets before it is copied into the file: 16 MiB. A page that is written again
 /// meanwhile is copied once: at SQLite's default of 1,000 pages a drain took 5 to 8 % longer.
 const CHECKPOINT_PAGES: u32 = 4_000;
+
+/// When a file that others turn to write-ahead logging is looked at again: turning it takes two flushes.
+const TURN_AGAIN_AFTER: Duration = Duration::from_millis(1);
 
 /// Jobs in a SQLite file.
 ///
@@ -105,12 +109,29 @@ fn connect(options: &SqliteOptions) -> Result<Connection> {
         Synchronous::Full => "FULL",
         Synchronous::Normal => "NORMAL",
     };
-    let pragmas = format!(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; \
-         PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};"
-    );
+    enter_wal(&connection, options.busy_timeout).map_err(failed)?;
+    let pragmas =
+        format!("PRAGMA synchronous = {synchronous}; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};");
     connection.execute_batch(&pragmas).map_err(failed)?;
     Ok(connection)
+}
+
+/// Turns a new file to write-ahead logging. Of several that do so at once each holds what the others need; SQLite
+/// refuses all but one at once, instead of waiting as it does everywhere else.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "SQLite waits for locks in this way too, on the caller's thread"
+)]
+fn enter_wal(connection: &Connection, busy_timeout: Duration) -> rusqlite::Result<()> {
+    let gives_up_at = Instant::now() + busy_timeout;
+    loop {
+        let entered = connection.execute_batch("PRAGMA journal_mode = WAL");
+        let is_busy = entered.as_ref().is_err_and(|e| e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy));
+        if !is_busy || Instant::now() >= gives_up_at {
+            return entered;
+        }
+        std::thread::sleep(TURN_AGAIN_AFTER);
+    }
 }
 
 impl Storage for SqliteStorage {
@@ -137,7 +158,7 @@ impl Storage for SqliteStorage {
         }))
     }
 
-    fn wait(&self, at_most: std::time::Duration) -> Answer<'_, Heard> {
+    fn wait(&self, at_most: Duration) -> Answer<'_, Heard> {
         Box::pin(self.bell.wait(at_most, || connect(&self.options)))
     }
 

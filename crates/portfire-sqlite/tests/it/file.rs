@@ -1,6 +1,7 @@
 //! The file: its schema, its prefix, several who open it, and what survives.
 
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use portfire_core::storage::{Heard, Inserted};
@@ -14,7 +15,7 @@ pub(crate) fn job() -> NewJob {
     NewJob::new(id, "work", Json::trusted("{}"))
 }
 
-fn schema(path: &std::path::Path) -> String {
+fn schema(path: &Path) -> String {
     let connection = Connection::open(path).unwrap();
     let mut all = connection
         .prepare("SELECT sql || ';' FROM sqlite_schema WHERE sql IS NOT NULL AND name LIKE 'portfire%' ORDER BY name")
@@ -77,27 +78,33 @@ async fn prefixes_keep_tables_apart_in_the_applications_own_file() {
     }
 }
 
+/// Twenty times: two that turn the file to write-ahead logging at the same moment meet in one of a few.
 #[tokio::test(flavor = "multi_thread")]
 async fn eight_may_open_at_once() {
     let dir = tempfile::tempdir().unwrap();
-    let path = Arc::new(dir.path().join("jobs.db"));
-    let opened: Vec<_> = (0..8)
-        .map(|_| {
-            let path = Arc::clone(&path);
-            std::thread::spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-                runtime.block_on(async {
-                    let storage = SqliteStorage::open(&*path).await.unwrap();
-                    storage.insert(vec![job()]).await.unwrap()
-                })
-            })
-        })
-        .collect();
-    for thread in opened {
-        assert_eq!(thread.join().unwrap(), [Inserted::New]);
+    for round in 0..20 {
+        let path = Arc::new(dir.path().join(format!("jobs{round}.db")));
+        let start = Arc::new(Barrier::new(8));
+        let open = |_| {
+            let (path, start) = (Arc::clone(&path), Arc::clone(&start));
+            std::thread::spawn(move || open_and_store(&path, &start))
+        };
+        let opened: Vec<_> = (0..8).map(open).collect();
+        for thread in opened {
+            assert_eq!(thread.join().unwrap(), [Inserted::New]);
+        }
+        let storage = SqliteStorage::open(&*path).await.unwrap();
+        assert_eq!(storage.overview().await.unwrap().counts[0].jobs, 8);
     }
-    let storage = SqliteStorage::open(&*path).await.unwrap();
-    assert_eq!(storage.overview().await.unwrap().counts[0].jobs, 8);
+}
+
+fn open_and_store(path: &Path, start: &Barrier) -> Vec<Inserted> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    start.wait();
+    runtime.block_on(async {
+        let storage = SqliteStorage::open(path).await.unwrap();
+        storage.insert(vec![job()]).await.unwrap()
+    })
 }
 
 #[tokio::test]
