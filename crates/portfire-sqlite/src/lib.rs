@@ -12,6 +12,7 @@
 
 mod act;
 mod clock;
+mod connect;
 mod insert;
 mod list;
 mod look;

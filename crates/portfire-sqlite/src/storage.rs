@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use portfire_core::storage::{
     Acted, Action, Answer, AuditEntry, AuditRequest, Beat, BeatAnswer, By, Directed, DueSchedules, Exchange,
@@ -13,9 +13,8 @@ use portfire_core::storage::{
 use portfire_core::{
     Clock, Firing, JobId, NewJob, Order, Result, Schedule, ScheduleView, ServerId, Storage, Timestamp,
 };
-use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode};
 
+use crate::connect::connect;
 use crate::insert::{at_once, insert};
 use crate::look::Look;
 use crate::rows::{Value, info_text};
@@ -23,17 +22,7 @@ use crate::settle::{cancel_flags, exchange};
 use crate::statements::{Op, Statements};
 use crate::threads::{Mode, Thread, Tx};
 use crate::wake::Bell;
-use crate::{SqliteOptions, Synchronous, act, migrate, schedules, sqlite_error, steer};
-
-/// How many statements a connection keeps prepared: all of ours, and the forms that lists take.
-const STATEMENTS_KEPT: usize = 128;
-
-/// How long the write-ahead log gets before it is copied into the file: 16 MiB. A page that is written again
-/// meanwhile is copied once: at SQLite's default of 1,000 pages a drain took 5 to 8 % longer.
-const CHECKPOINT_PAGES: u32 = 4_000;
-
-/// When a file that others turn to write-ahead logging is looked at again: turning it takes two flushes.
-const TURN_AGAIN_AFTER: Duration = Duration::from_millis(1);
+use crate::{SqliteOptions, act, migrate, schedules, steer};
 
 /// Jobs in a SQLite file.
 ///
@@ -94,43 +83,6 @@ impl SqliteStorage {
     ) -> Answer<'_, T> {
         let prefix = self.options.prefix.clone();
         Box::pin(self.reader().ask(move |tx| look(&Look::new(tx, &prefix))))
-    }
-}
-
-fn connect(options: &SqliteOptions) -> Result<Connection> {
-    let failed = |e| sqlite_error(&format!("open {}", options.path.display()), e);
-    let connection = Connection::open(&options.path).map_err(failed)?;
-    connection.busy_timeout(options.busy_timeout).map_err(failed)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
-    // Plans do not depend on bound values. Without this SQLite compiles a statement with `LIMIT ?` anew
-    // whenever it is bound (15 % of a process's CPU time while jobs came one at a time).
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(failed)?;
-    let synchronous = match options.synchronous {
-        Synchronous::Full => "FULL",
-        Synchronous::Normal => "NORMAL",
-    };
-    enter_wal(&connection, options.busy_timeout).map_err(failed)?;
-    let pragmas =
-        format!("PRAGMA synchronous = {synchronous}; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};");
-    connection.execute_batch(&pragmas).map_err(failed)?;
-    Ok(connection)
-}
-
-/// Turns a new file to write-ahead logging. Of several that do so at once each holds what the others need; SQLite
-/// refuses all but one at once, instead of waiting as it does everywhere else.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "SQLite waits for locks in this way too, on the caller's thread"
-)]
-fn enter_wal(connection: &Connection, busy_timeout: Duration) -> rusqlite::Result<()> {
-    let gives_up_at = Instant::now() + busy_timeout;
-    loop {
-        let entered = connection.execute_batch("PRAGMA journal_mode = WAL");
-        let is_busy = entered.as_ref().is_err_and(|e| e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy));
-        if !is_busy || Instant::now() >= gives_up_at {
-            return entered;
-        }
-        std::thread::sleep(TURN_AGAIN_AFTER);
     }
 }
 

@@ -10,9 +10,11 @@ use super::Tree;
 
 const BACKENDS: [&str; 3] = ["portfire-sqlite", "portfire-postgres", "portfire-mysql"];
 /// What one backend has for a reason of its own.
-const OWN: [&str; 17] = [
+const OWN: [&str; 18] = [
     // The host's clock is SQLite's; a database server has a clock of its own.
     "portfire-sqlite/src/clock.rs",
+    // A file is opened by each thread; a database server's connections are its pool's.
+    "portfire-sqlite/src/connect.rs",
     // SQLite has one writer, so its calls go through a thread; a database server has a pool.
     "portfire-sqlite/src/threads.rs",
     // A server is reached over a network, which has connections, errors and secrets of its own.

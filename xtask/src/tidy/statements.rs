@@ -157,7 +157,7 @@ const REVIEWED: [(&str, &[&str]); 16] = [
         &["name", "widths", "by", "if only.is_some() { \"fingerprint = ?3\" } else { \"?3 IS NULL\" }"],
     ),
     // a word of ours
-    ("crates/portfire-sqlite/src/storage.rs", &["synchronous"]),
+    ("crates/portfire-sqlite/src/connect.rs", &["synchronous"]),
 ];
 
 pub(super) fn check(tree: &Tree) -> Vec<String> {
