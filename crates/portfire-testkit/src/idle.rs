@@ -31,6 +31,7 @@ impl IdleServer {
         let config = Config {
             slots: 10,
             prefetch_max: 20,
+            beside_from: 32,
             queues: vec![queue],
             order: QueueOrder::Strict,
             kinds: ["work".into()].into(),
@@ -72,9 +73,9 @@ impl IdleServer {
     async fn perform(&self, effect: Effect) -> Event {
         let storage = &self.storage;
         match effect {
-            Effect::Exchange { notes, settlements, want } => {
+            Effect::Exchange { line, notes, settlements, want } => {
                 let exchange = Exchange { server: self.id, notes, settlements, want };
-                Event::Exchanged(storage.exchange(exchange).await.unwrap())
+                Event::Exchanged(line, storage.exchange(exchange).await.unwrap())
             }
             Effect::Poll => Event::Polled(Some(storage.poll().await.unwrap())),
             Effect::Promote(limit) => Event::Promoted(Some(storage.promote(limit).await.unwrap())),

@@ -35,6 +35,8 @@ pub(super) struct Fetch {
     queues: Vec<Lane>,
     order: QueueOrder,
     hungry: bool,
+    /// The last claim was filled to its limit.
+    backlog: bool,
     /// How many claims were made.
     claims: u64,
 }
@@ -49,7 +51,7 @@ struct Lane {
 impl Fetch {
     pub(super) fn new(queues: Vec<QueueConfig>, order: QueueOrder) -> Self {
         let queues = queues.into_iter().map(|config| Lane { config, held: 0 }).collect();
-        Self { queues, order, hungry: true, claims: 0 }
+        Self { queues, order, hungry: true, backlog: false, claims: 0 }
     }
 
     pub(super) fn hint_if(&mut self, there_may_be_work: bool) {
@@ -60,9 +62,16 @@ impl Fetch {
         self.hungry
     }
 
+    /// Whether the last claim was filled to its limit.
+    pub(super) const fn has_backlog(&self) -> bool {
+        self.backlog
+    }
+
     /// A claim of up to `limit` jobs came back with `count`.
     pub(super) fn claimed(&mut self, limit: u32, count: usize) {
-        self.hungry |= u32::try_from(count).unwrap_or(u32::MAX) >= limit;
+        let is_full = u32::try_from(count).unwrap_or(u32::MAX) >= limit;
+        self.hungry |= is_full;
+        self.backlog = is_full && limit > 0;
     }
 
     pub(super) fn took(&mut self, queue: &str) {

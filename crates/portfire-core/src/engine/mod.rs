@@ -6,10 +6,10 @@
 //! 3. The driver performs each effect and reports its end as exactly one event.
 //! 4. [`Engine::wake_at`] says when to call `step` again if nothing happens before.
 //!
-//! Invariants: at most one exchange, one poll, one promotion, one sweep and one pruning are in flight; a failed
-//! exchange is repeated, with the same token, until the storage answers; an outcome is never
-//! dropped; jobs in memory never exceed slots plus prefetch; nothing starts once the lease is not trusted
-//! or the server is stopping.
+//! Invariants: at most one exchange that writes, one that claims, one poll, one promotion, one sweep and one
+//! pruning are in flight; a failed exchange is repeated, with the same token, until the storage answers; an outcome
+//! is never dropped; jobs in memory never exceed slots plus prefetch, nor do outcomes that wait when more is claimed;
+//! nothing starts once the lease is not trusted or the server is stopping.
 //!
 //! It deliberately does not beat: heartbeats have their own thread, so that they go on while everything
 //! else is busy. It only hears of them.
@@ -18,6 +18,7 @@ mod fetch;
 mod flush;
 mod keeper;
 mod lease;
+mod lines;
 mod shutdown;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use fetch::{QueueConfig, QueueOrder};
+pub use lines::Line;
 pub use shutdown::Phase;
 
 use crate::schedule::{Firing, plan};
@@ -36,6 +38,7 @@ use fetch::Fetch;
 use flush::Flush;
 use keeper::Keeper;
 use lease::LeaseWatch;
+use lines::{Asked, Lines, Request};
 use shutdown::Shutdown;
 
 /// Local time: how long the engine has existed, on a monotonic clock.
@@ -48,6 +51,8 @@ pub struct Config {
     pub slots: u32,
     /// Most jobs claimed beyond free slots, when jobs are shorter than a round trip.
     pub prefetch_max: u32,
+    /// From how many outcomes, or free slots under a backlog, a second exchange is made beside the one in flight.
+    pub beside_from: u32,
     /// The queues and how they share the slots.
     pub queues: Vec<QueueConfig>,
     /// Strict or weighted.
@@ -82,10 +87,10 @@ pub enum Event {
     },
     /// Running attempts said something.
     Noted(Vec<Note>),
-    /// The exchange in flight was answered.
-    Exchanged(Exchanged),
-    /// The exchange in flight failed; whether it was done is unknown.
-    ExchangeFailed,
+    /// The exchange on this line was answered.
+    Exchanged(Line, Exchanged),
+    /// The exchange on this line failed; whether it was done is unknown.
+    ExchangeFailed(Line),
     /// A heartbeat that was sent at this moment was answered.
     Beaten {
         /// When it was sent: trust is counted from here.
@@ -120,6 +125,8 @@ pub enum Event {
 pub enum Effect {
     /// Make this exchange. Ends in `Exchanged` or `ExchangeFailed`.
     Exchange {
+        /// Where it is in flight; its end names it.
+        line: Line,
         /// What running attempts said.
         notes: Vec<Note>,
         /// What ended attempts become.
@@ -163,9 +170,11 @@ pub struct Engine {
     phase: Shutdown,
     fetch: Fetch,
     flush: Flush,
+    lines: Lines,
+    /// How many attempts ended during the round trip of a claim: the last one, or half of what it was before, so
+    /// that one short trip among many does not leave slots empty.
+    ended_last: u32,
     lease: LeaseWatch,
-    /// The lapses of the lease when the exchange in flight was first sent.
-    asked_in: u32,
     keeper: Keeper,
     /// Claimed and waiting for a slot.
     buffered: VecDeque<Box<Claimed>>,
@@ -184,8 +193,9 @@ impl Engine {
             phase: Shutdown::new(config.shutdown),
             fetch: Fetch::new(config.queues.clone(), config.order),
             flush: Flush::default(),
+            lines: Lines::default(),
+            ended_last: 0,
             lease: LeaseWatch::new(config.lease),
-            asked_in: 0,
             keeper: Keeper::new(&config),
             buffered: VecDeque::new(),
             running: BTreeMap::new(),
@@ -212,8 +222,8 @@ impl Engine {
             Event::Listens(listens) => self.keeper.listens(now, listens),
             Event::Finished { facts, outcome, notes } => self.on_finished(&facts, outcome, notes),
             Event::Noted(notes) => self.flush.note(notes),
-            Event::Exchanged(answer) => self.on_exchanged(now, answer),
-            Event::ExchangeFailed => self.flush.failed(now),
+            Event::Exchanged(line, answer) => self.on_exchanged(now, line, answer),
+            Event::ExchangeFailed(line) => self.lines.failed(line, now),
             Event::Beaten { sent_at, cancel, order } => {
                 self.lease.renewed(sent_at);
                 self.cancel(&cancel);
@@ -268,7 +278,7 @@ impl Engine {
         if !self.running.is_empty() {
             at = at.min(self.flush.notes_at());
         }
-        at.min(self.flush.retry_at()).min(self.phase.next())
+        at.min(self.lines.repeat_at()).min(self.phase.next())
     }
 
     fn on_woken(&mut self, now: Moment) {
@@ -303,8 +313,8 @@ impl Engine {
         self.flush.settle(settle(facts, outcome, &mut self.dice));
     }
 
-    fn on_exchanged(&mut self, now: Moment, answer: Exchanged) {
-        let sent = self.flush.answered();
+    fn on_exchanged(&mut self, now: Moment, line: Line, answer: Exchanged) {
+        let Some(sent) = self.lines.answered(line) else { return };
         if !answer.settled.is_empty() || !answer.claimed.is_empty() {
             self.keeper.stir(now);
         }
@@ -317,19 +327,25 @@ impl Engine {
             }
         }
         if let Some(limit) = sent.claim_limit {
-            self.fetch.claimed(limit, answer.claimed.len());
+            self.on_claimed(limit, sent.asked, answer.claimed);
         }
-        let claimed: VecDeque<_> = answer.claimed.into_iter().map(Box::new).collect();
+        self.cancel(&answer.cancel);
+    }
+
+    fn on_claimed(&mut self, limit: u32, asked: Asked, claimed: Vec<Claimed>) {
+        self.fetch.claimed(limit, claimed.len());
+        let ended = self.flush.ended().saturating_sub(asked.ended);
+        self.ended_last = u32::try_from(ended).unwrap_or(u32::MAX).max(self.ended_last / 2);
+        let claimed: VecDeque<_> = claimed.into_iter().map(Box::new).collect();
         for job in &claimed {
             self.fetch.took(&job.queue);
         }
-        if self.asked_in == self.lease.lapses() {
+        if asked.lapses == self.lease.lapses() {
             self.buffered.extend(claimed);
         } else {
             // The lease lapsed while the answer was on its way: others may have rescued these.
             self.give_back(claimed);
         }
-        self.cancel(&answer.cancel);
     }
 
     /// Plans what becomes of each; the storage carries it out if nobody was faster.
@@ -404,40 +420,83 @@ impl Engine {
     }
 
     fn exchange(&mut self, now: Moment, effects: &mut Vec<Effect>) {
-        if !self.flush.may_send(now) {
-            return;
+        if self.lines.are_repeating() {
+            return self.lines.send_again(now, effects);
         }
+        while let Some(line) = self.lines.free() {
+            let Some(request) = self.next_request(now) else { break };
+            let asked = Asked { lapses: self.lease.lapses(), ended: self.flush.ended() };
+            effects.push(self.lines.send(line, request, asked));
+        }
+    }
+
+    fn next_request(&mut self, now: Moment) -> Option<Request> {
         let room = self.room();
-        let may_claim = self.phase.may_claim() && self.lease.is_trusted(now) && room > 0;
-        let want = if may_claim && self.fetch.is_hungry() && !self.flush.repeats() {
-            self.fetch.want(room, &self.config.kinds, &mut self.dice)
-        } else {
-            None
+        let is_batch = |count| count >= self.config.beside_from;
+        let write = Part {
+            is_due: self.flush.has_something() && !self.lines.are_writing(),
+            is_batch: is_batch(count(self.flush.outcomes())),
         };
-        if want.is_some() || self.flush.has_something() {
-            // A repetition answers what was claimed at the first try.
-            if !self.flush.repeats() {
-                self.asked_in = self.lease.lapses();
-            }
-            effects.push(self.flush.send(want));
-        }
+        let claim = Part {
+            is_due: room > 0 && self.may_claim(now),
+            is_batch: is_batch(room) && self.fetch.has_backlog(),
+        };
+        let (writes, claims) = parts(self.lines.are_free(), write, claim);
+        let want = if claims { self.fetch.want(room, &self.config.kinds, &mut self.dice) } else { None };
+        let request = if writes { self.flush.take() } else { Request::default() };
+        (writes || want.is_some()).then_some(Request { want, ..request })
+    }
+
+    fn may_claim(&self, now: Moment) -> bool {
+        let may = self.phase.may_claim() && self.lease.is_trusted(now) && !self.lines.are_claiming();
+        may && self.fetch.is_hungry() && self.outcomes_are_bounded()
+    }
+
+    /// A storage that is slow to write outcomes gets no more work, so that they cannot pile up.
+    fn outcomes_are_bounded(&self) -> bool {
+        let unwritten = self.lines.unwritten() + self.flush.outcomes();
+        count(unwritten) <= self.config.slots.saturating_add(self.config.prefetch_max)
     }
 
     /// How many jobs may be claimed: free slots, and as many more as ended during the last round trip,
     /// because that many slots will be free when the answer is here.
     fn room(&self) -> u32 {
-        let held = u32::try_from(self.running.len() + self.buffered.len()).unwrap_or(u32::MAX);
-        let prefetch = self.flush.ended_last().min(self.config.prefetch_max);
+        let prefetch = self.ended_last.min(self.config.prefetch_max);
+        let held = count(self.running.len() + self.buffered.len());
         (self.config.slots + prefetch).saturating_sub(held)
     }
 
     fn stop_when_done(&mut self, effects: &mut Vec<Effect>) {
-        let idle = self.running.is_empty() && self.buffered.is_empty() && self.flush.is_idle();
+        let idle = self.running.is_empty()
+            && self.buffered.is_empty()
+            && self.flush.is_empty()
+            && self.lines.are_free();
         if self.phase.is_stopping() && idle {
             self.phase.stopped();
             effects.push(Effect::Stopped);
         }
     }
+}
+
+/// One of the two parts of an exchange.
+#[derive(Clone, Copy)]
+struct Part {
+    is_due: bool,
+    /// Worth a commit of its own.
+    is_batch: bool,
+}
+
+/// Whether the next exchange writes and whether it claims: all that is due, in one commit. Beside another goes only
+/// what is a batch, and two batches go side by side.
+const fn parts(alone: bool, write: Part, claim: Part) -> (bool, bool) {
+    let writes = write.is_due && (alone || write.is_batch);
+    let apart = writes && write.is_batch && claim.is_batch;
+    let claims = claim.is_due && (alone || claim.is_batch) && !apart;
+    (writes, claims)
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 /// Nothing is planned: later than any real moment.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portfire_core::engine::{Config, Effect, Engine, Event, Phase, QueueConfig, QueueOrder};
+use portfire_core::engine::{Config, Effect, Engine, Event, Line, Phase, QueueConfig, QueueOrder};
 use portfire_core::storage::{Claimed, Exchanged, ServerOrder, Settled, Want};
 use portfire_core::{Dice, Facts, JobId, Json, Lease, Outcome, Policy, State, Timestamp, Token};
 
@@ -20,6 +20,7 @@ pub(crate) fn config(slots: u32) -> Config {
     Config {
         slots,
         prefetch_max: slots * 2,
+        beside_from: u32::MAX,
         queues: vec![queue],
         order: QueueOrder::Strict,
         kinds: Arc::from(["work".into()]),
@@ -58,7 +59,7 @@ pub(crate) fn claimed(number: u8, token: Token) -> Claimed {
 
 pub(crate) fn answer(jobs: u8, token: Token) -> Event {
     let claimed = (1..=jobs).map(|number| claimed(number, token)).collect();
-    Event::Exchanged(Exchanged { settled: Vec::new(), claimed, cancel: Vec::new() })
+    Event::Exchanged(Line::First, Exchanged { settled: Vec::new(), claimed, cancel: Vec::new() })
 }
 
 pub(crate) fn finished(job: &Claimed) -> Event {
@@ -84,13 +85,13 @@ fn it_claims_no_more_than_it_can_run_and_runs_what_it_claims() {
 fn a_failed_exchange_is_repeated_and_asks_for_nothing_new() {
     let mut engine = engine(2);
     let first = want(&step(&mut engine, seconds(0))).unwrap();
-    engine.on(seconds(0), Event::ExchangeFailed);
+    engine.on(seconds(0), Event::ExchangeFailed(Line::First));
     assert!(want(&step(&mut engine, seconds(0))).is_none(), "it waits before it repeats");
     let later = engine.wake_at();
     assert!(later > seconds(0) && later < seconds(1));
     let repeat = want(&step(&mut engine, later)).unwrap();
     assert_eq!((repeat.token, repeat.limit, first.limit), (first.token, 0, 2));
-    engine.on(later, Event::Exchanged(Exchanged::default()));
+    engine.on(later, Event::Exchanged(Line::First, Exchanged::default()));
     let next = want(&step(&mut engine, later)).expect("it asks anew, because the repeat took nothing");
     assert!(next.token != first.token && next.limit == 2);
 }
@@ -107,7 +108,7 @@ fn outcomes_outlive_a_dead_database() {
         let sent = step(&mut engine, now);
         let settles = |effect: &Effect| matches!(effect, Effect::Exchange { settlements, .. } if settlements.len() == 1);
         assert!(sent.iter().any(settles), "{sent:?}");
-        engine.on(now, Event::ExchangeFailed);
+        engine.on(now, Event::ExchangeFailed(Line::First));
         engine.on(now, Event::Beaten { sent_at: now, cancel: Vec::new(), order: ServerOrder::Run });
         now += seconds(3);
     }
@@ -128,7 +129,7 @@ fn it_stops_trusting_its_lease_before_others_may_rescue() {
     assert!(want(&step(&mut engine, seconds(28))).is_none(), "no claim without a lease");
     engine.on(
         seconds(29),
-        Event::Exchanged(Exchanged { settled: vec![Settled::Lost], ..Exchanged::default() }),
+        Event::Exchanged(Line::First, Exchanged { settled: vec![Settled::Lost], ..Exchanged::default() }),
     );
     engine
         .on(seconds(29), Event::Beaten { sent_at: seconds(29), cancel: Vec::new(), order: ServerOrder::Run });
@@ -153,7 +154,7 @@ fn stopping_drains_then_interrupts_then_aborts_then_gives_back() {
         })
     };
     assert!(gives_back(&step(&mut engine, seconds(1))), "the job that had no slot goes back at once");
-    engine.on(seconds(1), Event::Exchanged(Exchanged::default()));
+    engine.on(seconds(1), Event::Exchanged(Line::First, Exchanged::default()));
     assert_eq!(engine.phase(), Phase::Draining);
     engine
         .on(seconds(20), Event::Beaten { sent_at: seconds(20), cancel: Vec::new(), order: ServerOrder::Run });
@@ -163,7 +164,7 @@ fn stopping_drains_then_interrupts_then_aborts_then_gives_back() {
     let facts = Box::new(claimed(1, token).facts);
     engine.on(seconds(31), Event::Finished { facts, outcome: Outcome::Interrupted, notes: Vec::new() });
     assert!(gives_back(&step(&mut engine, seconds(31))));
-    engine.on(seconds(31), Event::Exchanged(Exchanged::default()));
+    engine.on(seconds(31), Event::Exchanged(Line::First, Exchanged::default()));
     assert!(step(&mut engine, seconds(31)).iter().any(|effect| matches!(effect, Effect::Stopped)));
 }
 

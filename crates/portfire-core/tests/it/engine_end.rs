@@ -1,6 +1,6 @@
 //! How a server lets go: of a lease it may have lost, of jobs somebody cancels, of everything when it stops.
 
-use portfire_core::engine::{Effect, Engine, Event, Phase};
+use portfire_core::engine::{Effect, Engine, Event, Line, Phase};
 use portfire_core::storage::{Exchanged, ServerOrder};
 use portfire_core::{Settlement, State, Target, Token};
 
@@ -77,10 +77,10 @@ fn it_has_not_stopped_before_everything_is_written() {
     engine.on(seconds(1), Event::StopAsked);
     engine.on(seconds(1), finished(&claimed(1, token)));
     assert!(!stops(&step(&mut engine, seconds(1))), "the outcome is on its way");
-    engine.on(seconds(2), Event::ExchangeFailed);
+    engine.on(seconds(2), Event::ExchangeFailed(Line::First));
     assert!(!stops(&step(&mut engine, seconds(2))), "and again");
     assert!(!stops(&step(&mut engine, seconds(3))), "it is repeated now");
-    engine.on(seconds(3), Event::Exchanged(Exchanged::default()));
+    engine.on(seconds(3), Event::Exchanged(Line::First, Exchanged::default()));
     assert!(stops(&step(&mut engine, seconds(3))));
     assert_eq!(engine.phase(), Phase::Stopped);
     assert!(step(&mut engine, seconds(4)).is_empty());

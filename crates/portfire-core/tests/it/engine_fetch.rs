@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portfire_core::Dice;
-use portfire_core::engine::{Config, Effect, Engine, Event, QueueConfig, QueueOrder};
-use portfire_core::storage::{Claimed, Exchanged, Polled};
+use portfire_core::engine::{Config, Effect, Engine, Event, Line, QueueConfig, QueueOrder};
+use portfire_core::storage::{Claimed, Exchanged, Polled, Want};
 
 use crate::engine::{answer, claimed, config, engine, finished, seconds, step, want};
 
@@ -17,27 +17,40 @@ fn runs(effects: &[Effect]) -> usize {
     effects.iter().filter(|effect| matches!(effect, Effect::Run(_))).count()
 }
 
-/// An engine of two slots, both busy for the second time, with a round trip in which both ended before.
-fn busy_again(prefetch_max: u32) -> Vec<Effect> {
-    let mut engine = Engine::new(Config { prefetch_max, ..config(2) }, Dice::from_seed([1, 2]));
+/// An engine of three slots that runs one job, after a round trip in which the other two ended, and what it claims.
+fn after_a_round_trip(prefetch_max: u32) -> (Engine, Want) {
+    let mut engine = Engine::new(Config { prefetch_max, ..config(3) }, Dice::from_seed([1, 2]));
     let now = seconds(0);
-    let token = want(&step(&mut engine, now)).unwrap().token;
-    engine.on(now, answer(2, token));
+    let first = want(&step(&mut engine, now)).unwrap().token;
+    engine.on(now, answer(3, first));
     step(&mut engine, now);
-    engine.on(now, finished(&claimed(1, token)));
-    engine.on(now, finished(&claimed(2, token)));
-    let token = want(&step(&mut engine, now)).unwrap().token;
-    engine.on(now, answer(2, token));
-    let effects = step(&mut engine, now);
-    assert_eq!(runs(&effects), 2);
-    effects
+    engine.on(now, finished(&claimed(1, first)));
+    let second = want(&step(&mut engine, now)).unwrap().token;
+    engine.on(now, finished(&claimed(2, first)));
+    engine.on(now, finished(&claimed(3, first)));
+    engine.on(now, answer(1, second));
+    let third = want(&step(&mut engine, now)).unwrap();
+    assert_eq!(engine.running(), 1);
+    (engine, third)
 }
 
 #[test]
 fn it_claims_ahead_as_many_as_ended_during_the_last_round_trip() {
-    assert_eq!(want(&busy_again(4)).unwrap().limit, 2);
-    assert_eq!(want(&busy_again(1)).unwrap().limit, 1, "no more than configured");
-    assert!(want(&busy_again(0)).is_none());
+    let limit = |prefetch_max| after_a_round_trip(prefetch_max).1.limit;
+    assert_eq!(limit(4), 2 + 2);
+    assert_eq!(limit(1), 2 + 1, "no more than configured");
+    assert_eq!(limit(0), 2);
+}
+
+#[test]
+fn one_round_trip_in_which_none_ended_halves_what_is_claimed_ahead() {
+    let (mut engine, third) = after_a_round_trip(4);
+    let now = seconds(0);
+    engine.on(now, answer(4, third.token));
+    assert!(want(&step(&mut engine, now)).is_none(), "three run, two wait");
+    engine.on(now, finished(&claimed(1, third.token)));
+    engine.on(now, finished(&claimed(2, third.token)));
+    assert_eq!(want(&step(&mut engine, now)).unwrap().limit, 1);
 }
 
 #[test]
@@ -60,7 +73,7 @@ fn a_full_claim_means_there_may_be_more_and_a_short_one_that_there_is_not() {
         step(&mut engine, seconds(0));
         engine.on(seconds(0), finished(&claimed(1, token)));
         assert_eq!(want(&step(&mut engine, seconds(0))).is_some(), asks_again, "{count} of 4");
-        engine.on(seconds(0), Event::Exchanged(Exchanged::default()));
+        engine.on(seconds(0), Event::Exchanged(Line::First, Exchanged::default()));
         for enqueued in [false, true] {
             engine.on(seconds(1), Event::Polled(Some(Polled { enqueued, ..Polled::default() })));
             assert_eq!(
@@ -85,10 +98,13 @@ fn a_queue_at_its_limit_is_left_out_and_comes_back() {
     let (token, asked) = limits(&mut engine).unwrap();
     assert_eq!(asked, both);
     let job = Claimed { queue: "narrow".into(), ..claimed(1, token) };
-    engine.on(seconds(0), Event::Exchanged(Exchanged { claimed: vec![job.clone()], ..Exchanged::default() }));
+    engine.on(
+        seconds(0),
+        Event::Exchanged(Line::First, Exchanged { claimed: vec![job.clone()], ..Exchanged::default() }),
+    );
     engine.on(seconds(0), Event::Woken);
     assert_eq!(limits(&mut engine).unwrap().1, [("default".to_owned(), 3)]);
-    engine.on(seconds(0), Event::Exchanged(Exchanged::default()));
+    engine.on(seconds(0), Event::Exchanged(Line::First, Exchanged::default()));
     assert!(limits(&mut engine).is_none(), "nothing hints at more");
     engine.on(seconds(0), finished(&job));
     assert_eq!(limits(&mut engine).unwrap().1, both, "its queue may have more");
@@ -105,7 +121,7 @@ fn a_strict_order_is_kept_and_a_weighted_one_is_drawn() {
             let want = want(&step(&mut engine, seconds(0))).unwrap();
             assert_eq!(want.queues.len(), 2, "no queue is left out");
             heavy += u32::from(&*want.queues[0].name == "heavy");
-            engine.on(seconds(0), Event::Exchanged(Exchanged::default()));
+            engine.on(seconds(0), Event::Exchanged(Line::First, Exchanged::default()));
         }
         heavy
     };
@@ -118,13 +134,13 @@ fn a_strict_order_is_kept_and_a_weighted_one_is_drawn() {
 fn a_hint_makes_it_look_at_once() {
     let mut engine = engine(1);
     step(&mut engine, seconds(0));
-    engine.on(seconds(0), Event::Exchanged(Exchanged::default()));
+    engine.on(seconds(0), Event::Exchanged(Line::First, Exchanged::default()));
     let moment = Duration::from_millis(100);
     assert!(want(&step(&mut engine, moment)).is_none());
     engine.on(moment, Event::Woken);
     assert!(want(&step(&mut engine, moment)).is_some());
     engine.on(moment, Event::QuietAsked);
-    engine.on(moment, Event::Exchanged(Exchanged::default()));
+    engine.on(moment, Event::Exchanged(Line::First, Exchanged::default()));
     engine.on(moment, Event::Woken);
     assert!(want(&step(&mut engine, seconds(5))).is_none(), "a quiet server takes no more");
 }

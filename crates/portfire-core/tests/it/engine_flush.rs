@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use portfire_core::Settlement;
-use portfire_core::engine::{Effect, Engine, Event};
+use portfire_core::engine::{Effect, Engine, Event, Line};
 use portfire_core::storage::{Exchanged, Note, Progress, ServerOrder, Want};
 
 use crate::engine::{answer, claimed, engine, finished, seconds, step, want};
@@ -11,7 +11,7 @@ use crate::engine::{answer, claimed, engine, finished, seconds, step, want};
 /// What was sent, if anything.
 fn sent(effects: Vec<Effect>) -> Option<(Vec<Note>, Vec<Settlement>, Option<Want>)> {
     effects.into_iter().find_map(|effect| match effect {
-        Effect::Exchange { notes, settlements, want } => Some((notes, settlements, want)),
+        Effect::Exchange { notes, settlements, want, .. } => Some((notes, settlements, want)),
         _ => None,
     })
 }
@@ -37,7 +37,7 @@ fn failed_exchanges_are_repeated_ever_later_up_to_two_seconds() {
         .map(|_| {
             assert!(sent(step(&mut engine, now)).is_some());
             engine.on(now, Event::Beaten { sent_at: now, cancel: Vec::new(), order: ServerOrder::Run });
-            engine.on(now, Event::ExchangeFailed);
+            engine.on(now, Event::ExchangeFailed(Line::First));
             let wait = engine.wake_at() - now;
             now = engine.wake_at();
             wait.as_millis()
@@ -45,10 +45,10 @@ fn failed_exchanges_are_repeated_ever_later_up_to_two_seconds() {
         .collect();
     assert_eq!(waits, [50, 100, 200, 400, 800, 1_600, 2_000, 2_000]);
     step(&mut engine, now);
-    engine.on(now, Event::Exchanged(Exchanged::default()));
+    engine.on(now, Event::Exchanged(Line::First, Exchanged::default()));
     engine.on(now, Event::Woken);
     step(&mut engine, now);
-    engine.on(now, Event::ExchangeFailed);
+    engine.on(now, Event::ExchangeFailed(Line::First));
     assert_eq!(engine.wake_at() - now, Duration::from_millis(50), "an answer ends the row");
 }
 
@@ -59,13 +59,13 @@ fn a_repetition_is_what_was_sent_and_what_came_since_follows() {
     engine.on(seconds(0), finished(&job));
     let (_, first, none) = sent(step(&mut engine, seconds(0))).unwrap();
     assert!(none.is_none());
-    engine.on(seconds(0), Event::ExchangeFailed);
+    engine.on(seconds(0), Event::ExchangeFailed(Line::First));
     engine.on(seconds(0), Event::Woken);
     engine.on(seconds(0), Event::Noted(vec![Note::Progress(job.facts.lease, Progress::default())]));
     let later = engine.wake_at();
     let (notes, again, none) = sent(step(&mut engine, later)).unwrap();
     assert_eq!((again, notes.len(), none.is_none()), (first, 0, true));
-    engine.on(later, Event::Exchanged(Exchanged::default()));
+    engine.on(later, Event::Exchanged(Line::First, Exchanged::default()));
     let (notes, rest, want) = sent(step(&mut engine, later)).unwrap();
     assert_eq!((rest.len(), notes.len()), (0, 1));
     assert!(want.is_some(), "the hint was not forgotten");
@@ -101,7 +101,10 @@ fn a_hint_asks_for_cancel_requests_while_something_runs() {
     let (_, _, want) = sent(step(&mut engine, seconds(0))).unwrap();
     assert!(want.is_none());
     let lease = claimed(1, token).facts.lease;
-    engine.on(seconds(0), Event::Exchanged(Exchanged { cancel: vec![lease], ..Exchanged::default() }));
+    engine.on(
+        seconds(0),
+        Event::Exchanged(Line::First, Exchanged { cancel: vec![lease], ..Exchanged::default() }),
+    );
     let effects = step(&mut engine, seconds(0));
     assert!(effects.iter().any(|effect| matches!(effect, Effect::Interrupt(asked) if *asked == lease)));
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use portfire_core::Dice;
-use portfire_core::engine::{Config, Effect, Engine, Event};
+use portfire_core::engine::{Config, Effect, Engine, Event, Line};
 use portfire_core::storage::{Exchanged, Polled, Promoted};
 
 use crate::engine::{answer, config, engine, seconds, step, want};
@@ -24,7 +24,7 @@ fn live(engine: &mut Engine, until: Duration) -> Vec<(Duration, &'static str)> {
                 Effect::Promote(_) => ("promote", Event::Promoted(Some(Promoted::default()))),
                 Effect::Sweep(_) => ("sweep", Event::Swept(Some(Vec::new()))),
                 Effect::Prune(_) => ("prune", Event::Pruned(Some(0))),
-                Effect::Exchange { .. } => ("exchange", Event::Exchanged(Exchanged::default())),
+                Effect::Exchange { .. } => ("exchange", Event::Exchanged(Line::First, Exchanged::default())),
                 other => panic!("an idle server does {other:?}"),
             };
             asked.push((now, name));
@@ -70,7 +70,7 @@ fn it_looks_ever_less_often_until_something_happens() {
     engine.on(seconds(16), Event::Woken);
     let effects = step(&mut engine, seconds(16));
     assert!(want(&effects).is_some(), "a hint is followed at once");
-    engine.on(seconds(16), Event::Exchanged(Exchanged::default()));
+    engine.on(seconds(16), Event::Exchanged(Line::First, Exchanged::default()));
     let is_poll = |effect: &Effect| matches!(effect, Effect::Poll);
     assert!(!step(&mut engine, seconds(17) - millis(1)).iter().any(is_poll));
     assert!(step(&mut engine, seconds(17)).iter().any(is_poll));
@@ -123,7 +123,7 @@ fn a_failed_look_is_repeated_after_a_second() {
     assert!(matches!(step(&mut engine, at)[..], [Effect::Poll]));
     engine.on(at, Event::Polled(None));
     assert!(want(&step(&mut engine, at)).is_some());
-    engine.on(at, Event::Exchanged(Exchanged::default()));
+    engine.on(at, Event::Exchanged(Line::First, Exchanged::default()));
     assert_eq!(engine.wake_at(), at + seconds(1));
 }
 

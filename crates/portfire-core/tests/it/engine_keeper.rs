@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portfire_core::engine::{Effect, Engine, Event};
+use portfire_core::engine::{Effect, Engine, Event, Line};
 use portfire_core::storage::{Exchanged, Expired, Polled, Promoted, Settled};
 use portfire_core::{JobId, Outcome, ServerId, State, Token};
 
@@ -16,7 +16,7 @@ const fn millis(n: u64) -> Duration {
 fn sated() -> Engine {
     let mut engine = engine(1);
     step(&mut engine, seconds(0));
-    engine.on(seconds(0), Event::Exchanged(Exchanged::default()));
+    engine.on(seconds(0), Event::Exchanged(Line::First, Exchanged::default()));
     engine
 }
 
@@ -99,7 +99,7 @@ fn what_it_settled_for_later_is_promoted_to_the_moment() {
             .on(seconds(1), Event::Finished { facts, outcome: Outcome::Snoozed(snooze), notes: Vec::new() });
         step(&mut engine, seconds(1));
         let settled = vec![Settled::Applied(State::Scheduled)];
-        engine.on(seconds(2), Event::Exchanged(Exchanged { settled, ..Exchanged::default() }));
+        engine.on(seconds(2), Event::Exchanged(Line::First, Exchanged { settled, ..Exchanged::default() }));
         assert!(!promotes(&step(&mut engine, seconds(11) - millis(1))));
         assert_eq!(promotes(&step(&mut engine, seconds(11))), comes);
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portfire_core::engine::{Effect, Engine, Event};
+use portfire_core::engine::{Effect, Engine, Event, Line};
 use portfire_core::limits::SCHEDULES_MAX;
 use portfire_core::storage::{DueSchedules, Exchanged, Fired, Polled, Promoted};
 use portfire_core::{Json, Misfire, Overlap, Policy, Schedule, ScheduleView, Standing, Template, Timestamp};
@@ -16,7 +16,7 @@ const SLOT: Timestamp = Timestamp::from_micros(1_767_225_600_000_000);
 fn told(next_slot: Option<Duration>) -> Engine {
     let mut engine = engine(1);
     step(&mut engine, seconds(0));
-    engine.on(seconds(0), Event::Exchanged(Exchanged::default()));
+    engine.on(seconds(0), Event::Exchanged(Line::First, Exchanged::default()));
     engine.on(seconds(0), Event::Promoted(Some(Promoted { count: 0, next: None, next_slot })));
     engine
 }
@@ -88,9 +88,9 @@ fn what_is_due_is_planned_fired_and_claimed() {
     });
     let slots: Vec<_> = fired.unwrap().iter().map(|firing| firing.slots[0].at).collect();
     assert_eq!(slots, [SLOT, SLOT]);
-    engine.on(seconds(9), Event::Exchanged(Exchanged::default()));
+    engine.on(seconds(9), Event::Exchanged(Line::First, Exchanged::default()));
     step(&mut engine, seconds(9));
-    engine.on(seconds(9), Event::Exchanged(Exchanged::default()));
+    engine.on(seconds(9), Event::Exchanged(Line::First, Exchanged::default()));
     engine.on(seconds(9), Event::Fired(Some(vec![Fired::Lost, Fired::Lost])));
     assert!(want(&step(&mut engine, seconds(9))).is_some(), "its jobs, or those of who was faster");
 }

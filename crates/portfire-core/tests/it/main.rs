@@ -12,6 +12,7 @@ mod engine_fetch;
 mod engine_flush;
 mod engine_idle;
 mod engine_keeper;
+mod engine_lines;
 mod engine_schedules;
 mod fingerprint;
 mod id;

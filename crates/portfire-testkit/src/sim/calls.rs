@@ -97,6 +97,7 @@ impl World {
         let reply = flight.replies.get(which).filter(|_| flight.is_answered).cloned();
         match flight.caller {
             Caller::Driver(life) => self.driver_heard(life, &flight.call, reply),
+            Caller::Line(life, line) => self.line_heard(life, line, reply),
             Caller::Birth(life) => self.born(life, reply.as_ref()),
             Caller::Pulse(life, sent_at) => self.beaten(life, sent_at, reply),
             Caller::Producer(number) => self.produced(number, reply.as_ref()),

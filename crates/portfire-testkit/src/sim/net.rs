@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use portfire_core::engine::Moment;
+use portfire_core::engine::{Line, Moment};
 use portfire_core::storage::{
     Acted, Action, Beat, BeatAnswer, By, Directed, DueSchedules, Exchange, Exchanged, Expired, Fired,
     Inserted, Polled, Promoted, Put,
@@ -64,6 +64,8 @@ pub(super) enum Reply {
 pub(super) enum Caller {
     /// The driver of a server.
     Driver(Life),
+    /// The same, for an exchange on this line.
+    Line(Life, Line),
     /// The first heartbeat of a server.
     Birth(Life),
     /// A later heartbeat, sent when the server's clock showed this.

@@ -92,6 +92,8 @@ tally! {
     zombies,
     /// Refusals that reached the server.
     refused,
+    /// Exchanges made beside another of the same server.
+    beside,
     /// Claims answered again.
     repeated_claims,
     /// Settlements answered again.

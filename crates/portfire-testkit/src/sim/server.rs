@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use portfire_core::engine::{Config, Effect, Engine, Event, Moment, QueueConfig, QueueOrder};
+use portfire_core::engine::{Config, Effect, Engine, Event, Line, Moment, QueueConfig, QueueOrder};
 use portfire_core::storage::{Beat, Claimed, Exchange, ServerInfo};
 use portfire_core::{Clock, IdSequence, Lease, ServerId};
 
@@ -198,6 +198,7 @@ impl World {
         Config {
             slots,
             prefetch_max: slots * 2,
+            beside_from: u32::try_from(self.luck.number(1, 4)).unwrap_or(1),
             queues: vec![queue("default", None), queue("mail", self.luck.chance(500).then_some(1))],
             order: if weighted { QueueOrder::Weighted } else { QueueOrder::Strict },
             kinds: Arc::from(kinds),
@@ -296,10 +297,11 @@ impl World {
     fn perform(&mut self, life: Life, effect: Effect) -> Holds {
         let caller = Caller::Driver(life);
         match effect {
-            Effect::Exchange { notes, settlements, want } => {
+            Effect::Exchange { line, notes, settlements, want } => {
                 let Some(server) = self.alive(life).map(|server| server.id) else { return Ok(()) };
                 let exchange = Exchange { server, notes, settlements, want };
-                self.send(caller, Call::Exchange(exchange), DEADLINE);
+                self.tally.beside += u64::from(line == Line::Second);
+                self.send(Caller::Line(life, line), Call::Exchange(exchange), DEADLINE);
             }
             Effect::Poll => self.send(caller, Call::Poll, DEADLINE),
             Effect::Promote(limit) => self.send(caller, Call::Promote(limit), DEADLINE),
@@ -320,11 +322,18 @@ impl World {
         Ok(())
     }
 
-    /// What became of a call of the driver.
+    /// What became of an exchange of the driver.
+    pub(super) fn line_heard(&mut self, life: Life, line: Line, reply: Option<Reply>) {
+        let event = match reply {
+            Some(Reply::Exchanged(answer)) => Event::Exchanged(line, answer),
+            _ => Event::ExchangeFailed(line),
+        };
+        self.tell(life, event);
+    }
+
+    /// What became of another call of the driver.
     pub(super) fn driver_heard(&mut self, life: Life, call: &Call, reply: Option<Reply>) {
         let event = match (call, reply) {
-            (Call::Exchange(_), Some(Reply::Exchanged(answer))) => Event::Exchanged(answer),
-            (Call::Exchange(_), _) => Event::ExchangeFailed,
             (Call::Poll, Some(Reply::Polled(answer))) => Event::Polled(Some(answer)),
             (Call::Poll, _) => Event::Polled(None),
             (Call::Promote(_), Some(Reply::Promoted(answer))) => Event::Promoted(Some(answer)),

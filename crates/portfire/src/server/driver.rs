@@ -133,11 +133,16 @@ impl Driver {
     fn perform(&mut self, effect: Effect, tasks: &mut JoinSet<()>) {
         let storage = Arc::clone(self.jobs.storage());
         match effect {
-            Effect::Exchange { notes, settlements, want } => {
+            Effect::Exchange { line, notes, settlements, want } => {
                 let exchange = Exchange { server: self.server, notes, settlements, want };
-                self.call("exchange", tasks, async move { storage.exchange(exchange).await }, |answer| {
-                    answer.map_or(Event::ExchangeFailed, Event::Exchanged)
-                });
+                self.call(
+                    "exchange",
+                    tasks,
+                    async move { storage.exchange(exchange).await },
+                    move |answer| {
+                        answer.map_or(Event::ExchangeFailed(line), |answer| Event::Exchanged(line, answer))
+                    },
+                );
             }
             Effect::Poll => {
                 self.call("poll", tasks, async move { storage.poll().await }, Event::Polled);

@@ -48,6 +48,9 @@ const LEASE_MIN: Duration = Duration::from_secs(1);
 const POLL: Duration = Duration::from_secs(4);
 /// The same where no hints come: each job waits for a look.
 const POLL_ALONE: Duration = Duration::from_secs(1);
+/// From how many jobs an exchange beside another is worth a commit of its own. More come together by themselves under
+/// load: from 16 to 128 the drain of 256 slots is the same (PostgreSQL; 15 % faster than with one exchange).
+const BESIDE_FROM: u32 = 32;
 
 /// A server that has not been started.
 ///
@@ -239,6 +242,7 @@ impl Server {
         let config = Config {
             slots: self.slots,
             prefetch_max: self.slots.saturating_mul(2).min(CLAIM_MAX),
+            beside_from: BESIDE_FROM,
             queues: queues.configs(&self.queue_slots)?,
             order: queues.order(),
             kinds: self.registry.kinds(),
