@@ -66,7 +66,10 @@ impl Heat {
         let done = async {
             contestant.run(self.workload, place, &mut meter).await?;
             ground.alone().await?;
-            meter.finish(ground.counts().await?);
+            // Where all is counted at once, what a server does at its end would be counted, too.
+            if !ground.lag().is_zero() {
+                meter.finish(ground.counts().await?);
+            }
             Ok(meter.into_sample())
         };
         let sample = done.await;

@@ -29,6 +29,8 @@ const DUE_FIRST: Duration = Duration::from_millis(500);
 /// The slots where a job is to start at once, one by one or amid others.
 const SLOTS_IDLE: u32 = 1;
 const SLOTS_LOADED: u32 = 64;
+/// When a server is idle: what it does once at its start is no upkeep, and its looks come 1, 2, 4 and then every 4 s.
+const IDLE_AFTER: Duration = Duration::from_secs(8);
 /// How many slots each schedule has until there are enough jobs.
 const SLOTS_EACH: u32 = 10;
 /// The delay that a failed attempt asks for.
@@ -270,8 +272,7 @@ impl Course<'_> {
 
     async fn idle(&self, seconds: u32, meter: &mut Meter) -> Fallible<()> {
         let server = self.serve::<Letter>(16).await?;
-        // What a server does once at its start is no upkeep.
-        stopwatch::idle(self.place.ground.lag().max(Duration::from_secs(1))).await;
+        stopwatch::idle(self.place.ground.lag().max(IDLE_AFTER)).await;
         meter.start(self.place.ground).await?;
         stopwatch::idle(Duration::from_secs(seconds.into())).await;
         meter.stop(self.place.ground).await?;

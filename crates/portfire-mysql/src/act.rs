@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use portfire_core::limits::{AUDIT_KEPT, FAULT_GROUPS_KEPT};
+use portfire_core::storage::tally::folds;
 use portfire_core::storage::{Acted, Action, By, Deed, Expired, Polled, Promoted, Was};
 use portfire_core::{Error, Facts, JobId, Lease, Policy, Result, State, Timestamp};
 
@@ -316,18 +318,43 @@ pub(crate) fn read_expired(row: &Row) -> Result<Expired> {
 
 /// Deletes jobs whose time to be kept has passed, dead servers, and old entries of the audit.
 pub(crate) async fn prune(lane: &mut Lane, now: Option<i64>, limit: u32) -> Result<u32> {
+    let instant = lane.rows(Op::Now, &[Value::Now(now)]).await?;
+    let instant = instant.first().map_or(Ok(Timestamp::default()), |row| row.time(0))?;
+    let any = lane.rows(Op::PruneLook, &look_values(instant)).await?;
+    if !any.first().map_or(Ok(false), |row| row.is(0))? {
+        return Ok(0);
+    }
+    let pruned = prune_held(lane, now, instant, limit).await?;
+    tally::tidy(lane, instant).await?;
+    Ok(pruned)
+}
+
+/// What is looked for before: most of the time there is nothing, and then it is all.
+fn look_values(now: Timestamp) -> Vec<Value<'static>> {
+    let instant = |at: Timestamp| Value::Int(at.as_micros());
+    let folds = folds(now).map(|fold| vec![Value::Int(fold.of.seconds().into()), instant(fold.before)]);
+    vec![
+        instant(now),
+        instant(now),
+        instant(now.before(AUDIT_KEPT)),
+        instant(tally::over(now)),
+        Value::Rows(folds.into()),
+        instant(now.before(FAULT_GROUPS_KEPT)),
+    ]
+}
+
+/// Deletes old jobs, dead servers and old entries of the audit.
+async fn prune_held(lane: &mut Lane, now: Option<i64>, instant: Timestamp, limit: u32) -> Result<u32> {
     lane.begin();
     let asked = vec![
         (Op::PruneHold, vec![Value::Now(now), Value::Int(limit.into())]),
         (Op::ServersDead, vec![Value::Now(now)]),
-        (Op::Now, vec![Value::Now(now)]),
     ];
     let answers = lane.run(asked).await?;
-    let [old, dead, instant] = &*answers else { return Err(Error::broken("three questions, three answers")) };
+    let [old, dead] = &*answers else { return Err(Error::broken("two questions, two answers")) };
     let jobs = old.rows.iter().map(|row| row.id(0)).collect::<Result<Vec<_>>>()?;
-    let instant = instant.rows.first().map_or(Ok(0), |row| row.int(0))?;
     if !jobs.is_empty() {
-        prune_jobs(lane, now, instant, &jobs).await?;
+        prune_jobs(lane, now, instant.as_micros(), &jobs).await?;
     }
     let dead = dead.rows.iter().map(|row| row.server(0).map(Value::server)).collect::<Result<Vec<_>>>()?;
     let mut steps = vec![prune_audit(now, limit)];
@@ -336,7 +363,6 @@ pub(crate) async fn prune(lane: &mut Lane, now: Option<i64>, limit: u32) -> Resu
         steps.push((Op::ClosedDelete, vec![Value::List(dead)]));
     }
     lane.finish(steps).await?;
-    tally::tidy(lane, now).await?;
     Ok(u32::try_from(jobs.len()).unwrap_or(u32::MAX))
 }
 

@@ -1,5 +1,6 @@
 //! What has to be known of jobs to end their attempts, kept from when they were claimed: it was read then, along with
-//! what a handler needs, and reading it again was a statement for each batch.
+//! what a handler needs, and reading it again is a statement for each batch: 5 % of the server's work on a drained job
+//! (MariaDB 43.3 µs in place of 41.1, MySQL 67.3 in place of 62.8; medians of eight pairs).
 //!
 //! 1. A claim that is committed keeps the [`Body`] of each job, by its lease.
 //! 2. Whoever settles looks here first, and reads of the database what is not here.

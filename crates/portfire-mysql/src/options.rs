@@ -54,7 +54,7 @@ impl MysqlOptions {
     /// - `connections=8`: most connections for work.
     /// - `migrate=off`: only check that the tables are up to date; default `on`.
     /// - `listen=off`: no connections that wait for new work and tell of it; default `on`. Waiting is a statement
-    ///   of up to 5 s that shows as `SLEEP` in the list of processes; it ends before it counts as slow (if that is a second or more).
+    ///   of up to 9 s that shows as `SLEEP` in the list of processes; it ends before it counts as slow (if that is a second or more).
     /// - `ssl-mode=DISABLED|PREFERRED|REQUIRED|VERIFY_IDENTITY`: default `PREFERRED`, as with MySQL's programs.
     /// - `ssl-ca=path`: whose certificates `VERIFY_IDENTITY` trusts; default: the system's authorities.
     /// - `socket=path`: a Unix socket instead of host and port.
@@ -136,7 +136,11 @@ impl MysqlOptions {
             .tcp_keepalive(Some(keepalive))
             // What a statement has changed is told by what it has found, as through sqlx.
             .client_found_rows(true)
-            .setup(vec![format!("SET SESSION innodb_lock_wait_timeout = {LOCK_WAIT}")])
+            .setup(vec![
+                // A statement on its own is a transaction, whatever the server is configured to; every pooler keeps that.
+                "SET autocommit = 1".to_owned(),
+                format!("SET SESSION innodb_lock_wait_timeout = {LOCK_WAIT}"),
+            ])
             .into();
         Ok(())
     }

@@ -2,7 +2,8 @@
 //!
 //! 1. A call takes a [`Lane`] from the pool, which connects when it has to.
 //! 2. Statements travel in packets, as many together as need no answer in between, and as plain text: nothing is
-//!    left in the session, so any pooler works. A transaction begins and ends in the packets of its work.
+//!    left in the session, so any pooler works. A transaction begins and ends in the packets of its work; what an idle
+//!    server asks are single statements, each of which commits itself.
 //! 3. A lane that is not handed back in order (an error, a deadline, a caller that went away) is closed:
 //!    whatever it had begun ends with it.
 //! 4. What may succeed when repeated is repeated, with growing pauses, until the deadline of the call: above all
@@ -64,6 +65,8 @@ pub(crate) struct Answer {
     pub(crate) rows: Vec<Row>,
     /// How many rows were stored, changed or deleted.
     pub(crate) changed: u64,
+    /// The number that a statement tells beside, by `LAST_INSERT_ID`.
+    pub(crate) told: u64,
 }
 
 /// What a statement in a packet is for.
@@ -173,7 +176,7 @@ impl Packet {
     #[cfg(any(feature = "diesel", feature = "sea-orm"))]
     pub(crate) fn read_rows(&self, rows: Vec<Row>, answers: &mut Vec<Answer>) {
         let others = self.of.iter().skip(1).map(|_| Answer::default());
-        let all = std::iter::once(Answer { rows, changed: 0 }).chain(others);
+        let all = std::iter::once(Answer { rows, ..Answer::default() }).chain(others);
         self.read(all.collect(), answers);
     }
 
@@ -251,12 +254,12 @@ async fn ask<C: Queryable>(
     let mut result = connection.query_iter(sql).await.map_err(|error| (0, error))?;
     let mut answers = Vec::with_capacity(count);
     for position in 0..count {
-        let changed = result.affected_rows();
+        let (changed, told) = (result.affected_rows(), result.last_insert_id().unwrap_or(0));
         // The head of the next statement's answer is read with the last row of this one's.
         let rows: Vec<mysql_async::Row> = result.collect().await.map_err(|error| (position + 1, error))?;
         let rows = rows.into_iter().map(Row::read).collect::<Result<_>>();
         let rows = rows.map_err(|error| (position, mysql_async::Error::Other(Box::new(error))))?;
-        answers.push(Answer { rows, changed });
+        answers.push(Answer { rows, changed, told });
     }
     result.drop_result().await.map_err(|error| (count, error))?;
     Ok(answers)
@@ -310,6 +313,17 @@ impl Lanes {
     pub(crate) async fn rows(&self, op: Op, values: &[Value<'_>]) -> Result<Vec<Row>> {
         let mut answers = self.run(&[(op, values.to_vec())]).await?;
         Ok(answers.pop().unwrap_or_default().rows)
+    }
+
+    /// Runs one statement that only reads, on its own; see [`Lane::ask`].
+    pub(crate) async fn alone(&self, op: Op, values: &[Value<'_>]) -> Result<Vec<Row>> {
+        self.retry(|| async {
+            let mut lane = self.lane().await?;
+            let rows = lane.rows(op, values).await?;
+            lane.hand_back();
+            Ok(rows)
+        })
+        .await
     }
 
     /// Runs statements in a transaction of their own, in one packet.
@@ -413,16 +427,21 @@ impl Lane {
         Ok(answers)
     }
 
-    /// Runs a statement.
-    pub(crate) async fn rows(&mut self, op: Op, values: &[Value<'_>]) -> Result<Vec<Row>> {
+    /// Runs a statement. Where no transaction was begun it is one by itself, of one statement: only what writes and
+    /// waits for nothing under any isolation, or reads and ends in [`TO_PRIMARY`].
+    pub(crate) async fn ask(&mut self, op: Op, values: &[Value<'_>]) -> Result<Answer> {
         let answers = self.send(&[(op, values.to_vec())], None).await?;
-        Ok(answers.into_iter().next().unwrap_or_default().rows)
+        Ok(answers.into_iter().next().unwrap_or_default())
+    }
+
+    /// Runs a statement; answers its rows.
+    pub(crate) async fn rows(&mut self, op: Op, values: &[Value<'_>]) -> Result<Vec<Row>> {
+        Ok(self.ask(op, values).await?.rows)
     }
 
     /// Runs a statement; answers how many rows it has stored, found to change, or deleted.
     pub(crate) async fn changed(&mut self, op: Op, values: &[Value<'_>]) -> Result<u64> {
-        let answers = self.send(&[(op, values.to_vec())], None).await?;
-        Ok(answers.into_iter().next().unwrap_or_default().changed)
+        Ok(self.ask(op, values).await?.changed)
     }
 
     /// A query put together from fixed parts, for lists.
@@ -592,11 +611,11 @@ mod tests {
         let steps = [(Op::Now, vec![Value::Int(7)]), (Op::Known, vec![Value::List(Vec::new())])];
         let packets = Packet::cut(BEGIN, &statements(), &steps, Some(COMMIT));
         assert_eq!(packets.len(), 1);
-        let sql = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED;\nSTART TRANSACTION;\nSELECT 7;\n\
+        let sql = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED;\nSTART TRANSACTION;\nSELECT 7\nFROM DUAL FOR UPDATE;\n\
                    SELECT id FROM p_job WHERE id IN (NULL);\nCOMMIT";
         assert_eq!(packets[0].sql, sql);
         let mut answers = Vec::new();
-        let numbered = |changed| Answer { rows: Vec::new(), changed };
+        let numbered = |changed| Answer { changed, ..Answer::default() };
         packets[0].read((0..5).map(numbered).collect(), &mut answers);
         assert_eq!(answers.iter().map(|answer| answer.changed).collect::<Vec<_>>(), [2, 3]);
         assert!(Packet::cut(BEGIN, &statements(), &[], None).is_empty(), "nothing begins for nothing");
@@ -607,7 +626,7 @@ mod tests {
         let set = Value::List(vec![Value::Id([1; 16]); SET_MAX + 1]);
         let packets = Packet::cut(&[], &statements(), &[(Op::Known, vec![set])], None);
         assert_eq!(packets[0].sql.matches("SELECT id").count(), 2);
-        let answer = || Answer { rows: vec![Row(vec![Cell::Null])], changed: 1 };
+        let answer = || Answer { rows: vec![Row(vec![Cell::Null])], changed: 1, told: 0 };
         let mut answers = Vec::new();
         packets[0].read(vec![answer(), answer()], &mut answers);
         assert_eq!(answers.iter().map(|one| (one.rows.len(), one.changed)).collect::<Vec<_>>(), [(2, 2)]);

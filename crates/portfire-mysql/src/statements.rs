@@ -90,6 +90,7 @@ operations! {
     ProgressPut = "progress_put",
     Promote = "promote",
     PruneHold = "prune_hold",
+    PruneLook = "prune_look",
     PruneServers = "prune_servers",
     QueuePause = "queue_pause",
     QueueResume = "queue_resume",
@@ -122,6 +123,7 @@ operations! {
     SchedulesGet = "schedules_get",
     SchedulesHold = "schedules_hold",
     SchedulesList = "schedules_list",
+    ServerInsert = "server_insert",
     ServerOrder = "server_order",
     ServerOrdered = "server_ordered",
     ServersAlive = "servers_alive",
@@ -144,6 +146,10 @@ operations! {
     UniqueHolder = "unique_holder",
     UniqueTake = "unique_take",
 }
+
+/// How a statement ends that only reads, on its own: it reads from no table but in its parts, so it holds nothing, and
+/// proxies that tell readers from writers send it to who is written to, as they do with transactions.
+pub(crate) const TO_PRIMARY: &str = "FROM DUAL FOR UPDATE";
 
 /// Where the tables are: the prefix of their names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -191,7 +197,8 @@ impl Statements {
 
     /// A statement with its limit, if it has one: MariaDB reads it in the comment, MySQL in the hint.
     pub(crate) fn look<'s>(&self, sql: &'s str) -> Cow<'s, str> {
-        let holds = sql.contains("FOR UPDATE") || sql.contains("LOCK IN SHARE MODE");
+        let rows = sql.strip_suffix(TO_PRIMARY).unwrap_or(sql);
+        let holds = rows.contains("FOR UPDATE") || rows.contains("LOCK IN SHARE MODE");
         match (self.look_timeout, sql.strip_prefix("SELECT ")) {
             (Some(limit), Some(rest)) if !holds => {
                 let (seconds, millis) = (limit.as_secs_f64(), limit.as_millis());
@@ -233,7 +240,7 @@ pub(crate) fn check_prefix(prefix: &str) -> Result<()> {
 mod tests {
     use std::time::Duration;
 
-    use super::{Names, Op, Statements, TEXTS, check_prefix, strip_header};
+    use super::{Names, Op, Statements, TEXTS, TO_PRIMARY, check_prefix, strip_header};
 
     #[test]
     fn a_prefix_is_a_plain_name() {
@@ -258,6 +265,17 @@ mod tests {
             assert_eq!(limited.text(op), statements.text(op));
         }
         assert_eq!(statements.look("SELECT 1"), "SELECT 1");
+    }
+
+    /// It is no part of a transaction, by which proxies would know it.
+    #[test]
+    fn what_reads_on_its_own_goes_to_who_is_written_to() {
+        let statements = Statements::with_names(&Names { prefix: "portfire_".into() });
+        let limited = statements.limited(Some(Duration::from_millis(1_500)));
+        for op in [Op::Poll, Op::PruneLook, Op::Now, Op::BellHeard, Op::BellRing] {
+            assert!(statements.text(op).ends_with(TO_PRIMARY), "{op:?}");
+            assert!(limited.text(op).contains("MAX_EXECUTION_TIME(1500)"), "{op:?} holds nothing");
+        }
     }
 
     #[test]

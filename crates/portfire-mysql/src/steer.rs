@@ -1,4 +1,4 @@
-//! Orders to queues and servers, and what is kept of what persons did.
+//! Orders to queues and servers, how servers hear of them, and what is kept of what persons did.
 //!
 //! What an order changes, and what is to be told of it, is decided in the core ([`ServerOrder::then`],
 //! [`Deed`]); here it is guarded and written, in sets: what is there is read and held, and what follows from it
@@ -8,12 +8,14 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use portfire_core::limits::AUDIT_KEPT;
 use portfire_core::storage::{
-    AuditEntry, AuditId, AuditRequest, By, Deed, Directed, Person, QueueOrder, ServerOrder, Target,
+    AuditEntry, AuditId, AuditRequest, Beat, BeatAnswer, By, Deed, Directed, Person, QueueOrder, ServerOrder,
+    Target,
 };
 use portfire_core::{Error, Result, ServerId};
 
 use crate::pool::{Lane, Step};
-use crate::rows::{Row, Value, micros};
+use crate::rows::{Row, Value, info_text, micros};
+use crate::settle::read_flag;
 use crate::statements::Op;
 
 /// Most entries in one statement: each is some hundred bytes.
@@ -92,6 +94,31 @@ pub(crate) async fn direct_servers(
     steps.extend(entries(now, by, &deeds));
     lane.finish(steps).await?;
     Ok(answers)
+}
+
+/// Renews the lease of a server, or registers it; answers what it is to hear.
+pub(crate) async fn beat(lane: &mut Lane, now: Option<i64>, beat: &Beat) -> Result<BeatAnswer> {
+    let (server, info) = (|| Value::server(beat.server), info_text(&beat.info));
+    let (now, lease) = (|| Value::Now(now), || Value::Int(micros(beat.lease)));
+    let info = || Value::Text(&info);
+    let renewed = lane.ask(Op::Beat, &[info(), now(), lease(), server()]).await?;
+    let is_new = renewed.changed == 0;
+    if !is_new && renewed.told == 0 {
+        return Ok(BeatAnswer::default());
+    }
+    let mut steps = Vec::new();
+    if is_new {
+        let inserted = vec![server(), now(), now(), lease(), info(), now(), lease(), info()];
+        steps.push((Op::ServerInsert, inserted));
+        steps.push((Op::ClosedInsert, vec![server(), Value::Id([0; 16])]));
+    }
+    steps.extend([(Op::ServerOrdered, vec![server()]), (Op::CancelFlags, vec![server()])]);
+    lane.begin();
+    let answers = lane.finish(steps).await?;
+    let [.., ordered, flags] = &*answers else { return Err(Error::broken("two questions, two answers")) };
+    let order = ordered.rows.first().map(|row| row.text(0)?.parse()).transpose()?;
+    let cancel = flags.rows.iter().map(read_flag).collect::<Result<_>>()?;
+    Ok(BeatAnswer { cancel, order: order.unwrap_or_default() })
 }
 
 /// The statements that keep what was done, if it was a person.

@@ -22,8 +22,8 @@ use crate::look::Look;
 use crate::mark::Marks;
 use crate::options::DEADLINE;
 use crate::pool::{Background, Connector, Lanes, pause_for};
-use crate::rows::{Value, info_text, micros};
-use crate::settle::{exchange, read_flag};
+use crate::rows::Value;
+use crate::settle::exchange;
 use crate::statements::Op;
 use crate::wake::Bell;
 use crate::{act, migrate, schedules, statistics, steer};
@@ -174,6 +174,13 @@ impl MysqlStorage {
         Ok(pruned)
     }
 
+    async fn beat_once(&self, beat: &Beat) -> Result<BeatAnswer> {
+        let mut lane = self.pulse.lane().await?;
+        let answer = steer::beat(&mut lane, self.handed_in(), beat).await?;
+        lane.hand_back();
+        Ok(answer)
+    }
+
     async fn act_once(&self, jobs: &[JobId], action: &Action, by: &By) -> Result<Vec<Acted>> {
         let mut lane = self.work.lane().await?;
         let (acted, ring) = act::act(&mut lane, self.handed_in(), jobs, action, by).await?;
@@ -288,7 +295,7 @@ impl Storage for MysqlStorage {
     fn poll(&self) -> Answer<'_, Polled> {
         Box::pin(async move {
             let now = || self.now_value();
-            let rows = self.work.rows(Op::Poll, &[now(), now(), now()]).await?;
+            let rows = self.work.alone(Op::Poll, &[now(), now(), now()]).await?;
             rows.first().map_or_else(|| Err(Error::broken("a question has an answer")), act::read_poll)
         })
     }
@@ -310,20 +317,7 @@ impl Storage for MysqlStorage {
     }
 
     fn beat(&self, beat: Beat) -> Answer<'_, BeatAnswer> {
-        Box::pin(async move {
-            let (now, server) = (|| self.now_value(), || Value::server(beat.server));
-            let (lease, info) = (|| Value::Int(micros(beat.lease)), info_text(&beat.info));
-            let info = || Value::Text(&info);
-            let renew = vec![server(), now(), now(), lease(), info(), now(), lease(), info()];
-            let asked = [(Op::ServerOrdered, vec![server()]), (Op::CancelFlags, vec![server()])];
-            let opened = (Op::ClosedInsert, vec![server(), Value::Id([0; 16])]);
-            let steps: Vec<_> = [(Op::Beat, renew), opened].into_iter().chain(asked).collect();
-            let answers = self.pulse.run(&steps).await?;
-            let [_, _, ordered, flags] = &*answers else { return Ok(BeatAnswer::default()) };
-            let order = ordered.rows.first().map(|row| row.text(0)?.parse()).transpose()?;
-            let cancel = flags.rows.iter().map(read_flag).collect::<Result<_>>()?;
-            Ok(BeatAnswer { cancel, order: order.unwrap_or_default() })
-        })
+        Box::pin(async move { self.pulse.retry(|| self.beat_once(&beat)).await })
     }
 
     fn leave(&self, server: ServerId) -> Answer<'_, ()> {

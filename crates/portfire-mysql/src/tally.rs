@@ -102,14 +102,16 @@ pub(crate) fn read(row: &Row, first: usize, mut tally: Tally) -> Result<Tally> {
     Ok(tally)
 }
 
+/// What begins before this instant is over.
+pub(crate) fn over(now: Timestamp) -> Timestamp {
+    Width::Minute.begin(now.before(OVER_AFTER))
+}
+
 /// Merges, folds and forgets.
-pub(crate) async fn tidy(lane: &mut Lane, now: Option<i64>) -> Result<()> {
-    let rows = lane.rows(Op::Now, &[Value::Now(now)]).await?;
-    let now = rows.first().map_or(Ok(Timestamp::default()), |row| row.time(0))?;
+pub(crate) async fn tidy(lane: &mut Lane, now: Timestamp) -> Result<()> {
     let most = || Value::Int(FOLD_MAX.into());
     let instant = |at: Timestamp| Value::Int(at.as_micros());
-    let over = Width::Minute.begin(now.before(OVER_AFTER));
-    replace(lane, Op::TalliesSharded, &[instant(over), most()], |width, at| Some((width, at))).await?;
+    replace(lane, Op::TalliesSharded, &[instant(over(now)), most()], |width, at| Some((width, at))).await?;
     for Fold { of, before, into } in folds(now) {
         let values = [Value::Int(of.seconds().into()), instant(before), most()];
         let wider = |_, at| into.map(|into| (into.seconds().into(), into.begin(at)));

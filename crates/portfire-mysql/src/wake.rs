@@ -7,8 +7,7 @@
 //!    second. Who rings holds this lock for a moment, on a second connection: no row is written and nothing is
 //!    committed.
 //! 4. Nobody is told when a transaction of the application commits in which jobs have entered. So the bells of
-//!    their tables ring after it, at growing distances ([`ECHO_FIRST`], [`ECHOES`]): one of them comes soon after the
-//!    commit, and the transaction itself pays nothing.
+//!    their tables ring after it, at growing distances ([`echoes`]).
 //! 5. If the connection breaks, waiters are woken and it is made again.
 //!
 //! All of it is a hint: a waiter may be woken for nothing, and never waits longer than it asked to. Named locks need no
@@ -19,7 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use portfire_core::storage::Heard;
+use portfire_core::storage::{Heard, echoes};
 use portfire_core::{Error, Result};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -28,29 +27,19 @@ use crate::pool::{Lanes, pause_for};
 use crate::rows::{Row, Value};
 use crate::statements::Op;
 
-/// How long one wait in the server lasts, in milliseconds: twelve statements a minute, and half of what servers log
-/// as slow.
-const LISTEN: i64 = 5_000;
+/// How long one wait in the server lasts, in milliseconds: seven statements a minute, each a tenth shorter than what
+/// servers count as slow unless told otherwise.
+const LISTEN: i64 = 9_000;
 /// The first wait, which only shows whether the server can: one look.
 const TRY: i64 = 40;
 /// The longest pause between two waits in the server while others ring, so that somebody who rings without
 /// pause wakes others 20 times a second. A ring lasts longer (`bell_ring.sql`), so none is missed.
 const HEARD: Duration = Duration::from_millis(50);
 /// How long a wait in the server may take at all; then the connection is dead.
-const DEADLINE: Duration = Duration::from_secs(15);
+const DEADLINE: Duration = Duration::from_secs(20);
 /// How long to wait before the connection is made again; it doubles up to the longest, for servers that cannot.
 const AWAY: Duration = Duration::from_secs(1);
 const AWAY_LONGEST: Duration = Duration::from_secs(64);
-/// How long after a job has entered in a transaction the bell rings first: most have ended by then.
-const ECHO_FIRST: Duration = Duration::from_millis(20);
-/// The pauses between the ringings after that: 0.1, 0.5, 2 and 5 s after the job has entered. What commits
-/// later is found by polling, which is not much later.
-const ECHOES: [Duration; 4] = [
-    Duration::from_millis(80),
-    Duration::from_millis(400),
-    Duration::from_millis(1_500),
-    Duration::from_millis(3_000),
-];
 
 /// The bells of this process, for who has no storage at hand.
 static BELLS: Mutex<Vec<Weak<Inner>>> = Mutex::new(Vec::new());
@@ -164,23 +153,9 @@ impl Inner {
         }
     }
 
-    /// Rings after jobs have entered, until the storage, and with it its runtime, is gone. Who comes during the first
-    /// pause does not make those before wait longer: it ends.
+    /// Rings after jobs have entered, until the storage, and with it its runtime, is gone.
     async fn go_on_echoing(self: Arc<Self>) {
-        loop {
-            self.entered.notified().await;
-            pause_for(ECHO_FIRST).await;
-            self.ring();
-            for pause in ECHOES {
-                tokio::select! {
-                    () = self.entered.notified() => {
-                        self.entered.notify_one();
-                        break;
-                    }
-                    () = pause_for(pause) => self.ring(),
-                }
-            }
-        }
+        echoes(|| self.entered.notified(), pause_for, || self.ring()).await;
     }
 
     /// Listens and is heard until the storage, and with it its runtime, is gone.
@@ -229,15 +204,13 @@ impl Inner {
     }
 }
 
-/// Runs one statement, in a transaction, so that a proxy that tells readers from writers sends it to who is written
-/// to. It is not repeated: who waits has to know that nothing is heard.
+/// Runs one statement on its own. It is not repeated: who waits has to know that nothing is heard.
 async fn ask(lanes: &Lanes, op: Op, values: Vec<Value<'_>>) -> Result<Vec<Row>> {
     let asked = async {
         let mut lane = lanes.lane().await?;
-        lane.begin();
-        let answer = lane.finish(vec![(op, values)]).await?.pop();
+        let rows = lane.rows(op, &values).await?;
         lane.hand_back();
-        Ok(answer.unwrap_or_default().rows)
+        Ok(rows)
     };
     let late = |_| Err(Error::transient("the database did not answer while it was waited in"));
     tokio::time::timeout(DEADLINE, asked).await.unwrap_or_else(late)

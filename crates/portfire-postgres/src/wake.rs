@@ -6,8 +6,7 @@
 //!    transactions that do the work, because each that notifies waits for every other at its commit, and at
 //!    most once in [`QUIET`].
 //! 4. Nobody is told when a transaction of the application commits in which jobs have entered. So the bells of
-//!    their tables ring after it, at growing distances ([`ECHO_FIRST`], [`ECHOES`]): one of them comes soon after the
-//!    commit, and the transaction itself pays nothing.
+//!    their tables ring after it, at growing distances ([`echoes`]).
 //! 5. If the connection breaks, waiters are woken and it is made again.
 //!
 //! All of it is a hint: a waiter may be woken for nothing, and never waits longer than it asked to. Without
@@ -19,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use portfire_core::storage::Heard;
+use portfire_core::storage::{Heard, echoes};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio_postgres::{AsyncMessage, Client, Config};
@@ -32,16 +31,6 @@ use crate::pool::pause_for;
 const QUIET: Duration = Duration::from_millis(20);
 /// How long to wait before the connection is made again.
 const AWAY: Duration = Duration::from_secs(1);
-/// How long after a job has entered in a transaction the bell rings first: most have ended by then.
-const ECHO_FIRST: Duration = Duration::from_millis(20);
-/// The pauses between the ringings after that: 0.1, 0.5, 2 and 5 s after the job has entered. What commits
-/// later is found by polling, which is not much later.
-const ECHOES: [Duration; 4] = [
-    Duration::from_millis(80),
-    Duration::from_millis(400),
-    Duration::from_millis(1_500),
-    Duration::from_millis(3_000),
-];
 
 /// The bells of this process, for who has no storage at hand.
 static BELLS: Mutex<Vec<Weak<Inner>>> = Mutex::new(Vec::new());
@@ -144,23 +133,9 @@ impl Inner {
         }
     }
 
-    /// Rings after jobs have entered, until the storage, and with it its runtime, is gone. Who comes during the first
-    /// pause is not made to wait by those who come then: it ends.
+    /// Rings after jobs have entered, until the storage, and with it its runtime, is gone.
     async fn go_on_echoing(self: Arc<Self>) {
-        loop {
-            self.entered.notified().await;
-            pause_for(ECHO_FIRST).await;
-            self.ring();
-            for pause in ECHOES {
-                tokio::select! {
-                    () = self.entered.notified() => {
-                        self.entered.notify_one();
-                        break;
-                    }
-                    () = pause_for(pause) => self.ring(),
-                }
-            }
-        }
+        echoes(|| self.entered.notified(), pause_for, || self.ring()).await;
     }
 
     /// Listens and notifies until the storage, and with it its runtime, is gone.

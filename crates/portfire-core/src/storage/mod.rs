@@ -18,6 +18,7 @@
 //!   half done.
 
 mod audit;
+mod echo;
 mod fault_group;
 mod gather;
 mod list;
@@ -33,6 +34,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 pub use audit::{AuditEntry, AuditId, AuditRequest, Deed, DeedOutcome, Target, Was};
+pub use echo::echoes;
 pub use fault_group::{FaultCursor, FaultGroup, FaultGroupRequest, FaultOrder};
 pub use gather::Gathering;
 pub use list::{AttemptView, EndedCount, QueueCount, ServerView, StorageView};

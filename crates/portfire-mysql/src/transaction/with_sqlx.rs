@@ -71,7 +71,8 @@ async fn ask(connection: &mut MySqlConnection, sql: String) -> Result<Vec<Answer
     while let Some(one) = said.try_next().await.map_err(failed)? {
         match one {
             Either::Left(done) => {
-                answers.push(Answer { rows: std::mem::take(&mut rows), changed: done.rows_affected() });
+                let rows = std::mem::take(&mut rows);
+                answers.push(Answer { rows, changed: done.rows_affected(), ..Answer::default() });
             }
             Either::Right(row) => rows.push(read(&row)?),
         }

@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use portfire_core::storage::{Acted, Action, By, Directed, Inserted, ServerOrder, Settled, Want, WantQueue};
+use portfire_core::storage::{
+    Acted, Action, Beat, By, Directed, Inserted, ServerInfo, ServerOrder, Settled, Want, WantQueue,
+};
 use portfire_core::{Dependency, NewJob, ServerId, Start, State, Storage, Trigger};
 use portfire_mysql::mysql_async::TxOpts;
 use portfire_mysql::mysql_async::prelude::Queryable;
@@ -23,6 +25,7 @@ on_both! {
     of_many_who_take_a_name_one_has_it
     a_claim_that_meets_its_own_repeat_takes_its_jobs_once
     a_job_that_is_cancelled_while_it_is_claimed_is_one_or_the_other
+    a_heartbeat_waits_for_nobody_and_hears_the_next_time
     an_open_transaction_that_attaches_a_child_holds_up_nobody
     a_job_that_is_moved_while_it_becomes_due_is_in_one_queue
     a_job_that_is_moved_while_its_parent_ends_is_not_forgotten
@@ -267,6 +270,24 @@ async fn a_job_that_is_moved_while_it_is_claimed_is_one_or_the_other(engine: Eng
             run_the_one(&*worker, server, &job, round).await;
         }
     }
+}
+
+/// A handler may be ending a job in a long transaction of its own, which somebody wants cancelled.
+async fn a_heartbeat_waits_for_nobody_and_hears_the_next_time(engine: Engine) {
+    let database = Database::lent(engine).await;
+    let storage = database.open().await;
+    let server = beaten(&*storage).await;
+    let beat = || storage.beat(Beat { server, lease: Duration::from_secs(600), info: ServerInfo::default() });
+    storage.insert(vec![job()]).await.unwrap();
+    let claimed = exchange(&*storage, server, Vec::new(), Some(want(1))).await.claimed;
+    let lease = claimed[0].facts.lease;
+    assert_eq!(beat().await.unwrap().cancel, []);
+    storage.act(vec![lease.job], Action::Cancel, By::Program).await.unwrap();
+    let mut application = database.connect().await;
+    application.query_drop("START TRANSACTION; DELETE FROM portfire_running").await.unwrap();
+    assert_eq!(beat().await.unwrap().cancel, [], "whether the job goes on is not known");
+    application.query_drop("ROLLBACK").await.unwrap();
+    assert_eq!(beat().await.unwrap().cancel, [lease]);
 }
 
 /// Somebody outside holds rows in another order than we do. The database ends the lighter transaction, which is

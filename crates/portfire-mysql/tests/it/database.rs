@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portfire_core::storage::{AuditRequest, Heard, Inserted};
+use portfire_core::storage::{AuditRequest, Beat, Heard, Inserted, ServerInfo};
 use portfire_core::{NewJob, Storage};
 use portfire_mysql::mysql_async::prelude::Queryable;
 use portfire_mysql::mysql_async::{Conn, TxOpts};
@@ -18,6 +18,8 @@ on_both! {
     prefixes_keep_tables_apart
     eight_may_open_at_once
     a_role_without_rights_to_change_tables_runs_what_another_has_migrated
+    a_server_that_begins_transactions_by_itself_is_left_none
+    each_thing_that_is_to_be_pruned_is_found
     a_database_that_is_away_is_waited_for_until_the_deadline
     lost_connections_are_made_anew_within_the_call
     a_server_that_only_reads_is_waited_for
@@ -152,6 +154,77 @@ async fn a_role_without_rights_to_change_tables_runs_what_another_has_migrated(e
         storage.overview().await.unwrap();
     }
     root.query_drop(format!("DROP USER '{user}'@'%'")).await.unwrap();
+}
+
+/// A server may be configured so that any statement begins a transaction; here it is for one user only.
+async fn a_server_that_begins_transactions_by_itself_is_left_none(engine: Engine) {
+    let database = Database::lent(engine).await;
+    database.open().await;
+    let (name, user) = (&database.name, format!("hasty_{}", std::process::id()));
+    let mut root = database.connect().await;
+    let begin = "SET GLOBAL init_connect = 'SET autocommit = IF(CURRENT_USER() LIKE \"hasty%\", 0, 1)'";
+    root.query_drop(begin).await.unwrap();
+    let make = format!(
+        "CREATE USER '{user}'@'%' IDENTIFIED BY 'secret'; GRANT SELECT, INSERT, UPDATE, DELETE ON {name}.* TO '{user}'@'%'"
+    );
+    root.query_drop(make).await.unwrap();
+    let url = database.url().replace("//root@", &format!("//{user}:secret@"));
+    let mut plain = Conn::from_url(&url).await.unwrap();
+    assert_eq!(plain.query_first::<u8, _>("SELECT @@autocommit").await.unwrap(), Some(0));
+    let storage = MysqlStorage::open(MysqlOptions::new(&url).unwrap()).await.unwrap();
+    let server = beaten(&storage).await;
+    let beat = Beat { server, lease: Duration::from_secs(60), info: ServerInfo::default() };
+    storage.beat(beat).await.unwrap();
+    storage.poll().await.unwrap();
+    let open = format!(
+        "SELECT COUNT(*) FROM information_schema.innodb_trx AS t
+         JOIN information_schema.processlist AS p ON p.id = t.trx_mysql_thread_id WHERE p.user = '{user}'"
+    );
+    assert_eq!(root.query_first::<u64, _>(open).await.unwrap(), Some(0));
+    drop(storage);
+    root.query_drop(format!("DROP USER '{user}'@'%'")).await.unwrap();
+}
+
+/// What there is alone of all that may be pruned, and what says that it is there still.
+const OLD: [(&str, &str); 8] = [
+    (
+        "portfire_finished (id, state, finished_at, prune_at) VALUES (REPEAT('1', 16), 'succeeded', 1, 1)",
+        "TRUE",
+    ),
+    ("portfire_server (id, started_at, lease_until, info) VALUES (REPEAT('1', 16), 1, 1, '{}')", "TRUE"),
+    (
+        "portfire_audit (at, sort, target, action, actor, via, outcome) VALUES (1, 'job', '1', 'x', 'x', 'api', 'x')",
+        "TRUE",
+    ),
+    (
+        "portfire_tally (width, at, shard, kind, queue)
+         VALUES (60, UNIX_TIMESTAMP(UTC_TIMESTAMP() - INTERVAL 5 MINUTE) DIV 60 * 60000000, 7, 'a', 'b')",
+        "shard > 0",
+    ),
+    ("portfire_tally (width, at, shard, kind, queue) VALUES (60, 0, 0, 'a', 'b')", "width = 60"),
+    ("portfire_tally (width, at, shard, kind, queue) VALUES (3600, 0, 0, 'a', 'b')", "width = 3600"),
+    ("portfire_tally (width, at, shard, kind, queue) VALUES (86400, 0, 0, 'a', 'b')", "TRUE"),
+    (
+        "portfire_fault_group (fingerprint, kind, sample, first_at, last_at, `count`, last_job)
+         VALUES ('1', 'a', 'b', 1, 1, 1, REPEAT('1', 16))",
+        "TRUE",
+    ),
+];
+
+/// One look tells whether there is anything.
+async fn each_thing_that_is_to_be_pruned_is_found(engine: Engine) {
+    let database = Database::lent(engine).await;
+    let storage = database.open().await;
+    let mut root = database.connect().await;
+    root.query_drop("SET time_zone = '+00:00'").await.unwrap();
+    for (old, is_there) in OLD {
+        root.query_drop(format!("INSERT INTO {old}")).await.unwrap();
+        storage.prune(10).await.unwrap();
+        let (table, _) = old.split_once(' ').unwrap();
+        let left = format!("SELECT COUNT(*) FROM {table} WHERE {is_there}");
+        assert_eq!(root.query_first::<u64, _>(left).await.unwrap(), Some(0), "{old}");
+        root.query_drop(format!("DELETE FROM {table}")).await.unwrap();
+    }
 }
 
 async fn a_database_that_is_away_is_waited_for_until_the_deadline(_: Engine) {

@@ -328,7 +328,7 @@ async fn a_claim_reads_no_more_than_it_takes(engine: Engine) {
         assert_eq!(exchange(&storage, server, Vec::new(), Some(want(100))).await.claimed.len(), 100);
     }
     let asked: Vec<_> = seen.take().into_iter().flatten().collect();
-    let claims: Vec<_> = asked.iter().filter(|sql| sql.contains("SKIP LOCKED")).collect();
+    let claims: Vec<_> = asked.iter().filter(|sql| sql.contains("FROM portfire_ready AS r")).collect();
     let [from_the_head, behind] = *claims else { panic!("{claims:#?}") };
     reads_what_it_takes(&mut conn, engine, from_the_head, 101).await;
     // Behind a place it reads on to the end of that moment first, and sees there that it is over.
