@@ -221,8 +221,8 @@ fn expansion((_, finished_at, started_at, token, prune_at, ids): &Finished) -> F
 
 /// The ids, one behind the other.
 fn packed(heads: &[(i64, u128)]) -> String {
-    let ids: String = heads.iter().map(|(_, id)| format!("{id:032x}")).collect();
-    format!("x'{ids}'")
+    let ids: Vec<_> = heads.iter().map(|(_, id)| format!("{id:032x}")).collect();
+    format!("x'{}'", ids.concat())
 }
 
 /// The ids as a list.

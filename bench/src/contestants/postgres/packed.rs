@@ -24,14 +24,16 @@ use crate::workload::Workload;
 // Real ids do not shrink as those of the measuring stick would: they are kept as they are.
 const TABLES: &str = "CREATE TABLE packed_claim (
     token uuid NOT NULL PRIMARY KEY, server uuid NOT NULL, started_at bigint NOT NULL,
-    ids uuid[] STORAGE EXTERNAL NOT NULL, attempts integer[] NOT NULL, kinds text[] COLLATE \"C\" NOT NULL,
+    ids uuid[] NOT NULL, attempts integer[] NOT NULL, kinds text[] COLLATE \"C\" NOT NULL,
     queues text[] COLLATE \"C\" NOT NULL, run_ats bigint[] NOT NULL, uniques boolean[] NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0.02);
 CREATE TABLE packed_finished (
     seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, state text COLLATE \"C\" NOT NULL,
     finished_at bigint NOT NULL, started_at bigint, token uuid, server uuid, prune_at bigint,
-    ids uuid[] STORAGE EXTERNAL NOT NULL
-)";
+    ids uuid[] NOT NULL
+);
+ALTER TABLE packed_claim ALTER COLUMN ids SET STORAGE EXTERNAL;
+ALTER TABLE packed_finished ALTER COLUMN ids SET STORAGE EXTERNAL";
 const SETTLE: &str = "WITH passed AS (
     DELETE FROM packed_claim WHERE token = $1 RETURNING ids, started_at, server
 )
