@@ -1,4 +1,4 @@
-//! The measuring stick: `cargo xtask bench [filter…] [--quick] [--runs N] [--peers] [--readme]`.
+//! The measuring stick: `cargo xtask bench [filter…] [--quick] [--runs N] [--peers] [--packed] [--readme]`.
 //!
 //! 1. [`workload`] says what is measured, [`contestants`] who takes part.
 //! 2. [`race`] runs each workload in rounds, the contestants in turn, each run in a process of its own
@@ -30,6 +30,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use contestant::Fallible;
+use contestants::packed::Asked;
 use contestants::{Peers, Servers};
 use heat::Heat;
 use track::{stopwatch, workload};
@@ -65,6 +66,9 @@ struct Options {
     /// Where the programs of the peers are.
     #[command(flatten)]
     peers: Peers,
+    /// Whether the packed form of the tables takes part.
+    #[command(flatten)]
+    packed: Asked,
     /// Measure what the README shows, and write its section and its chart, too.
     #[arg(long)]
     readme: bool,
@@ -100,7 +104,7 @@ fn main() -> ExitCode {
 
 /// The child's side: runs, and says its sample on standard output.
 fn run_heat(heat: &str, options: &Options) -> Fallible<()> {
-    let all = contestants::all(&options.servers, &options.peers)?;
+    let all = contestants::all(&options.servers, &options.peers, Asked::BY_NAME)?;
     let sample = serde_json::from_str::<Heat>(heat)?.run(&all)?;
     println!("{}", serde_json::to_string(&sample)?);
     Ok(())
@@ -115,7 +119,7 @@ fn run_race(options: &Options) -> Fallible<()> {
         servers: options.servers.clone(),
         data: options.out.clone(),
     };
-    let all = contestants::all(&options.servers, &options.peers)?;
+    let all = contestants::all(&options.servers, &options.peers, options.packed)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let versions = runtime.block_on(race::versions(&plan, &all))?;
     let machine = machine::Machine::look(&options.out, &versions)?;
@@ -135,6 +139,7 @@ fn command(options: &Options, runs: u32) -> String {
     let filters = options.filters.iter().fold(String::new(), |all, filter| format!("{all} {filter:?}"));
     let quick = if options.quick { " --quick" } else { "" };
     let peers = if options.peers.take_part() { " --peers" } else { "" };
+    let packed = if options.packed.takes_part() { " --packed" } else { "" };
     let readme = if options.readme { " --readme" } else { "" };
     let ready: Vec<_> = options.ready.iter().map(u32::to_string).collect();
     let ready =
@@ -143,5 +148,5 @@ fn command(options: &Options, runs: u32) -> String {
         0 => String::new(),
         minutes => format!(" --pinned-minutes {minutes}"),
     };
-    format!("cargo xtask bench{filters}{quick}{peers}{readme}{ready}{pinned} --runs {runs}")
+    format!("cargo xtask bench{filters}{quick}{peers}{packed}{readme}{ready}{pinned} --runs {runs}")
 }

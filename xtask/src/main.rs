@@ -20,7 +20,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   sim     the simulator, optimized: [--seeds N] [--seed S] [--profile P] [--days D]; --seed shows the trace
   fuzz    requests made by seeds, thrown at the dashboard, optimized: [--seeds N] [--seed S]
   bench   Portfire beside the bare statements of the same work: [filter…] [--quick] [--runs N] [--ready N] [--peers]
-          [--pinned-minutes N]; with --readme what the README shows, as its section and its chart
+          [--packed] [--pinned-minutes N]; with --readme what the README shows, as its section and its chart
   scale   every page on a database of a million jobs beside an empty one: [--jobs N] [sqlite] [postgres] [mariadb]
           [mysql]; with --assert the tests of what each question reads, with so many jobs
   db      a database to work with: db postgres|mariadb|mysql [up|down|url]; `mortal` serves one to be killed

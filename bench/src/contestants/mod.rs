@@ -1,8 +1,9 @@
 //! Who takes part. Contestants on the same database stand together: ours first, then the peers, and last the floor:
-//! the bare statements and the bare disk.
+//! the bare statements and the bare disk. Those of the packed form stand behind them, if they are asked for.
 
 mod claims;
 mod mysql;
+pub(crate) mod packed;
 mod peers;
 mod portfire;
 mod postgres;
@@ -98,7 +99,11 @@ impl Peers {
 }
 
 /// Everybody, in the order of the report.
-pub(crate) fn all(servers: &Servers, peers: &Peers) -> Fallible<Vec<Box<dyn Contestant>>> {
+pub(crate) fn all(
+    servers: &Servers,
+    peers: &Peers,
+    packed: packed::Asked,
+) -> Fallible<Vec<Box<dyn Contestant>>> {
     let peers = peers.who()?;
     let mut all: Vec<Box<dyn Contestant>> = Vec::new();
     for flushing in [Flushing::Full, Flushing::Normal] {
@@ -107,6 +112,8 @@ pub(crate) fn all(servers: &Servers, peers: &Peers) -> Fallible<Vec<Box<dyn Cont
         all.extend(
             BATCHES.map(|batch| Box::new(sqlite::bare::Bare { flushing, batch }) as Box<dyn Contestant>),
         );
+        let packed = packed.forms().map(|form| sqlite::packed::Packed { flushing, form });
+        all.extend(packed.map(|one| Box::new(one) as Box<dyn Contestant>));
         all.push(Box::new(Disk { flushing }));
     }
     let database = Postgres { url: servers.postgres.clone() };
@@ -115,6 +122,8 @@ pub(crate) fn all(servers: &Servers, peers: &Peers) -> Fallible<Vec<Box<dyn Cont
     all.extend(BATCHES.map(|batch| {
         Box::new(postgres::bare::Bare { database: database.clone(), batch }) as Box<dyn Contestant>
     }));
+    let forms = packed.forms().map(|form| postgres::packed::Packed { database: database.clone(), form });
+    all.extend(forms.map(|one| Box::new(one) as Box<dyn Contestant>));
     for (name, url) in [("mariadb", &servers.mariadb), ("mysql", &servers.mysql)] {
         let database = Mysql { name, url: url.clone() };
         all.push(Box::new(Portfire { database: database.clone() }));
@@ -122,6 +131,8 @@ pub(crate) fn all(servers: &Servers, peers: &Peers) -> Fallible<Vec<Box<dyn Cont
         all.extend(BATCHES.map(|batch| {
             Box::new(mysql::bare::Bare { database: database.clone(), batch }) as Box<dyn Contestant>
         }));
+        let forms = packed.forms().map(|form| mysql::packed::Packed { database: database.clone(), form });
+        all.extend(forms.map(|one| Box::new(one) as Box<dyn Contestant>));
     }
     for flushing in [redis::Flushing::EverySecond, redis::Flushing::Always] {
         let database = servers.redis.clone().map(|url| Redis { url, flushing });

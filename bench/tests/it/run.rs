@@ -42,6 +42,21 @@ fn a_run_prints_and_writes_rates_and_their_ratio_to_the_bare_statements() {
 }
 
 #[test]
+fn the_packed_form_takes_part_if_it_is_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let output =
+        bench(&["drain/256 sqlite/full", "lifecycle/256 sqlite/full", "--quick", "--packed"], dir.path());
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains("--quick --packed --runs 1"), "the command repeats it:\n{text}");
+    for name in ["packed/100", "packed/1000", "packed+expanded/100", "packed+expanded/1000"] {
+        let rows = text.lines().filter(|line| line.contains(&format!("| {name} ")) && line.contains("/256"));
+        assert_eq!(rows.count(), 2, "{name} in\n{text}");
+    }
+    assert!(text.contains("no look-up of a finished job until it is expanded"), "{text}");
+}
+
+#[test]
 fn delays_amid_others_have_a_rate_and_the_readme_has_its_section() {
     let dir = tempfile::tempdir().unwrap();
     let output =
@@ -80,12 +95,14 @@ fn mysql_is_measured_too_and_nothing_is_left_in_it() {
 fn measures(database: &str, variable: &str, version: &str) {
     let dir = tempfile::tempdir().expect("a folder");
     let url = std::env::var(variable).expect("`cargo xtask test` starts the servers");
-    let filter = format!("drain/64 {database}");
-    let output = bench(&[&filter, "--quick", &format!("--{database}"), &url], dir.path());
+    let filters = [format!("drain/64 {database}"), format!("lifecycle/256 {database}")];
+    let arguments = [&filters[0], &filters[1], "--quick", "--packed", &format!("--{database}"), &url];
+    let output = bench(&arguments, dir.path());
     let text = String::from_utf8(output.stdout).expect("text");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let ours = format!("| drain/64 | {database} ");
-    for said in [&*ours, "| bare/1000 ", version, "| server CPU "] {
+    let is_ours = |line: &str| line.starts_with("| drain/64 ") && line.contains(&format!("| {database} "));
+    assert!(text.lines().any(is_ours), "the drain is missing in\n{text}");
+    for said in ["| bare/1000 ", "| packed/1000 ", "| packed+expanded/100 ", version, "| server CPU "] {
         assert!(text.contains(said), "{said} is missing in\n{text}");
     }
     let report = fs::read(dir.path().join("report.json")).expect("a report");

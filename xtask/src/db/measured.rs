@@ -9,7 +9,7 @@ use crate::variable;
 /// Where the measuring stick writes unless told otherwise; relative to the root.
 const OUT: &str = "target/bench";
 /// Its options that have no value.
-const FLAGS: [&str; 3] = ["--quick", "--peers", "--readme"];
+const FLAGS: [&str; 4] = ["--quick", "--peers", "--packed", "--readme"];
 /// What stands on its command line for a database that is none of our servers.
 const OTHERS: [&str; 2] = ["sqlite", "redis"];
 
@@ -78,6 +78,7 @@ mod tests {
         assert!(asked("") && asked("--quick") && asked("drain") && asked("postgres --runs 3"));
         assert!(asked("--runs 3") && asked("sqlite drain"));
         assert!(asked("--peers postgres") && !asked("--peers sqlite/full"));
+        assert!(asked("--packed postgres") && !asked("--packed sqlite/full"));
         assert!(!asked("sqlite/full --runs 3") && !asked("--out x mariadb") && !asked("--help"));
     }
 

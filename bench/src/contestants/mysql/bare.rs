@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::future::{try_join, try_join_all};
 use mysql_async::Conn;
-use mysql_async::prelude::Queryable;
+use mysql_async::prelude::{FromRow, Queryable};
 use portfire_mysql::{MysqlOptions, MysqlStorage};
 use tokio::sync::watch;
 
@@ -26,9 +26,9 @@ use crate::workload::{CLAIM, Workload, pause};
 /// MariaDB makes a subquery of a list of 1,000, and then reads whole tables. (To MySQL the first part is a comment.)
 const PINNED: &str = "SET /*M!100300 in_predicate_conversion_threshold = 0, */ autocommit = 1";
 /// How long a success is kept: one day, as Portfire does.
-const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// How many jobs a backlog is stored in at once before it is measured.
-const PRELOAD: u32 = 1_000;
+pub(super) const PRELOAD: u32 = 1_000;
 
 /// The statements, so many jobs per transaction.
 #[derive(Debug)]
@@ -135,19 +135,12 @@ async fn produce(session: &mut Session, producer: u32, producers: usize, jobs: u
 async fn live(sessions: &mut [Session], stored: u32, batch: u32, jobs: u32) -> Fallible<()> {
     let [producer, server, ..] = sessions else { return Err("a lifecycle takes two connections".into()) };
     let (bell, heard) = watch::channel(0);
-    let store = async {
-        for start in (0..jobs).step_by(stored as usize) {
-            let end = jobs.min(start + stored);
-            producer.store(stored, start..end).await?;
-            bell.send(end)?;
-        }
-        Ok(())
-    };
+    let store = producer.store_and_ring(stored, jobs, &bell);
     try_join(store, server.drain(batch, jobs, Some(heard))).await.map(drop)
 }
 
 /// A connection.
-struct Session(Conn);
+pub(super) struct Session(Conn);
 
 /// The jobs of a claim: their keys in `ready`, and its token.
 #[derive(Default)]
@@ -157,14 +150,14 @@ struct Held {
 }
 
 impl Session {
-    async fn open(url: &str) -> Fallible<Self> {
+    pub(super) async fn open(url: &str) -> Fallible<Self> {
         let mut connection = connect(url).await?;
         connection.query_drop("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED").await?;
         connection.query_drop(PINNED).await?;
         Ok(Self(connection))
     }
 
-    async fn store(&mut self, batch: u32, numbers: std::ops::Range<u32>) -> Fallible<()> {
+    pub(super) async fn store(&mut self, batch: u32, numbers: std::ops::Range<u32>) -> Fallible<()> {
         for start in numbers.clone().step_by(batch as usize) {
             let now = now()?;
             let (mut jobs, mut ready) = (Vec::new(), Vec::new());
@@ -181,6 +174,21 @@ impl Session {
                  INSERT INTO portfire_ready (queue, priority, run_at, id, kind) VALUES {ready}; COMMIT"
             ))
             .await?;
+        }
+        Ok(())
+    }
+
+    /// Stores batches, and says after each how many jobs are there.
+    pub(super) async fn store_and_ring(
+        &mut self,
+        batch: u32,
+        jobs: u32,
+        bell: &watch::Sender<u32>,
+    ) -> Fallible<()> {
+        for start in (0..jobs).step_by(batch as usize) {
+            let end = jobs.min(start + batch);
+            self.store(batch, start..end).await?;
+            bell.send(end)?;
         }
         Ok(())
     }
@@ -237,12 +245,7 @@ impl Session {
 
     /// One transaction, two round trips.
     async fn exchange(&mut self, batch: u32, held: &Held) -> Fallible<Held> {
-        let sql = format!(
-            "START TRANSACTION{}; SELECT run_at, id FROM portfire_ready FORCE INDEX (PRIMARY) \
-             WHERE queue = 'default' ORDER BY priority, run_at, id LIMIT {batch} FOR UPDATE SKIP LOCKED",
-            settlement(held)?
-        );
-        let heads = self.last_rows(sql).await?;
+        let heads = self.heads(batch, &settlement(held)?).await?;
         let now = now()?;
         let claimed = Held { token: u128::try_from(now)?, heads };
         if claimed.heads.is_empty() {
@@ -270,7 +273,7 @@ impl Session {
     }
 
     /// Runs statements that travel in one packet; a handler would need the rows, which are read and let go.
-    async fn together(&mut self, sql: String) -> Fallible<()> {
+    pub(super) async fn together(&mut self, sql: String) -> Fallible<()> {
         let mut answers = self.0.query_iter(sql).await?;
         while !answers.is_empty() {
             std::hint::black_box(answers.collect::<mysql_async::Row>().await?);
@@ -278,22 +281,31 @@ impl Session {
         Ok(())
     }
 
-    /// The same, of which the last one has rows with the key of a job.
-    async fn last_rows(&mut self, sql: String) -> Fallible<Vec<(i64, u128)>> {
+    /// The same, of which the last one has rows that are wanted.
+    pub(super) async fn last_rows<R: FromRow + Send + 'static>(&mut self, sql: String) -> Fallible<Vec<R>> {
         let mut answers = self.0.query_iter(sql).await?;
-        let mut rows: Vec<(i64, Vec<u8>)> = Vec::new();
+        let mut rows = Vec::new();
         while !answers.is_empty() {
             rows = answers.collect().await?;
         }
+        Ok(rows)
+    }
+
+    /// Locks the first jobs that are ready, in a transaction that begins with these statements: their keys.
+    pub(super) async fn heads(&mut self, batch: u32, before: &str) -> Fallible<Vec<(i64, u128)>> {
+        let sql = format!(
+            "START TRANSACTION{before}; SELECT run_at, id FROM portfire_ready FORCE INDEX (PRIMARY) \
+             WHERE queue = 'default' ORDER BY priority, run_at, id LIMIT {batch} FOR UPDATE SKIP LOCKED"
+        );
         let read =
             |(run_at, id): (i64, Vec<u8>)| Ok((run_at, u128::from_be_bytes(id.as_slice().try_into()?)));
-        rows.into_iter().map(read).collect()
+        self.last_rows(sql).await?.into_iter().map(read).collect()
     }
 }
 
 /// The keys of a claim as ranges that both databases look up one by one: jobs that were stored together are of one
 /// moment.
-fn keys(heads: &[(i64, u128)]) -> String {
+pub(super) fn keys(heads: &[(i64, u128)]) -> String {
     let moments = heads.chunk_by(|one, next| one.0 == next.0).map(|heads| {
         let ids: Vec<_> = heads.iter().map(|(_, id)| hex(*id)).collect();
         format!("r.run_at = {} AND r.id IN ({})", heads[0].0, ids.join(", "))
@@ -321,10 +333,10 @@ fn settlement(held: &Held) -> Fallible<String> {
 }
 
 /// Sixteen bytes as SQL has them.
-fn hex(number: u128) -> String {
+pub(super) fn hex(number: u128) -> String {
     format!("x'{number:032x}'")
 }
 
-fn now() -> Fallible<i64> {
+pub(super) fn now() -> Fallible<i64> {
     Ok(i64::try_from(stopwatch::wall().duration_since(SystemTime::UNIX_EPOCH)?.as_micros())?)
 }

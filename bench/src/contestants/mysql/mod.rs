@@ -2,6 +2,7 @@
 //! after. Such a server counts at once, and for all of its databases: nobody else may use it meanwhile.
 
 pub(super) mod bare;
+pub(super) mod packed;
 
 use std::any::Any;
 use std::path::Path;

@@ -22,7 +22,7 @@ use crate::meter::{Meter, micros};
 use crate::stopwatch;
 use crate::workload::{CLAIM, Workload, pause};
 
-const PINNED: &str = "SET plan_cache_mode = force_generic_plan; SET jit = off; SET enable_seqscan = off; \
+pub(super) const PINNED: &str = "SET plan_cache_mode = force_generic_plan; SET jit = off; SET enable_seqscan = off; \
     SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off";
 const STORE: &str = "WITH input AS MATERIALIZED (
     SELECT * FROM unnest($1::uuid[], $2::text[]) AS i(id, args)
@@ -49,9 +49,9 @@ const CLAIM_SQL: &str = "WITH picked AS MATERIALIZED (
 SELECT j.id, j.args FROM picked AS p JOIN portfire_job AS j ON j.id = p.id";
 
 /// How long a success is kept: one day, as Portfire does.
-const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// How many jobs a backlog is stored in at once before it is measured.
-const PRELOAD: u32 = 1_000;
+pub(super) const PRELOAD: u32 = 1_000;
 
 /// The statements, so many jobs per transaction.
 #[derive(Debug)]
@@ -181,19 +181,12 @@ async fn enqueue(sessions: &[Session], jobs: u32) -> Fallible<()> {
 /// One stores, the other works what is there.
 async fn live(sessions: &[Session], stored: u32, batch: u32, jobs: u32) -> Fallible<()> {
     let (bell, heard) = watch::channel(0);
-    let store = async {
-        for start in (0..jobs).step_by(stored as usize) {
-            let end = jobs.min(start + stored);
-            sessions[0].store(stored, start..end).await?;
-            bell.send(end)?;
-        }
-        Ok(())
-    };
+    let store = sessions[0].store_and_ring(stored, jobs, &bell);
     try_join(store, sessions[1].drain(batch, jobs, Some(heard))).await.map(drop)
 }
 
 /// A connection with its statements, prepared once.
-struct Session {
+pub(super) struct Session {
     client: Client,
     store: Statement,
     settle: Statement,
@@ -208,7 +201,7 @@ struct Held {
 }
 
 impl Session {
-    async fn open(config: &Config) -> Fallible<Self> {
+    pub(super) async fn open(config: &Config) -> Fallible<Self> {
         let client = connect(config).await?;
         client.batch_execute(PINNED).await?;
         let store = client.prepare(STORE).await?;
@@ -217,13 +210,28 @@ impl Session {
         Ok(Self { client, store, settle, claim })
     }
 
-    async fn store(&self, batch: u32, numbers: std::ops::Range<u32>) -> Fallible<()> {
+    pub(super) async fn store(&self, batch: u32, numbers: std::ops::Range<u32>) -> Fallible<()> {
         for start in numbers.clone().step_by(batch as usize) {
             let these = start..numbers.end.min(start + batch);
             let ids: Vec<_> = these.clone().map(id).collect();
             let args = these.map(|number| serde_json::to_string(&Mail::new(number)));
             let args = args.collect::<Result<Vec<_>, _>>()?;
             self.client.execute(&self.store, &[&ids, &args, &now()?]).await?;
+        }
+        Ok(())
+    }
+
+    /// Stores batches, and says after each how many jobs are there.
+    pub(super) async fn store_and_ring(
+        &self,
+        batch: u32,
+        jobs: u32,
+        bell: &watch::Sender<u32>,
+    ) -> Fallible<()> {
+        for start in (0..jobs).step_by(batch as usize) {
+            let end = jobs.min(start + batch);
+            self.store(batch, start..end).await?;
+            bell.send(end)?;
         }
         Ok(())
     }
@@ -302,7 +310,7 @@ impl Session {
 }
 
 /// The id of a job that was claimed; a handler would need its arguments, too.
-fn read(row: &Row) -> Result<Uuid, Error> {
+pub(super) fn read(row: &Row) -> Result<Uuid, Error> {
     std::hint::black_box(row.try_get::<_, String>(1)?);
     row.try_get(0)
 }
@@ -312,6 +320,6 @@ fn id(number: u32) -> Uuid {
     Uuid::from_u128(number.into())
 }
 
-fn now() -> Fallible<i64> {
+pub(super) fn now() -> Fallible<i64> {
     Ok(i64::try_from(stopwatch::wall().duration_since(SystemTime::UNIX_EPOCH)?.as_micros())?)
 }

@@ -4,6 +4,7 @@
 //! counted is read once nobody is connected.
 
 pub(super) mod bare;
+pub(super) mod packed;
 
 use std::any::Any;
 use std::path::Path;

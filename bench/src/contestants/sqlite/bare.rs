@@ -5,6 +5,7 @@
 //! names, no handler. It uses the tables and indexes that Portfire creates, and settles one batch and
 //! claims the next in one transaction.
 
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -33,13 +34,13 @@ const UNREADY: &str =
 const RUNNING: &str = "INSERT INTO portfire_running \
     (id, token, server, attempt, started_at, cancel_requested) VALUES (?1, ?2, ?2, 1, ?3, 0)";
 const FENCE: &str = "DELETE FROM portfire_running WHERE id = ?1 AND token = ?2";
-const FINISHED: &str = "INSERT INTO portfire_finished \
+pub(super) const FINISHED: &str = "INSERT INTO portfire_finished \
     (id, state, finished_at, started_at, token, server, prune_at) VALUES (?1, 'succeeded', ?2, ?2, ?3, ?3, ?4)";
 
 /// How long a success is kept: one day, as Portfire does.
-const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// How many jobs a backlog is stored in at once before it is measured.
-const PRELOAD: u32 = 1_000;
+pub(super) const PRELOAD: u32 = 1_000;
 
 /// The statements of one thread, so many jobs per transaction.
 #[derive(Debug)]
@@ -83,11 +84,7 @@ impl Contestant for Bare {
         Box::pin(async move {
             // The layout is Portfire's own.
             drop(SqliteStorage::open(path(place.dir)).await?);
-            let connection = Connection::open(path(place.dir))?;
-            connection.pragma_update(None, "journal_mode", "wal")?;
-            connection.pragma_update(None, "synchronous", self.flushing.word())?;
-            // As Portfire: without it SQLite compiles `LIMIT ?1` anew for every batch.
-            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+            let connection = open(place.dir, self.flushing)?;
             if let Workload::Drain { jobs, .. } | Workload::Claim { ready: jobs, .. } = workload {
                 Statements::new(&connection)?.store(PRELOAD, 0..jobs)?;
             }
@@ -100,6 +97,16 @@ impl Contestant for Bare {
             meter.stop(place.ground).await
         })
     }
+}
+
+/// A connection to the file of a run.
+pub(super) fn open(dir: &Path, flushing: Flushing) -> Fallible<Connection> {
+    let connection = Connection::open(path(dir))?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", flushing.word())?;
+    // As Portfire: without it SQLite compiles `LIMIT ?1` anew for every batch.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(connection)
 }
 
 /// The producers take turns at one connection: SQLite has one writer.
@@ -131,8 +138,8 @@ fn alone(connection: &Mutex<Connection>, batch: u32, workload: Workload, meter: 
 }
 
 /// All statements, prepared once.
-struct Statements<'c> {
-    connection: &'c Connection,
+pub(super) struct Statements<'c> {
+    pub(super) connection: &'c Connection,
     job: CachedStatement<'c>,
     ready: CachedStatement<'c>,
     head: CachedStatement<'c>,
@@ -143,15 +150,15 @@ struct Statements<'c> {
 }
 
 /// A job that was claimed.
-struct Claimed {
+pub(super) struct Claimed {
     run_at: i64,
-    id: [u8; 16],
+    pub(super) id: [u8; 16],
     /// A handler would need them.
     args: String,
 }
 
 impl<'c> Statements<'c> {
-    fn new(connection: &'c Connection) -> Fallible<Self> {
+    pub(super) fn new(connection: &'c Connection) -> Fallible<Self> {
         let prepare = |sql| connection.prepare_cached(sql);
         Ok(Self {
             connection,
@@ -171,7 +178,7 @@ impl<'c> Statements<'c> {
         Ok(self.connection.execute_batch("COMMIT")?)
     }
 
-    fn store(&mut self, batch: u32, numbers: std::ops::Range<u32>) -> Fallible<()> {
+    pub(super) fn store(&mut self, batch: u32, numbers: std::ops::Range<u32>) -> Fallible<()> {
         for start in numbers.clone().step_by(batch as usize) {
             let end = numbers.end.min(start + batch);
             self.transaction(|this| (start..end).try_for_each(|number| this.insert(number)))?;
@@ -249,7 +256,16 @@ impl<'c> Statements<'c> {
     }
 
     fn claim(&mut self, batch: u32, held: &mut Vec<Claimed>) -> Fallible<()> {
+        self.take(batch, held)?;
         let now = now()?;
+        for job in held {
+            self.running.execute(params![job.id, TOKEN, now])?;
+        }
+        Ok(())
+    }
+
+    /// Takes the first jobs out of `ready`.
+    pub(super) fn take(&mut self, batch: u32, held: &mut Vec<Claimed>) -> Fallible<()> {
         let rows = self.head.query_map([batch], |row| {
             Ok(Claimed { run_at: row.get(0)?, id: row.get(1)?, args: row.get(2)? })
         })?;
@@ -257,20 +273,19 @@ impl<'c> Statements<'c> {
         for job in held {
             std::hint::black_box(&job.args);
             self.unready.execute(params![job.run_at, job.id])?;
-            self.running.execute(params![job.id, TOKEN, now])?;
         }
         Ok(())
     }
 }
 
 /// The fence, as wide as a real one.
-const TOKEN: [u8; 16] = [7; 16];
+pub(super) const TOKEN: [u8; 16] = [7; 16];
 
 /// An id that sorts by its number, as wide as a real one.
 fn id(number: u32) -> [u8; 16] {
     u128::from(number).to_be_bytes()
 }
 
-fn now() -> Fallible<i64> {
+pub(super) fn now() -> Fallible<i64> {
     Ok(i64::try_from(stopwatch::wall().duration_since(SystemTime::UNIX_EPOCH)?.as_micros())?)
 }

@@ -2,6 +2,7 @@
 
 pub(super) mod bare;
 pub(super) mod disk;
+pub(super) mod packed;
 
 use std::any::Any;
 use std::fs::File;
