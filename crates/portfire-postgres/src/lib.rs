@@ -25,6 +25,7 @@ mod options;
 mod pool;
 mod rows;
 mod schedules;
+mod session;
 mod settle;
 mod statements;
 mod statistics;

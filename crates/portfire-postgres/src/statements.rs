@@ -80,6 +80,15 @@ operations! {
     UniqueTake = "unique_take",
 }
 
+impl Op {
+    /// Whether it is prepared in each session: what runs all day and only calls a function. The plan of such a statement
+    /// is right for whatever is in the tables; others that run all day are planned each time, for a plan that was kept
+    /// since the tables were empty would read them as a whole, and they run seldom.
+    pub(crate) const fn is_kept(self) -> bool {
+        matches!(self, Self::Insert | Self::Claim | Self::Succeed | Self::Settle | Self::Settled)
+    }
+}
+
 /// Where the tables are: a schema, if one was chosen, and the prefix of their names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Names {
