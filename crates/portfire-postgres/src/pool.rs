@@ -178,10 +178,15 @@ impl Lane {
         rows.iter().map(Row::read).collect()
     }
 
+    /// Whether the session keeps what is prepared in it.
+    pub(crate) fn keeps(&self) -> bool {
+        self.keeping.is_on()
+    }
+
     /// The statement as the session keeps it; prepared now, and only then with a round trip, if it is the first time.
     /// `None` if it travels unnamed.
     async fn kept(&self, op: Op, values: &[Value<'_>]) -> Result<Option<Statement>> {
-        if !(op.is_kept() && self.keeping.is_on()) {
+        if !(op.is_kept() && self.keeps()) {
             return Ok(None);
         }
         let types: Vec<Type> = values.iter().map(Value::of_type).collect();

@@ -36,6 +36,8 @@ operations! {
     FaultsForget = "faults_forget",
     FinishedDelete = "finished_delete",
     Insert = "insert",
+    InsertOne = "insert_one",
+    InsertPlain = "insert_plain",
     JobDelete = "job_delete",
     JobMove = "job_move",
     JobRelocate = "job_relocate",
@@ -81,11 +83,20 @@ operations! {
 }
 
 impl Op {
-    /// Whether it is prepared in each session: what runs all day and only calls a function. The plan of such a statement
-    /// is right for whatever is in the tables; others that run all day are planned each time, for a plan that was kept
-    /// since the tables were empty would read them as a whole, and they run seldom.
+    /// Whether it is prepared in each session: what runs all day, and whose plan leaves nothing to choose, because it
+    /// only calls a function or only stores. What reads tables is planned each time, for a plan that was kept since they
+    /// were empty would read them as a whole; of that, only what runs seldom is not in a function.
     pub(crate) const fn is_kept(self) -> bool {
-        matches!(self, Self::Insert | Self::Claim | Self::Succeed | Self::Settle | Self::Settled)
+        matches!(
+            self,
+            Self::Insert
+                | Self::InsertOne
+                | Self::InsertPlain
+                | Self::Claim
+                | Self::Succeed
+                | Self::Settle
+                | Self::Settled
+        )
     }
 }
 

@@ -19,6 +19,7 @@ use crate::insert::{Ids, insert, is_one_statement};
 use crate::look::Look;
 use crate::mark::Marks;
 use crate::options::DEADLINE;
+use crate::plain::{insert_plain, is_plain};
 use crate::pool::{Background, Lanes, WRITES, pause_for};
 use crate::rows::{Value, info_text, micros};
 use crate::session::Keeping;
@@ -128,7 +129,12 @@ impl PostgresStorage {
         if !alone {
             lane.begin(WRITES).await?;
         }
-        let answers = match insert(&mut lane, self.handed_in(), jobs, ids).await {
+        let stored = if alone && ids == Ids::New && lane.keeps() && is_plain(jobs) {
+            insert_plain(&lane, self.handed_in(), jobs).await
+        } else {
+            insert(&mut lane, self.handed_in(), jobs, ids).await
+        };
+        let answers = match stored {
             Err(error) if !alone && error.is_misuse() => {
                 lane.undo().await;
                 return Err(error);
