@@ -102,12 +102,10 @@ async fn plain_jobs_are_stored_as_by_the_function() {
         let schema = Schema::new();
         let options = schema.options().listen(listen).clock(Arc::<VirtualClock>::clone(&instant));
         let storage = PostgresStorage::open(options).await.unwrap();
-        for count in [1, 3] {
-            let jobs = (0..count).map(various).collect();
-            assert_eq!(
-                storage.insert(jobs).await.unwrap(),
-                vec![Inserted::New; usize::try_from(count).unwrap()]
-            );
+        for numbers in [1..2, 2..3, 1..4] {
+            let jobs: Vec<_> = numbers.map(various).collect();
+            let stored = vec![Inserted::New; jobs.len()];
+            assert_eq!(storage.insert(jobs).await.unwrap(), stored);
         }
         let name = &schema.name;
         let rows = format!(
