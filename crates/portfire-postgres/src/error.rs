@@ -34,6 +34,12 @@ fn is_transient(code: &SqlState) -> bool {
     code.code().starts_with("08") || CODES.contains(&code.code())
 }
 
+/// Whether a statement that was prepared in a session is not there any more, or another of its name is, or the tables
+/// have changed what it answers. It was not run.
+pub(crate) fn is_forgotten(error: &tokio_postgres::Error) -> bool {
+    error.code().is_some_and(|code| ["26000", "42P05", "0A000", "08P01"].contains(&code.code()))
+}
+
 /// Text that the database's encoding does not have, a value beyond its bounds, or a transaction that is not as
 /// it has to be.
 fn is_refused(code: &SqlState) -> bool {

@@ -21,7 +21,7 @@ use crate::statements::Op;
 /// Most jobs in one statement: its values are a few megabytes at most for ordinary arguments.
 const RUN_MAX: usize = 10_000;
 /// How long a job is kept that is kept for ever, in a statement.
-const FOREVER: i64 = -1;
+pub(crate) const FOREVER: i64 = -1;
 /// How often a parent that moves or a name that is let go is looked at again before we give up.
 const LOOKS_MAX: usize = 20;
 
@@ -266,7 +266,10 @@ async fn insert_bodies<E: Executor>(
 }
 
 /// A list for the statement; of one item, if that is the same for each job.
-fn said<'a, T: PartialEq>(jobs: &[&'a NewJob], column: impl Fn(&'a NewJob) -> T) -> Vec<Option<T>> {
+pub(crate) fn said<'a, T: PartialEq>(
+    jobs: &[&'a NewJob],
+    column: impl Fn(&'a NewJob) -> T,
+) -> Vec<Option<T>> {
     let mut items: Vec<_> = jobs.iter().map(|job| Some(column(job))).collect();
     if items.windows(2).all(|pair| pair[0] == pair[1]) {
         items.truncate(1);
@@ -275,7 +278,7 @@ fn said<'a, T: PartialEq>(jobs: &[&'a NewJob], column: impl Fn(&'a NewJob) -> T)
 }
 
 /// A list for the statement; of none, if it says nothing of any job.
-fn spoken<T>(items: impl Iterator<Item = Option<T>>) -> Vec<Option<T>> {
+pub(crate) fn spoken<T>(items: impl Iterator<Item = Option<T>>) -> Vec<Option<T>> {
     let items: Vec<_> = items.collect();
     if items.iter().any(Option::is_some) { items } else { Vec::new() }
 }

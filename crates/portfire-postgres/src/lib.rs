@@ -6,8 +6,9 @@
 //! waited out within the deadline of each call.
 //!
 //! What it costs: a server pays one transaction of four statements in one round trip per batch, whatever the
-//! batch. Nothing is kept in the session, so poolers in transaction mode work; only listening for new work
-//! needs a connection of its own, and it is optional.
+//! batch, and a job that is enqueued one statement. These are prepared once in each session that is ours alone; behind
+//! a pooler in transaction mode, which is noticed, nothing is kept in the session. Only listening for new work needs a
+//! connection of its own, and it is optional.
 //!
 //! The tables share a schema and a prefix and may live in the application's own database; then
 //! [`insert_in`] stores jobs, and [`settle_in`] ends them, inside the application's own transaction, and the
@@ -22,9 +23,11 @@ mod look;
 mod mark;
 mod migrate;
 mod options;
+mod plain;
 mod pool;
 mod rows;
 mod schedules;
+mod session;
 mod settle;
 mod statements;
 mod statistics;

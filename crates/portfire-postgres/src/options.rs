@@ -50,7 +50,8 @@ impl PostgresOptions {
     /// - `prefix=name_`: how their names begin; default `portfire_`.
     /// - `connections=8`: most connections for work.
     /// - `migrate=off`: only check that the tables are up to date; default `on`.
-    /// - `listen=off`: no connection that listens for new work, as behind a pooler; default `on`.
+    /// - `listen=off`: no connection that listens for new work, and nothing prepared in sessions, as behind a pooler in
+    ///   transaction mode; default `on`.
     /// - `sslmode=disable|prefer|require|verify-full`: default `prefer`, as with libpq.
     /// - `sslrootcert=path`: whose certificates `verify-full` trusts; default: the system's authorities.
     ///
@@ -178,7 +179,8 @@ impl PostgresOptions {
         self
     }
 
-    /// Whether to keep a connection that listens for new work and tells others of it. Default true.
+    /// Whether to keep a connection that listens for new work and tells others of it. Without it nothing is prepared in
+    /// sessions either: a pooler may give them to others. Default true.
     #[must_use]
     pub const fn listen(mut self, listen: bool) -> Self {
         self.listen = listen;

@@ -1,11 +1,14 @@
 //! Connections: who has them, how long a call may take, and what is tried again.
 //!
 //! 1. A call takes a [`Lane`] from the pool, which connects when it has to.
-//! 2. Statements travel unnamed: nothing is left in the session, so any pooler works. What runs all day is in
-//!    functions, whose plans the database keeps; the rest is planned for the tables as they are.
-//! 3. A lane that is not handed back in order (an error, a deadline, a caller that went away) is closed:
+//! 2. What runs all day is in functions, whose plans the database keeps. The statements that call them are prepared
+//!    once in each session and travel by name, as long as the pool [keeps](crate::session) them: parsing and planning
+//!    a call takes longer than some of the functions. The rest travels unnamed, leaves nothing in the session, and is
+//!    planned for the tables as they are.
+//! 3. If a session does not keep what was prepared, nothing was done; the call is repeated, with all unnamed.
+//! 4. A lane that is not handed back in order (an error, a deadline, a caller that went away) is closed:
 //!    whatever it had begun ends with it.
-//! 4. What may succeed when repeated is repeated, with growing pauses, until the deadline of the call.
+//! 5. What may succeed when repeated is repeated, with growing pauses, until the deadline of the call.
 //!
 //! A storage that only looks and steers, as for a dashboard, has the database end what takes long: the limit is
 //! set for each transaction.
@@ -17,19 +20,22 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::{Connect, Manager, ManagerConfig, Object, Pool, PoolError};
-use futures_util::future::{BoxFuture, join_all, join3};
+use futures_util::future::{BoxFuture, join_all, join3, try_join_all};
 use portfire_core::{Error, Result};
 use tokio::runtime::{Handle, Runtime};
 use tokio::task::JoinHandle;
-use tokio_postgres::{Client, Config};
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Config, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::error::postgres_error;
+use crate::error::{is_forgotten, postgres_error};
 use crate::insert::Executor;
 use crate::rows::{Row, Value};
+use crate::session::Keeping;
 use crate::statements::{Op, Statements};
 
 /// The first pause before a call is repeated: longer than most transactions that are in each other's way.
@@ -50,6 +56,7 @@ pub(crate) struct Lanes {
     statements: Arc<Statements>,
     deadline: Duration,
     statement_timeout: Option<Duration>,
+    keeping: Keeping,
 }
 
 impl Lanes {
@@ -61,14 +68,15 @@ impl Lanes {
         size: usize,
         statements: Arc<Statements>,
         deadline: Duration,
+        keeping: Keeping,
     ) -> Result<Self> {
-        let connect = Connector { tls, runtime };
+        let connect = Connector { tls, runtime, keeping: keeping.clone() };
         let manager = Manager::from_connect(config.clone(), connect, ManagerConfig::default());
         let pool = Pool::builder(manager)
             .max_size(size)
             .build()
             .map_err(|e| Error::misuse("the pool of connections cannot be so").caused_by(e))?;
-        Ok(Self { pool, statements, deadline, statement_timeout: None })
+        Ok(Self { pool, statements, deadline, statement_timeout: None, keeping })
     }
 
     /// The same connections, with so much time for each call, and for each statement.
@@ -83,6 +91,8 @@ impl Lanes {
                 object: Some(object),
                 statements: Arc::clone(&self.statements),
                 statement_timeout: self.statement_timeout,
+                keeping: self.keeping.clone(),
+                has_forgotten: AtomicBool::new(false),
             }),
             Err(PoolError::Backend(error)) => Err(postgres_error("connect", error)),
             Err(PoolError::Closed) => Err(Error::closed("the PostgreSQL storage is closed")),
@@ -94,6 +104,7 @@ impl Lanes {
     pub(crate) async fn rows(&self, op: Op, values: &[Value<'_>]) -> Result<Vec<Row>> {
         self.retry(|| async {
             let lane = self.lane().await?;
+            lane.kept(op, values).await?;
             let rows = lane.alone(lane.rows(op, values)).await?;
             lane.hand_back();
             Ok(rows)
@@ -139,22 +150,59 @@ pub(crate) struct Lane {
     object: Option<Object>,
     statements: Arc<Statements>,
     statement_timeout: Option<Duration>,
+    keeping: Keeping,
+    /// Whether this session did not keep what was prepared in it.
+    has_forgotten: AtomicBool,
 }
 
 impl Lane {
-    fn client(&self) -> &Client {
+    fn session(&self) -> &Object {
         self.object.as_ref().expect("a lane has its connection until it is handed back")
+    }
+
+    fn client(&self) -> &Client {
+        self.session()
     }
 
     /// Runs a statement.
     pub(crate) async fn rows(&self, op: Op, values: &[Value<'_>]) -> Result<Vec<Row>> {
-        let doing = |e| postgres_error(&format!("run `{op:?}`"), e);
-        rows(self.client(), self.statements.text(op), values)
-            .await
-            .map_err(doing)?
-            .iter()
-            .map(Row::read)
-            .collect()
+        let rows = match self.kept(op, values).await? {
+            Some(statement) => {
+                let values: Vec<_> = values.iter().map(Value::as_sql).collect();
+                self.client().query(&statement, &values).await.map_err(|e| self.kept_error(op, e))?
+            }
+            None => rows(self.client(), self.statements.text(op), values)
+                .await
+                .map_err(|e| postgres_error(&format!("run `{op:?}`"), e))?,
+        };
+        rows.iter().map(Row::read).collect()
+    }
+
+    /// Whether the session keeps what is prepared in it.
+    pub(crate) fn keeps(&self) -> bool {
+        self.keeping.is_on()
+    }
+
+    /// The statement as the session keeps it; prepared now, and only then with a round trip, if it is the first time.
+    /// `None` if it travels unnamed.
+    async fn kept(&self, op: Op, values: &[Value<'_>]) -> Result<Option<Statement>> {
+        if !(op.is_kept() && self.keeps()) {
+            return Ok(None);
+        }
+        let types: Vec<Type> = values.iter().map(Value::of_type).collect();
+        let kept = self.session().prepare_typed_cached(self.statements.text(op), &types).await;
+        kept.map(Some).map_err(|e| self.kept_error(op, e))
+    }
+
+    /// What became of a statement that the session keeps. If it did not, nothing was done, and may be repeated.
+    fn kept_error(&self, op: Op, error: tokio_postgres::Error) -> Error {
+        if !is_forgotten(&error) {
+            return postgres_error(&format!("run `{op:?}`"), error);
+        }
+        self.keeping.stop();
+        self.has_forgotten.store(true, Ordering::Relaxed);
+        Error::transient(format!("PostgreSQL did not keep `{op:?}`, which was prepared in the session"))
+            .caused_by(error)
     }
 
     /// A query put together from fixed parts, for lists.
@@ -205,12 +253,21 @@ impl Lane {
     /// Runs all steps in one transaction and one round trip; a single step needs no other. Answers the
     /// rows of each.
     pub(crate) async fn pipeline(&self, steps: Vec<Step<'_>>) -> Result<Vec<Vec<Row>>> {
+        match self.travel(&steps).await {
+            Err(_) if self.has_forgotten.load(Ordering::Relaxed) => self.travel(&steps).await,
+            done => done,
+        }
+    }
+
+    async fn travel(&self, steps: &[Step<'_>]) -> Result<Vec<Vec<Row>>> {
+        // Before anything is sent: who has to prepare would be overtaken by the COMMIT.
+        try_join_all(steps.iter().map(|(op, values)| self.kept(*op, values))).await?;
         let alone = steps.len() == 1;
         let mut travelling: Vec<BoxFuture<'_, Result<Vec<Row>>>> = Vec::with_capacity(steps.len() + 2);
         if !alone {
             travelling.push(Box::pin(async { self.begin(WRITES).await.map(|()| Vec::new()) }));
         }
-        for (op, values) in &steps {
+        for (op, values) in steps {
             travelling.push(Box::pin(self.rows(*op, values)));
         }
         if !alone {
@@ -262,10 +319,11 @@ async fn rows(
     client.query_typed(sql, &typed).await
 }
 
-/// Makes connections, on a runtime of our own if there is one.
+/// Makes connections, on a runtime of our own if there is one, and looks whether they are ours alone.
 struct Connector {
     tls: MakeRustlsConnect,
     runtime: Option<Handle>,
+    keeping: Keeping,
 }
 
 type Connected = Result<(Client, JoinHandle<()>), tokio_postgres::Error>;
@@ -274,12 +332,16 @@ impl Connect for Connector {
     fn connect(&self, config: &Config) -> Pin<Box<dyn Future<Output = Connected> + Send + '_>> {
         let (config, tls, runtime) = (config.clone(), self.tls.clone(), self.runtime.clone());
         Box::pin(async move {
-            let Some(runtime) = runtime else { return connect(config, tls, Handle::current()).await };
-            match runtime.spawn(connect(config, tls, runtime.clone())).await {
-                Ok(connected) => connected,
-                // The storage is being dropped; so will be this call, or its deadline comes.
-                Err(_) => std::future::pending().await,
-            }
+            let connected = match runtime {
+                None => connect(config, tls, Handle::current()).await?,
+                Some(runtime) => match runtime.spawn(connect(config, tls, runtime.clone())).await {
+                    Ok(connected) => connected?,
+                    // The storage is being dropped; so will be this call, or its deadline comes.
+                    Err(_) => std::future::pending().await,
+                },
+            };
+            self.keeping.look_at(&connected.0).await?;
+            Ok(connected)
         })
     }
 }

@@ -36,6 +36,8 @@ operations! {
     FaultsForget = "faults_forget",
     FinishedDelete = "finished_delete",
     Insert = "insert",
+    InsertOne = "insert_one",
+    InsertPlain = "insert_plain",
     JobDelete = "job_delete",
     JobMove = "job_move",
     JobRelocate = "job_relocate",
@@ -78,6 +80,24 @@ operations! {
     UniqueFree = "unique_free",
     UniqueHolder = "unique_holder",
     UniqueTake = "unique_take",
+}
+
+impl Op {
+    /// Whether it is prepared in each session: what runs all day, and whose plan leaves nothing to choose, because it
+    /// only calls a function or only stores. What reads tables is planned each time, for a plan that was kept since they
+    /// were empty would read them as a whole; of that, only what runs seldom is not in a function.
+    pub(crate) const fn is_kept(self) -> bool {
+        matches!(
+            self,
+            Self::Insert
+                | Self::InsertOne
+                | Self::InsertPlain
+                | Self::Claim
+                | Self::Succeed
+                | Self::Settle
+                | Self::Settled
+        )
+    }
 }
 
 /// Where the tables are: a schema, if one was chosen, and the prefix of their names.

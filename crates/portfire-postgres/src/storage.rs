@@ -19,8 +19,10 @@ use crate::insert::{Ids, insert, is_one_statement};
 use crate::look::Look;
 use crate::mark::Marks;
 use crate::options::DEADLINE;
+use crate::plain::{insert_plain, is_plain};
 use crate::pool::{Background, Lanes, WRITES, pause_for};
 use crate::rows::{Value, info_text, micros};
+use crate::session::Keeping;
 use crate::settle::exchange;
 use crate::statements::Op;
 use crate::wake::{Bell, Listener};
@@ -65,12 +67,23 @@ impl PostgresStorage {
     pub async fn open(options: PostgresOptions) -> Result<Self> {
         let (background, tls) = (Background::start()?, tls::connector(&options.trust)?);
         let statements = Arc::clone(options.tables.statements());
-        let lanes = |runtime, size, deadline| {
-            Lanes::new(&options.config, tls.clone(), runtime, size, Arc::clone(&statements), deadline)
+        let lanes = |runtime, size, deadline, keeping| {
+            Lanes::new(
+                &options.config,
+                tls.clone(),
+                runtime,
+                size,
+                Arc::clone(&statements),
+                deadline,
+                keeping,
+            )
         };
         // Tables are not made in the time of a page.
-        let work = lanes(None, options.connections, options.deadline.max(DEADLINE))?;
-        let pulse = lanes(Some(background.handle()), BEAT_CONNECTIONS, options.deadline.min(BEAT_DEADLINE))?;
+        let work =
+            lanes(None, options.connections, options.deadline.max(DEADLINE), Keeping::new(options.listen))?;
+        // A heartbeat is too seldom to be prepared for.
+        let patience = options.deadline.min(BEAT_DEADLINE);
+        let pulse = lanes(Some(background.handle()), BEAT_CONNECTIONS, patience, Keeping::new(false))?;
         work.retry(|| async {
             let lane = work.lane().await?;
             migrate::migrate(&lane, options.tables.names(), options.migrate).await?;
@@ -116,7 +129,12 @@ impl PostgresStorage {
         if !alone {
             lane.begin(WRITES).await?;
         }
-        let answers = match insert(&mut lane, self.handed_in(), jobs, ids).await {
+        let stored = if alone && ids == Ids::New && lane.keeps() && is_plain(jobs) {
+            insert_plain(&lane, self.handed_in(), jobs).await
+        } else {
+            insert(&mut lane, self.handed_in(), jobs, ids).await
+        };
+        let answers = match stored {
             Err(error) if !alone && error.is_misuse() => {
                 lane.undo().await;
                 return Err(error);

@@ -171,7 +171,9 @@ impl Listener {
     }
 
     async fn notify(client: &Client, inner: &Inner) -> Result<(), tokio_postgres::Error> {
-        client.batch_execute(&format!("LISTEN \"{}\"", inner.channel)).await?;
+        // A hint need not survive, so no notification waits for the disk, nor the commits behind it.
+        let listen = format!("SET synchronous_commit TO off; LISTEN \"{}\"", inner.channel);
+        client.batch_execute(&listen).await?;
         inner.listens.store(true, Ordering::Relaxed);
         // What was missed while nobody listened.
         inner.ring_here();

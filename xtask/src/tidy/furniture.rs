@@ -10,7 +10,7 @@ use super::Tree;
 
 const BACKENDS: [&str; 3] = ["portfire-sqlite", "portfire-postgres", "portfire-mysql"];
 /// What one backend has for a reason of its own.
-const OWN: [&str; 18] = [
+const OWN: [&str; 20] = [
     // The host's clock is SQLite's; a database server has a clock of its own.
     "portfire-sqlite/src/clock.rs",
     // A file is opened by each thread; a database server's connections are its pool's.
@@ -31,6 +31,9 @@ const OWN: [&str; 18] = [
     "portfire-postgres/src/mark.rs",
     "portfire-mysql/src/claim.rs",
     "portfire-mysql/src/mark.rs",
+    // Statements are prepared in sessions of PostgreSQL that are ours alone, and plain jobs have one there.
+    "portfire-postgres/src/session.rs",
+    "portfire-postgres/src/plain.rs",
     // A statement less for each batch; a function of PostgreSQL has no further statement for it.
     "portfire-mysql/src/body.rs",
     // What PostgreSQL has functions for and SQLite does job by job, MySQL does in sets from here.

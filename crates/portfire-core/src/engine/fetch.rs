@@ -69,9 +69,8 @@ impl Fetch {
 
     /// A claim of up to `limit` jobs came back with `count`.
     pub(super) fn claimed(&mut self, limit: u32, count: usize) {
-        let is_full = u32::try_from(count).unwrap_or(u32::MAX) >= limit;
-        self.hungry |= is_full;
-        self.backlog = is_full && limit > 0;
+        self.backlog = u32::try_from(count).unwrap_or(u32::MAX) >= limit;
+        self.hungry |= self.backlog;
     }
 
     pub(super) fn took(&mut self, queue: &str) {

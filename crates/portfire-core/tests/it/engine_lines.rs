@@ -160,15 +160,30 @@ fn jobs_that_were_asked_for_before_the_lease_lapsed_go_back() {
 }
 
 #[test]
+fn one_claim_is_in_flight_whatever_is_free() {
+    let (mut engine, token, _) = both_in_flight();
+    ends(&mut engine, token, 3..=8);
+    answers(&mut engine, Line::First, token, 0);
+    assert_eq!(sent(&mut engine, NOW), [writes(Line::First, 6)]);
+    answers(&mut engine, Line::First, token, 0);
+    engine.on(NOW, Event::Woken);
+    assert!(sent(&mut engine, NOW).is_empty(), "all slots are free, and the first claim has not come back");
+}
+
+/// Its outcomes are in flight and do not come back, while jobs end as fast as they come.
+#[test]
 fn a_storage_that_is_slow_to_write_gets_no_more_work() {
-    let (mut engine, mut token, _) = both_in_flight();
-    let mut claimed = 8;
-    let mut line = Line::Second;
+    let (mut engine, token, (mut next, mut limit)) = both_in_flight();
+    ends(&mut engine, token, 3..=8);
+    let mut ended = 8;
     loop {
-        ends(&mut engine, token, 1..=8);
-        answers(&mut engine, line, token, 8);
-        let Some(next) = sent(&mut engine, NOW).pop() else { break };
-        (line, token, claimed) = (next.line, next.want.unwrap().0, claimed + 8);
-        assert!(claimed < 100, "outcomes pile up");
+        answers(&mut engine, Line::Second, next, u8::try_from(limit).unwrap());
+        let more = sent(&mut engine, NOW);
+        ends(&mut engine, next, 1..=u8::try_from(limit).unwrap());
+        ended += limit;
+        let Some((token, asked)) = more.first().and_then(|sent| sent.want) else { break };
+        (next, limit) = (token, asked);
+        assert!(ended < 100, "outcomes pile up");
     }
+    assert!(ended > 8 + 16, "but not at once: {ended}");
 }

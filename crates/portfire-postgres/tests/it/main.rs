@@ -9,6 +9,7 @@ mod conformance;
 mod cost;
 mod database;
 mod differential;
+mod kept;
 mod marks;
 mod plans;
 mod proxy;

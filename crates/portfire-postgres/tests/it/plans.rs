@@ -206,6 +206,23 @@ fn scans(plan: &str) -> Vec<&str> {
     scans.filter(|line| !line.contains("portfire_server")).collect()
 }
 
+/// What is prepared in each session.
+const KEPT: &[&str] = &[
+    include_str!("../../sql/insert.sql"),
+    include_str!("../../sql/insert_one.sql"),
+    include_str!("../../sql/insert_plain.sql"),
+    include_str!("../../sql/claim.sql"),
+    include_str!("../../sql/succeed.sql"),
+    include_str!("../../sql/settle.sql"),
+    include_str!("../../sql/settled.sql"),
+];
+
+/// The plan of a statement that is prepared under this name, for whatever values.
+async fn kept_plan(client: &Client, name: &str, sql: &str) -> String {
+    let parameters = (1..).take_while(|number| sql.contains(&format!("${number}"))).count();
+    explain(client, &format!("EXECUTE {name}({})", vec!["NULL"; parameters].join(", "))).await
+}
+
 async fn client(schema: &Schema) -> Client {
     let client = connect().await;
     let settings = format!("SET search_path TO {}; SET jit = off", schema.name);
@@ -275,5 +292,30 @@ async fn the_plan_of_an_enqueue_that_is_kept_has_no_loop_over_the_set() {
             assert!(hashed && !plan.contains("Nested Loop"), "{function}, full {full}\n{plan}");
             assert!(scans(&plan).is_empty(), "{function}, full {full}\n{plan}");
         }
+    }
+}
+
+/// A session keeps them for days, while tables fill and empty: there must be nothing in them to choose.
+#[tokio::test]
+async fn what_is_prepared_has_one_plan_for_empty_and_for_big_tables() {
+    let schema = Schema::new();
+    schema.open().await;
+    let client = client(&schema).await;
+    client.batch_execute("SET plan_cache_mode = force_generic_plan").await.unwrap();
+    // A vacuum is what tells the planner that a table is empty.
+    client.batch_execute("VACUUM ANALYZE portfire_job, portfire_ready, portfire_tally").await.unwrap();
+    let mut empty = Vec::new();
+    for (number, sql) in KEPT.iter().enumerate() {
+        let name = format!("kept_{number}");
+        client.batch_execute(&format!("PREPARE {name} AS {sql}")).await.unwrap();
+        empty.push(kept_plan(&client, &name, sql).await);
+    }
+    fill(&client).await;
+    for (number, (sql, empty)) in KEPT.iter().zip(&empty).enumerate() {
+        assert!(!empty.contains("Seq Scan") && !empty.contains("Index Scan"), "it reads a table\n{empty}");
+        assert_eq!(&kept_plan(&client, &format!("kept_{number}"), sql).await, empty, "as it was prepared");
+        let anew = format!("anew_{number}");
+        client.batch_execute(&format!("PREPARE {anew} AS {sql}")).await.unwrap();
+        assert_eq!(&kept_plan(&client, &anew, sql).await, empty, "prepared now");
     }
 }

@@ -1,6 +1,6 @@
 //! A proxy between a storage and its database: it counts what is asked, keeps the notices by which a database
 //! tells its plans, and can swallow the answer to a COMMIT, which is the one moment at which a client cannot
-//! know what happened.
+//! know what happened. It can give connections numbers of its own making, as poolers do.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -17,6 +17,10 @@ use crate::bed::url;
 pub(crate) struct Seen {
     pub(crate) statements: AtomicUsize,
     pub(crate) commits: AtomicUsize,
+    /// Statements that were prepared under a name.
+    pub(crate) named: AtomicUsize,
+    /// Set to give connections other numbers than those of the database's processes.
+    pub(crate) poses_as_pooler: AtomicBool,
     /// Set to lose the answer to the next COMMIT; unset again when that has happened.
     pub(crate) cut: AtomicBool,
     /// The notices of the database.
@@ -85,6 +89,8 @@ fn count(message: &[u8], open: &mut bool, seen: &Seen) {
             seen.commits.fetch_add(1, Ordering::Relaxed);
         }
         b'Q' | b'P' => {
+            // A statement without a name begins with the end of it.
+            seen.named.fetch_add(usize::from(message[0] == b'P' && message[5] != 0), Ordering::Relaxed);
             *open |= message[0] == b'Q' && text().starts_with("BEGIN");
             seen.statements.fetch_add(1, Ordering::Relaxed);
             seen.commits.fetch_add(usize::from(!*open), Ordering::Relaxed);
@@ -112,8 +118,19 @@ async fn answers(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, seen: Arc<Seen
         if committed && seen.cut.swap(false, Ordering::Relaxed) {
             return;
         }
+        if seen.poses_as_pooler.load(Ordering::Relaxed) {
+            change_number(&mut chunk[..length]);
+        }
         if to.write_all(&chunk[..length]).await.is_err() {
             return;
         }
+    }
+}
+
+/// Changes the number of the process in the message that tells it, if this is where it is.
+fn change_number(chunk: &mut [u8]) {
+    let key = b"K\0\0\0\x0c";
+    if let Some(at) = chunk.windows(key.len()).position(|bytes| bytes == key) {
+        chunk[at + key.len()] ^= 1;
     }
 }

@@ -1,0 +1,95 @@
+//! Jobs that are ready at once and nothing more: no name, no parents, no tags, no slot. Most of what is enqueued.
+//!
+//! Where a session keeps what was prepared in it, they have statements of their own, for one and for several; for all
+//! else, and where their ids may be stored already, there is [`insert`](crate::insert).
+
+use portfire_core::storage::Inserted;
+use portfire_core::{Json, NewJob, Result, Start, State};
+
+use crate::insert::{FOREVER, keep, said, spoken};
+use crate::pool::Lane;
+use crate::rows::{Value, job_uuid};
+use crate::statements::Op;
+
+/// Whether a set has no other jobs.
+pub(crate) fn is_plain(jobs: &[NewJob]) -> bool {
+    let plain = |job: &NewJob| {
+        job.start == Start::Now
+            && job.unique.is_none()
+            && job.after.is_empty()
+            && job.tags.is_empty()
+            && job.slot.is_none()
+    };
+    !jobs.is_empty() && jobs.iter().all(plain)
+}
+
+/// Stores a set that [`is_plain`] and whose ids are new: if one is not, it fails as a whole.
+pub(crate) async fn insert_plain(lane: &Lane, now: Option<i64>, jobs: &[NewJob]) -> Result<Vec<Inserted>> {
+    jobs.iter().try_for_each(NewJob::check)?;
+    match jobs {
+        [job] => insert_one(lane, now, job).await?,
+        _ => insert_several(lane, now, jobs).await?,
+    }
+    Ok(vec![Inserted::New; jobs.len()])
+}
+
+async fn insert_one(lane: &Lane, now: Option<i64>, job: &NewJob) -> Result<()> {
+    let policy = job.policy.to_json();
+    let values = [
+        Value::Int(now),
+        Value::job(job.id),
+        Value::text(&job.kind),
+        Value::text(&job.queue),
+        Value::Int(Some(job.priority.into())),
+        Value::text(job.args.as_str()),
+        Value::Text(policy.as_ref().map(Json::as_str)),
+        Value::Int(keep(job.policy.retention.of(State::Cancelled))),
+    ];
+    lane.rows(Op::InsertOne, &values).await.map(drop)
+}
+
+async fn insert_several(lane: &Lane, now: Option<i64>, jobs: &[NewJob]) -> Result<()> {
+    let mut jobs: Vec<_> = jobs.iter().collect();
+    jobs.sort_by_key(|job| job.id);
+    let policies: Vec<_> = jobs.iter().map(|job| job.policy.to_json()).collect();
+    let kept = |job: &NewJob| keep(job.policy.retention.of(State::Cancelled)).unwrap_or(FOREVER);
+    let values = [
+        Value::Int(now),
+        Value::Ids(jobs.iter().map(|job| Some(job_uuid(job.id))).collect()),
+        Value::Texts(said(&jobs, |job| &*job.kind)),
+        Value::Texts(said(&jobs, |job| &*job.queue)),
+        Value::Ints(said(&jobs, |job| job.priority.into())),
+        Value::texts(jobs.iter().map(|job| job.args.as_str())),
+        Value::Texts(spoken(policies.iter().map(|policy| policy.as_ref().map(Json::as_str)))),
+        Value::Ints(said(&jobs, kept)),
+    ];
+    lane.rows(Op::InsertPlain, &values).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use portfire_core::{Dependency, JobId, Json, NewJob, Slot, Start, Timestamp, Trigger};
+
+    use super::is_plain;
+
+    #[test]
+    fn a_plain_job_says_nothing_of_names_parents_tags_slots_and_times() {
+        let id = JobId::from_bytes([7; 16]);
+        let plain = NewJob::new(id, "work", Json::trusted("{}"));
+        assert!(is_plain(&[plain.clone(), plain.clone()]) && !is_plain(&[]));
+        let changes: [fn(&mut NewJob); 5] = [
+            |job| job.start = Start::After(Duration::from_secs(1)),
+            |job| job.unique = Some("one".into()),
+            |job| job.after = vec![Dependency { parent: job.id, on: Trigger::End }],
+            |job| job.tags = vec!["tag".into()],
+            |job| job.slot = Some(Slot { schedule: "daily".into(), at: Timestamp::default() }),
+        ];
+        for change in changes {
+            let mut other = plain.clone();
+            change(&mut other);
+            assert!(!is_plain(&[plain.clone(), other.clone()]), "{other:?}");
+        }
+    }
+}
