@@ -55,6 +55,9 @@ pub const INSERT_MAX: usize = 1_000_000;
 pub const CRASHES_MAX: u16 = 3;
 /// How long a server's lease lasts after a heartbeat, unless configured.
 pub const LEASE: Duration = Duration::from_secs(30);
+/// How long a dead server is remembered: twice what a storage call may take. A server that was only deaf finds itself
+/// again, and with it the number of the last claim that it gave up: such a claim, if it comes late, takes nothing.
+pub const SERVERS_KEPT: Duration = Duration::from_secs(60);
 /// Most rows that one page of a filtered list looks at: some tens of milliseconds on every database.
 pub const WALK_MAX: u32 = 20_000;
 /// Where counts for people stop: this number means "more than 10,000".

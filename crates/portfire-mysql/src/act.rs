@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use portfire_core::limits::{AUDIT_KEPT, FAULT_GROUPS_KEPT};
+use portfire_core::limits::{AUDIT_KEPT, FAULT_GROUPS_KEPT, SERVERS_KEPT};
 use portfire_core::storage::tally::folds;
 use portfire_core::storage::{Acted, Action, By, Deed, Expired, Polled, Promoted, Was};
 use portfire_core::{Error, Facts, JobId, Lease, Policy, Result, State, Timestamp};
@@ -335,7 +335,7 @@ fn look_values(now: Timestamp) -> Vec<Value<'static>> {
     let folds = folds(now).map(|fold| vec![Value::Int(fold.of.seconds().into()), instant(fold.before)]);
     vec![
         instant(now),
-        instant(now),
+        instant(now.before(SERVERS_KEPT)),
         instant(now.before(AUDIT_KEPT)),
         instant(tally::over(now)),
         Value::Rows(folds.into()),
@@ -346,9 +346,10 @@ fn look_values(now: Timestamp) -> Vec<Value<'static>> {
 /// Deletes old jobs, dead servers and old entries of the audit.
 async fn prune_held(lane: &mut Lane, now: Option<i64>, instant: Timestamp, limit: u32) -> Result<u32> {
     lane.begin();
+    let died_before = || Value::Int(instant.before(SERVERS_KEPT).as_micros());
     let asked = vec![
         (Op::PruneHold, vec![Value::Now(now), Value::Int(limit.into())]),
-        (Op::ServersDead, vec![Value::Now(now)]),
+        (Op::ServersDead, vec![died_before()]),
     ];
     let answers = lane.run(asked).await?;
     let [old, dead] = &*answers else { return Err(Error::broken("two questions, two answers")) };
@@ -359,7 +360,7 @@ async fn prune_held(lane: &mut Lane, now: Option<i64>, instant: Timestamp, limit
     let dead = dead.rows.iter().map(|row| row.server(0).map(Value::server)).collect::<Result<Vec<_>>>()?;
     let mut steps = vec![prune_audit(now, limit)];
     if !dead.is_empty() {
-        steps.push((Op::PruneServers, vec![Value::List(dead.clone()), Value::Now(now)]));
+        steps.push((Op::PruneServers, vec![Value::List(dead.clone()), died_before()]));
         steps.push((Op::ClosedDelete, vec![Value::List(dead)]));
     }
     lane.finish(steps).await?;

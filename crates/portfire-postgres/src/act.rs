@@ -5,11 +5,12 @@
 
 use std::time::Duration;
 
+use portfire_core::limits::SERVERS_KEPT;
 use portfire_core::storage::{Acted, Action, By, Deed, Expired, Polled, Promoted, Was};
 use portfire_core::{Error, Facts, JobId, Lease, Policy, Result, State, Timestamp};
 
 use crate::pool::{Lane, WRITES};
-use crate::rows::{Row, Value};
+use crate::rows::{Row, Value, micros};
 use crate::settle::verdicts;
 use crate::statements::Op;
 use crate::steer::{prune_audit, remember};
@@ -280,7 +281,8 @@ pub(crate) async fn prune(lane: &Lane, now: Option<i64>, limit: u32) -> Result<u
     if !jobs.is_empty() {
         forget(lane, now, &jobs).await?;
     }
-    lane.rows(Op::PruneServers, &[Value::Int(now)]).await?;
+    let kept = Value::Int(Some(micros(SERVERS_KEPT)));
+    lane.rows(Op::PruneServers, &[Value::Int(now), kept]).await?;
     prune_audit(lane, now, limit).await?;
     lane.batch("COMMIT").await?;
     tally::tidy(lane, now).await?;

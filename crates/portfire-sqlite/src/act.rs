@@ -2,6 +2,7 @@
 //!
 //! Whether a wish is possible is read from the table of [`State`]; nothing is decided here.
 
+use portfire_core::limits::SERVERS_KEPT;
 use portfire_core::storage::{Acted, Action, By, Deed, Expired, Polled, Promoted, Was};
 use portfire_core::{Error, Facts, JobId, Lease, Policy, Result, State, Timestamp};
 
@@ -222,7 +223,7 @@ pub(crate) fn prune(tx: &mut Tx<'_>, limit: u32) -> Result<u32> {
         let place = place.ok_or_else(|| Error::broken("a finished job has no body"))?;
         delete(tx, job, &place)?;
     }
-    tx.run(Op::PruneServers, &[now])?;
+    tx.run(Op::PruneServers, &[Value::Int(tx.now.before(SERVERS_KEPT).as_micros())])?;
     prune_audit(tx, limit)?;
     at_once(tally::tidy(tx))?;
     Ok(u32::try_from(rows.len()).unwrap_or(u32::MAX))

@@ -70,7 +70,8 @@ cases! {
         an_unknown_or_expired_server_gets_nothing concurrent_claims_take_each_job_once
         a_repeat_keeps_the_order_of_the_queues zero_is_a_limit hostile_kinds_and_queues_are_claimed
         a_promoted_job_stands_where_its_time_puts_it a_claim_carries_all_that_a_handler_needs
-        a_repeat_without_a_limit_left_takes_nothing_new a_claim_that_was_asked_again_takes_nothing_later;
+        a_repeat_without_a_limit_left_takes_nothing_new a_claim_that_was_asked_again_takes_nothing_later
+        a_server_that_was_deaf_for_a_while_has_given_up_its_claims_still;
     settle: success_keeps_the_result a_stale_token_changes_nothing a_zombie_cannot_settle_its_successor
         a_repeat_is_answered_as_it_was a_failure_is_retried_when_due snoozing_and_giving_back_are_free
         attempts_end notes_need_the_lease in_a_large_set_each_job_ends_as_it_would_alone;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use portfire_core::limits::SERVERS_KEPT;
 use portfire_core::storage::{Claimed, Want, WantQueue};
 use portfire_core::{JobId, NewJob, State};
 
@@ -211,6 +212,19 @@ pub async fn a_claim_that_was_asked_again_takes_nothing_later(bed: Arc<Bed>) {
         "tokens are each server's own"
     );
     bed.insert_plain().await;
+    assert_eq!(bed.claim(server, 1).await.len(), 1);
+}
+
+/// Whose lease was over, so that it might be forgotten: the claim that it gave up is on its way all the same.
+pub async fn a_server_that_was_deaf_for_a_while_has_given_up_its_claims_still(bed: Arc<Bed>) {
+    let server = bed.server().await;
+    let slow = bed.want(5);
+    bed.exchange(server, Vec::new(), Some(Want { limit: 0, ..slow.clone() })).await;
+    bed.insert_plain().await;
+    bed.advance(LEASE + SERVERS_KEPT - Duration::from_secs(1));
+    bed.storage.prune(9).await.unwrap();
+    bed.beat(server).await;
+    assert!(bed.exchange(server, Vec::new(), Some(slow)).await.claimed.is_empty());
     assert_eq!(bed.claim(server, 1).await.len(), 1);
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use portfire_core::limits::SERVERS_KEPT;
 use portfire_core::storage::Polled;
 use portfire_core::{Keep, NewJob, Start};
 
@@ -91,7 +92,7 @@ pub async fn a_dead_server_that_holds_a_job_is_not_forgotten(bed: Arc<Bed>) {
     bed.insert_plain().await;
     let dead = bed.server().await;
     bed.claim_one(dead).await;
-    bed.advance(seconds(60));
+    bed.advance(LEASE + SERVERS_KEPT);
     bed.storage.prune(9).await.unwrap();
     assert_eq!(bed.storage.overview().await.unwrap().servers.len(), 1);
     let rescuer = bed.server().await;

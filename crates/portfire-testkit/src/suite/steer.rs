@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portfire_core::limits::AUDIT_KEPT;
+use portfire_core::limits::{AUDIT_KEPT, SERVERS_KEPT};
 use portfire_core::schedule::trigger;
 use portfire_core::storage::{
     Acted, Action, AuditEntry, AuditId, AuditRequest, By, DeedOutcome, Directed, Filter, Fired, PageRequest,
@@ -398,7 +398,7 @@ pub async fn old_entries_are_pruned_a_limit_at_a_time(bed: Arc<Bed>) {
 pub async fn a_forgotten_server_is_under_no_order(bed: Arc<Bed>) {
     let server = bed.server().await;
     tell(&bed, server, ServerOrder::Quiet).await;
-    bed.advance(LEASE);
+    bed.advance(LEASE + SERVERS_KEPT);
     bed.storage.prune(9).await.unwrap();
     assert_eq!(tell(&bed, server, ServerOrder::Quiet).await, Directed::Missing);
     assert_eq!(bed.ordered(server).await, ServerOrder::Run);

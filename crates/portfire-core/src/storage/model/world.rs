@@ -6,6 +6,7 @@ use std::task::Waker;
 use super::record::{Ended, Place, Record, cause_of, illegal};
 use super::schedules::Recurring;
 use super::tallies::Tallies;
+use crate::limits::SERVERS_KEPT;
 use crate::storage::{
     Acted, Action, AttemptView, AuditEntry, AuditId, Beat, BeatAnswer, By, Claimed, Deed, Exchange,
     Exchanged, Expired, FaultGroup, Inserted, Note, ParentResult, PausedQueue, Polled, Promoted, ServerInfo,
@@ -346,7 +347,8 @@ impl World {
         }
         let holders: Vec<_> =
             self.jobs.values().filter_map(|job| job.held().map(|held| held.server)).collect();
-        self.servers.retain(|id, server| server.lease_until > now || holders.contains(id));
+        let forgotten = now.before(SERVERS_KEPT);
+        self.servers.retain(|id, server| server.lease_until > forgotten || holders.contains(id));
         self.prune_audit(limit, now);
         self.tallies.fold(now);
         self.forget_fault_groups(now);
