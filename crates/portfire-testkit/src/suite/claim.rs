@@ -221,7 +221,7 @@ pub async fn a_server_that_was_deaf_for_a_while_has_given_up_its_claims_still(be
     let slow = bed.want(5);
     bed.exchange(server, Vec::new(), Some(Want { limit: 0, ..slow.clone() })).await;
     bed.insert_plain().await;
-    bed.advance(LEASE + SERVERS_KEPT - Duration::from_secs(1));
+    bed.advance(LEASE + SERVERS_KEPT.saturating_sub(Duration::from_secs(1)));
     bed.storage.prune(9).await.unwrap();
     bed.beat(server).await;
     assert!(bed.exchange(server, Vec::new(), Some(slow)).await.claimed.is_empty());
