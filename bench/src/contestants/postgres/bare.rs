@@ -8,7 +8,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use futures_util::future::{join4, try_join, try_join_all};
+use futures_util::future::{Future, join4, try_join, try_join_all};
 use portfire_postgres::tokio_postgres::{Client, Config, Error, Row, Statement};
 use portfire_postgres::{PostgresOptions, PostgresStorage};
 use tokio::sync::watch;
@@ -277,19 +277,11 @@ impl Session {
         Ok(())
     }
 
-    /// One transaction, one round trip.
     async fn exchange(&self, batch: u32, held: &Held) -> Fallible<Held> {
         if held.ids.is_empty() {
             return self.claim(batch).await;
         }
-        let begin = self.client.batch_execute("BEGIN");
-        let commit = self.client.batch_execute("COMMIT");
-        let (begun, settled, claimed, committed) =
-            join4(begin, self.settle(held), self.claim(batch), commit).await;
-        begun?;
-        settled?;
-        committed?;
-        claimed
+        in_one_trip(&self.client, self.settle(held), self.claim(batch)).await
     }
 
     async fn settle(&self, held: &Held) -> Fallible<()> {
@@ -322,4 +314,18 @@ fn id(number: u32) -> Uuid {
 
 pub(super) fn now() -> Fallible<i64> {
     Ok(i64::try_from(stopwatch::wall().duration_since(SystemTime::UNIX_EPOCH)?.as_micros())?)
+}
+
+/// Settles and claims in one transaction and one round trip.
+pub(super) async fn in_one_trip<T>(
+    client: &Client,
+    settle: impl Future<Output = Fallible<()>>,
+    claim: impl Future<Output = Fallible<T>>,
+) -> Fallible<T> {
+    let (begin, commit) = (client.batch_execute("BEGIN"), client.batch_execute("COMMIT"));
+    let (begun, settled, claimed, committed) = join4(begin, settle, claim, commit).await;
+    begun?;
+    settled?;
+    committed?;
+    claimed
 }

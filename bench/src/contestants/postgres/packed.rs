@@ -7,14 +7,14 @@
 //! Rows hold what `portfire_running` and `portfire_finished` hold of each job, as arrays; what is the same for all of a
 //! claim stands there once. A claim ends as a whole, which is the best that can happen to it.
 
-use futures_util::future::{join4, try_join3};
+use futures_util::future::try_join3;
 use portfire_postgres::tokio_postgres::{Client, Config, Statement};
 use portfire_postgres::{PostgresOptions, PostgresStorage};
 use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::super::packed::{EXPANDED, Form};
-use super::bare::{KEPT, PINNED, PRELOAD, Session, now, read};
+use super::bare::{KEPT, PINNED, PRELOAD, Session, in_one_trip, now, read};
 use super::{Postgres, connect};
 use crate::contestant::{Contestant, Doing, Fallible, Place};
 use crate::database::Database;
@@ -168,19 +168,11 @@ impl Server {
         Ok(())
     }
 
-    /// One transaction, one round trip.
     async fn exchange(&self, batch: u32, held: &Held) -> Fallible<Held> {
         if held.count == 0 {
             return self.claim(batch).await;
         }
-        let begin = self.client.batch_execute("BEGIN");
-        let commit = self.client.batch_execute("COMMIT");
-        let (begun, settled, claimed, committed) =
-            join4(begin, self.settle(held), self.claim(batch), commit).await;
-        begun?;
-        settled?;
-        committed?;
-        claimed
+        in_one_trip(&self.client, self.settle(held), self.claim(batch)).await
     }
 
     async fn settle(&self, held: &Held) -> Fallible<()> {
