@@ -84,7 +84,11 @@ pub trait Storage: fmt::Debug + Send + Sync {
     /// unknown. No job goes to two callers; a repeat with the same token returns what it already took and
     /// still holds, in the same order and whatever its limit. With a limit of 0 it takes nothing new, and closes
     /// the token: a claim of this server with it, or with one before it, that arrives later takes nothing. So
-    /// whoever has heard nothing of a claim asks again with a limit of 0, and knows all that it will ever take.
+    /// whoever has heard nothing of a claim asks again with a limit of 0, and knows all that it will ever take. What is
+    /// closed stays so for as long as the server is remembered: at least
+    /// [`SERVERS_KEPT`](crate::limits::SERVERS_KEPT) after its lease, though it be deaf meanwhile.
+    ///
+    /// A server may have two of them in flight, one that writes and one that claims, in any order of arrival.
     fn exchange(&self, exchange: Exchange) -> Answer<'_, Exchanged>;
 
     /// Waits until there *may* be work on any queue, or a cancel request, or until `at_most` has passed, and
@@ -105,7 +109,7 @@ pub trait Storage: fmt::Debug + Send + Sync {
     fn expired(&self, limit: u32) -> Answer<'_, Vec<Expired>>;
 
     /// Deletes up to `limit` finished jobs whose time to be kept has passed, with all that belongs to
-    /// them, the rows of servers that are dead and hold no jobs, and up to `limit` entries of the audit that
+    /// them, the rows of servers that died [`SERVERS_KEPT`](crate::limits::SERVERS_KEPT) ago and hold no jobs, and up to `limit` entries of the audit that
     /// are older than [`AUDIT_KEPT`](crate::limits::AUDIT_KEPT). Returns how many jobs went.
     ///
     /// Folds old tallies as [`folds`](tally::folds) says, up to [`FOLD_MAX`](crate::limits::FOLD_MAX) rows,

@@ -75,7 +75,7 @@ fn it_claims_no_more_than_it_can_run_and_runs_what_it_claims() {
     let mut engine = engine(4);
     let want = want(&step(&mut engine, seconds(0))).expect("a fresh server is hungry");
     assert_eq!(want.limit, 4);
-    assert!(step(&mut engine, seconds(0)).is_empty(), "one exchange at a time");
+    assert!(step(&mut engine, seconds(0)).is_empty(), "one claim at a time");
     engine.on(seconds(0), answer(4, want.token));
     let runs = step(&mut engine, seconds(0)).iter().filter(|effect| matches!(effect, Effect::Run(_))).count();
     assert_eq!((runs, engine.running()), (4, 4));
