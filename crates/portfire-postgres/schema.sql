@@ -58,6 +58,8 @@ portfire_job.last_token uuid
 portfire_job.last_state text
 portfire_job.schedule text COLLATE C
 portfire_job.slot_at bigint
+portfire_latest_claim.server uuid NOT NULL
+portfire_latest_claim.token uuid NOT NULL
 portfire_log.job uuid NOT NULL
 portfire_log.seq integer NOT NULL
 portfire_log.attempt integer NOT NULL
@@ -149,6 +151,7 @@ CREATE INDEX portfire_finished_list ON SCHEMA.portfire_finished USING btree (sta
 CREATE UNIQUE INDEX portfire_finished_pkey ON SCHEMA.portfire_finished USING btree (id)
 CREATE INDEX portfire_finished_prune ON SCHEMA.portfire_finished USING btree (prune_at) WHERE (prune_at IS NOT NULL)
 CREATE UNIQUE INDEX portfire_job_pkey ON SCHEMA.portfire_job USING btree (id)
+CREATE UNIQUE INDEX portfire_latest_claim_pkey ON SCHEMA.portfire_latest_claim USING btree (server)
 CREATE UNIQUE INDEX portfire_log_pkey ON SCHEMA.portfire_log USING btree (job, seq)
 CREATE UNIQUE INDEX portfire_paused_queue_pkey ON SCHEMA.portfire_paused_queue USING btree (name)
 CREATE UNIQUE INDEX portfire_progress_pkey ON SCHEMA.portfire_progress USING btree (job)
@@ -156,7 +159,6 @@ CREATE UNIQUE INDEX portfire_ready_pkey ON SCHEMA.portfire_ready USING btree (qu
 CREATE UNIQUE INDEX portfire_result_pkey ON SCHEMA.portfire_result USING btree (job)
 CREATE INDEX portfire_running_cancel ON SCHEMA.portfire_running USING btree (server) WHERE cancel_requested
 CREATE UNIQUE INDEX portfire_running_pkey ON SCHEMA.portfire_running USING btree (id)
-CREATE UNIQUE INDEX portfire_running_token_place_key ON SCHEMA.portfire_running USING btree (token, place)
 CREATE INDEX portfire_schedule_due ON SCHEMA.portfire_schedule USING btree (next_at, id) WHERE (next_at IS NOT NULL)
 CREATE UNIQUE INDEX portfire_schedule_pkey ON SCHEMA.portfire_schedule USING btree (id)
 CREATE INDEX portfire_scheduled_list ON SCHEMA.portfire_scheduled USING btree (retrying, run_at, id)
@@ -184,6 +186,7 @@ AS $function$
 #variable_conflict use_column
 DECLARE
     may_claim boolean;
+    is_first boolean := false;
     instant bigint := portfire_now(handed_in);
 BEGIN
     IF wanted = 0 THEN
@@ -193,10 +196,16 @@ BEGIN
     ELSE
         SELECT lease_until > instant AND (closed_token IS NULL OR closed_token < this_token)
         INTO may_claim FROM portfire_server WHERE id = this_server FOR KEY SHARE;
+        IF may_claim THEN
+            INSERT INTO portfire_latest_claim AS c (server, token) VALUES (this_server, this_token)
+            ON CONFLICT (server) DO UPDATE SET token = excluded.token WHERE c.token < excluded.token;
+            is_first := FOUND;
+        END IF;
     END IF;
     RETURN QUERY
     WITH repeat AS MATERIALIZED (
-        SELECT r.id, r.place, r.attempt FROM portfire_running AS r WHERE r.token = this_token ORDER BY r.place
+        SELECT r.id, r.place, r.attempt FROM portfire_running AS r
+        WHERE NOT is_first AND r.token = this_token ORDER BY r.place
     ),
     picked AS MATERIALIZED (
         SELECT head.* FROM unnest(wanted_queues, wanted_limits, from_priorities, from_times, from_ids)

@@ -34,8 +34,9 @@ CREATE INDEX portfire_audit_prune ON portfire_audit (at);
 -- there is enough. A paused queue is passed by, and so is what others hold. Each queue is read from the place that
 -- is handed in, past the dead entries of jobs that are gone, which are there until a vacuum: on four hundred thousand
 -- they doubled the cost of a claim. What is before that place comes first if it is of a higher priority, and else
--- last, when the queue has nothing more. The bodies come along. A repeat of the token gets what it has already.
--- The last rows are the cancel requests of this server.
+-- last, when the queue has nothing more. The bodies come along. The last rows are the cancel requests of this server.
+-- A repeat of the token gets what it has already, for which all running jobs are read: there are few, and repeats are
+-- rare. Whoever repeats a claim that is still at work waits for it at the row of the latest.
 -- A claim and the repeat that closes its token (a limit of 0) wait for each other at the server's row, so that a
 -- claim which the repeat has not seen takes nothing; heartbeats wait for neither: they leave the key as it is.
 CREATE OR REPLACE FUNCTION portfire_claim(
@@ -51,6 +52,7 @@ SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off S
 #variable_conflict use_column
 DECLARE
     may_claim boolean;
+    is_first boolean := false;
     instant bigint := portfire_now(handed_in);
 BEGIN
     IF wanted = 0 THEN
@@ -60,10 +62,16 @@ BEGIN
     ELSE
         SELECT lease_until > instant AND (closed_token IS NULL OR closed_token < this_token)
         INTO may_claim FROM portfire_server WHERE id = this_server FOR KEY SHARE;
+        IF may_claim THEN
+            INSERT INTO portfire_latest_claim AS c (server, token) VALUES (this_server, this_token)
+            ON CONFLICT (server) DO UPDATE SET token = excluded.token WHERE c.token < excluded.token;
+            is_first := FOUND;
+        END IF;
     END IF;
     RETURN QUERY
     WITH repeat AS MATERIALIZED (
-        SELECT r.id, r.place, r.attempt FROM portfire_running AS r WHERE r.token = this_token ORDER BY r.place
+        SELECT r.id, r.place, r.attempt FROM portfire_running AS r
+        WHERE NOT is_first AND r.token = this_token ORDER BY r.place
     ),
     picked AS MATERIALIZED (
         SELECT head.* FROM unnest(wanted_queues, wanted_limits, from_priorities, from_times, from_ids)

@@ -175,7 +175,7 @@ impl Lane {
                 .await
                 .map_err(|e| postgres_error(&format!("run `{op:?}`"), e))?,
         };
-        rows.iter().map(Row::read).collect()
+        Ok(rows.into_iter().map(Row::Sent).collect())
     }
 
     /// Whether the session keeps what is prepared in it.
@@ -208,7 +208,8 @@ impl Lane {
     /// A query put together from fixed parts, for lists.
     pub(crate) async fn listed(&self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>> {
         let doing = |e| postgres_error("read a list", e);
-        rows(self.client(), sql, values).await.map_err(doing)?.iter().map(Row::read).collect()
+        let rows = rows(self.client(), sql, values).await.map_err(doing)?;
+        Ok(rows.into_iter().map(Row::Sent).collect())
     }
 
     /// Begins a transaction, in which the time of each statement is limited if it is so configured.

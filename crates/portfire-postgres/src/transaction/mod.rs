@@ -155,6 +155,6 @@ impl<C: GenericClient + Sync> Executor for Foreign<'_, C> {
         let doing = |e| postgres_error(&format!("run `{op:?}` in the application's transaction"), e);
         let typed: Vec<_> = values.iter().map(|value| (value.as_sql(), value.of_type())).collect();
         let rows = self.client.query_typed(self.statements.text(op), &typed).await.map_err(doing)?;
-        rows.iter().map(Row::read).collect()
+        Ok(rows.into_iter().map(Row::Sent).collect())
     }
 }

@@ -76,7 +76,7 @@ impl FromSqlRow<Untyped, Pg> for Row {
             let field = row.get(column).ok_or("a column is missing")?;
             field.value().map_or(Ok(Cell::Null), cell)
         };
-        (0..row.field_count()).map(read).collect::<deserialize::Result<_>>().map(Self)
+        (0..row.field_count()).map(read).collect::<deserialize::Result<_>>().map(Self::Read)
     }
 }
 

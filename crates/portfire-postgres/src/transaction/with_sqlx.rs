@@ -77,7 +77,7 @@ fn owned(texts: &[Option<&str>]) -> Vec<Option<String>> {
 }
 
 pub(super) fn read(row: &PgRow) -> Result<Row> {
-    row.columns().iter().map(|column| cell(row, column.ordinal())).collect::<Result<_>>().map(Row)
+    row.columns().iter().map(|column| cell(row, column.ordinal())).collect::<Result<_>>().map(Row::Read)
 }
 
 fn cell(row: &PgRow, column: usize) -> Result<Cell> {
