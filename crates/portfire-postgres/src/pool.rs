@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use deadpool_postgres::{Connect, Manager, ManagerConfig, Object, Pool, PoolError};
+use deadpool_postgres::{Connect, Manager, ManagerConfig, Object, Pool, PoolError, QueueMode};
 use futures_util::future::{BoxFuture, join_all, join3, try_join_all};
 use portfire_core::{Error, Result};
 use tokio::runtime::{Handle, Runtime};
@@ -74,6 +74,8 @@ impl Lanes {
         let manager = Manager::from_connect(config.clone(), connect, ManagerConfig::default());
         let pool = Pool::builder(manager)
             .max_size(size)
+            // The session that was used last has what it needs at hand.
+            .queue_mode(QueueMode::Lifo)
             .build()
             .map_err(|e| Error::misuse("the pool of connections cannot be so").caused_by(e))?;
         Ok(Self { pool, statements, deadline, statement_timeout: None, keeping })

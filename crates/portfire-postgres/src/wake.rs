@@ -4,7 +4,7 @@
 //! 2. Those who wait on this storage are woken directly.
 //! 3. A connection of its own listens for what other storages notify, and notifies for this one: not in the
 //!    transactions that do the work, because each that notifies waits for every other at its commit, and at
-//!    most once in [`QUIET`].
+//!    most once in [`QUIET`]. What it has said itself it does not listen to.
 //! 4. Nobody is told when a transaction of the application commits in which jobs have entered. So the bells of
 //!    their tables ring after it, at growing distances ([`echoes`]).
 //! 5. If the connection breaks, waiters are woken and it is made again.
@@ -13,7 +13,7 @@
 //! listening, as behind a pooler that shares sessions, polling alone is correct.
 
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -31,6 +31,9 @@ use crate::pool::pause_for;
 const QUIET: Duration = Duration::from_millis(20);
 /// How long to wait before the connection is made again.
 const AWAY: Duration = Duration::from_secs(1);
+
+/// The number of no process of a server.
+const NOBODY: i32 = 0;
 
 /// The bells of this process, for who has no storage at hand.
 static BELLS: Mutex<Vec<Weak<Inner>>> = Mutex::new(Vec::new());
@@ -155,9 +158,12 @@ impl Inner {
 impl Listener {
     async fn listen(&self, inner: &Inner) -> Result<(), tokio_postgres::Error> {
         let (client, mut connection) = self.config.connect(self.tls.clone()).await?;
+        let own = AtomicI32::new(NOBODY);
         let heard = async {
             while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
-                if matches!(message?, AsyncMessage::Notification(_)) {
+                if let AsyncMessage::Notification(said) = message?
+                    && said.process_id() != own.load(Ordering::Relaxed)
+                {
                     inner.ring_here();
                 }
             }
@@ -166,11 +172,15 @@ impl Listener {
         let mut heard = Box::pin(heard.fuse());
         tokio::select! {
             ended = &mut heard => ended,
-            failed = Self::notify(&client, inner) => failed,
+            failed = Self::notify(&client, inner, &own) => failed,
         }
     }
 
-    async fn notify(client: &Client, inner: &Inner) -> Result<(), tokio_postgres::Error> {
+    async fn notify(client: &Client, inner: &Inner, own: &AtomicI32) -> Result<(), tokio_postgres::Error> {
+        // Who rang here was heard here: our own notifications, which come back, would have servers look twice.
+        if let Some(row) = client.query_typed("SELECT pg_backend_pid()", &[]).await?.first() {
+            own.store(row.try_get(0)?, Ordering::Relaxed);
+        }
         // A hint need not survive, so no notification waits for the disk, nor the commits behind it.
         let listen = format!("SET synchronous_commit TO off; LISTEN \"{}\"", inner.channel);
         client.batch_execute(&listen).await?;

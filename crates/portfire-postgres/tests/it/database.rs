@@ -161,12 +161,14 @@ async fn lost_connections_are_made_anew_within_the_call() {
 
 /// Longer than any ring takes.
 const LONG: Duration = Duration::from_secs(30);
+/// As long as who rings again would need.
+const QUIET: Duration = Duration::from_millis(300);
 
 /// Waits until it listens, and has heard of all that was before.
 async fn listening(storage: &dyn Storage) {
     let mut heard = Heard::default();
     while heard.rung || !heard.listens {
-        heard = storage.wait(Duration::from_millis(300)).await.unwrap();
+        heard = storage.wait(QUIET).await.unwrap();
     }
 }
 
@@ -194,6 +196,19 @@ async fn jobs_of_a_transaction_wake_a_waiter_after_its_commit() {
     tx.commit().await.unwrap();
     assert!(storage.wait(LONG).await.unwrap().rung, "it rings again");
     assert!(storage.get(vec![job.id]).await.unwrap()[0].is_some());
+}
+
+/// Its own bell was heard at once: a server that heard it again from the database would look twice.
+#[tokio::test]
+async fn a_storage_does_not_hear_its_own_notifications() {
+    let schema = Schema::new();
+    let (rings, hears) = (schema.open().await, schema.open().await);
+    listening(&*rings).await;
+    listening(&*hears).await;
+    rings.insert(vec![job()]).await.unwrap();
+    assert!(rings.wait(LONG).await.unwrap().rung, "its own bell");
+    assert!(hears.wait(LONG).await.unwrap().rung, "the database has told everybody");
+    assert!(!rings.wait(QUIET).await.unwrap().rung, "and itself");
 }
 
 #[tokio::test]
