@@ -1,5 +1,6 @@
--- A set of jobs that are ready at once and nothing more, as `insert_one.sql`. A list that says the same of each job has
--- one item, and one that says nothing of any has none. Nothing is joined, so the plan suits one job and ten thousand.
+-- A set of different jobs that are ready at once and nothing more, as `insert_one.sql`. A list that says the same of each
+-- job has one item, and one that says nothing of any has none. Nothing is joined, so the plan suits one job and ten
+-- thousand.
 WITH input AS MATERIALIZED (
     SELECT i.id, coalesce(i.kind, ($3::text[])[1]) AS kind, coalesce(i.queue, ($4::text[])[1]) AS queue,
         coalesce(i.priority, ($5::bigint[])[1]) AS priority, portfire_now($1) AS instant, i.args, i.policy,

@@ -28,9 +28,20 @@ pub(crate) async fn insert_plain(lane: &Lane, now: Option<i64>, jobs: &[NewJob])
     jobs.iter().try_for_each(NewJob::check)?;
     match jobs {
         [job] => insert_one(lane, now, job).await?,
+        [first, rest @ ..] if rest.iter().all(|job| is_alike(first, job)) => {
+            insert_alike(lane, now, first, jobs).await?;
+        }
         _ => insert_several(lane, now, jobs).await?,
     }
     Ok(vec![Inserted::New; jobs.len()])
+}
+
+/// Whether two plain jobs differ in nothing but their ids and arguments.
+fn is_alike(one: &NewJob, other: &NewJob) -> bool {
+    one.kind == other.kind
+        && one.queue == other.queue
+        && one.priority == other.priority
+        && one.policy == other.policy
 }
 
 async fn insert_one(lane: &Lane, now: Option<i64>, job: &NewJob) -> Result<()> {
@@ -46,6 +57,23 @@ async fn insert_one(lane: &Lane, now: Option<i64>, job: &NewJob) -> Result<()> {
         Value::Int(keep(job.policy.retention.of(State::Cancelled))),
     ];
     lane.rows(Op::InsertOne, &values).await.map(drop)
+}
+
+async fn insert_alike(lane: &Lane, now: Option<i64>, first: &NewJob, jobs: &[NewJob]) -> Result<()> {
+    let mut jobs: Vec<_> = jobs.iter().collect();
+    jobs.sort_by_key(|job| job.id);
+    let policy = first.policy.to_json();
+    let values = [
+        Value::Int(now),
+        Value::jobs(jobs.iter().map(|job| job.id)),
+        Value::text(&first.kind),
+        Value::text(&first.queue),
+        Value::Int(Some(first.priority.into())),
+        Value::texts(jobs.iter().map(|job| job.args.as_str())),
+        Value::Text(policy.as_ref().map(Json::as_str)),
+        Value::Int(keep(first.policy.retention.of(State::Cancelled))),
+    ];
+    lane.rows(Op::InsertAlike, &values).await.map(drop)
 }
 
 async fn insert_several(lane: &Lane, now: Option<i64>, jobs: &[NewJob]) -> Result<()> {
@@ -70,9 +98,9 @@ async fn insert_several(lane: &Lane, now: Option<i64>, jobs: &[NewJob]) -> Resul
 mod tests {
     use std::time::Duration;
 
-    use portfire_core::{Dependency, JobId, Json, NewJob, Slot, Start, Timestamp, Trigger};
+    use portfire_core::{Dependency, JobId, Json, Keep, NewJob, Slot, Start, Timestamp, Trigger};
 
-    use super::is_plain;
+    use super::{is_alike, is_plain};
 
     #[test]
     fn a_plain_job_says_nothing_of_names_parents_tags_slots_and_times() {
@@ -90,6 +118,25 @@ mod tests {
             let mut other = plain.clone();
             change(&mut other);
             assert!(!is_plain(&[plain.clone(), other.clone()]), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn alike_are_those_that_differ_in_ids_and_arguments_alone() {
+        let one = NewJob::new(JobId::from_bytes([1; 16]), "work", Json::trusted("1"));
+        let alike = NewJob::new(JobId::from_bytes([2; 16]), "work", Json::trusted("2"));
+        assert!(is_alike(&one, &alike));
+        let changes: [fn(&mut NewJob); 5] = [
+            |job| job.kind = "other".into(),
+            |job| job.queue = "other".into(),
+            |job| job.priority = 7,
+            |job| job.policy.retention.cancelled = Keep::Forever,
+            |job| job.policy.timeout = Some(Duration::from_secs(1)),
+        ];
+        for change in changes {
+            let mut other = alike.clone();
+            change(&mut other);
+            assert!(!is_alike(&one, &other), "{other:?}");
         }
     }
 }

@@ -36,6 +36,7 @@ operations! {
     FaultsForget = "faults_forget",
     FinishedDelete = "finished_delete",
     Insert = "insert",
+    InsertAlike = "insert_alike",
     InsertOne = "insert_one",
     InsertPlain = "insert_plain",
     JobDelete = "job_delete",
@@ -90,6 +91,7 @@ impl Op {
         matches!(
             self,
             Self::Insert
+                | Self::InsertAlike
                 | Self::InsertOne
                 | Self::InsertPlain
                 | Self::Claim

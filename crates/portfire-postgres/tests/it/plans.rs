@@ -210,6 +210,7 @@ fn scans(plan: &str) -> Vec<&str> {
 /// What is prepared in each session.
 const KEPT: &[&str] = &[
     include_str!("../../sql/insert.sql"),
+    include_str!("../../sql/insert_alike.sql"),
     include_str!("../../sql/insert_one.sql"),
     include_str!("../../sql/insert_plain.sql"),
     include_str!("../../sql/claim.sql"),
