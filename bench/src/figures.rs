@@ -195,8 +195,7 @@ pub(crate) fn of_cheapest_peer(all: &[Results], of: &Results, with_server: bool)
 
 /// The peers that did the same on the same database.
 fn peers<'r>(all: &'r [Results], of: &'r Results) -> impl Iterator<Item = &'r Results> {
-    let work = of.workload.of_peers();
-    all.iter().filter(move |one| one.peer && one.workload == work && one.database == of.database)
+    all.iter().filter(move |one| one.peer && one.workload == of.workload && one.database == of.database)
 }
 
 /// How many flushes of the same disk in the same rounds the median delay is as long as.

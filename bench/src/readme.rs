@@ -14,9 +14,9 @@ use crate::figures::Results;
 use crate::report::{NOTHING, Report, number, optional};
 
 /// What a section shows of each contestant, a column each; of the drain also what it costs.
-const WORKLOADS: [&str; 5] = ["enqueue/1", "enqueue/16", "bulk/1000", "drain/256", "latency"];
+const WORKLOADS: [&str; 5] = ["enqueue/1", "enqueue/16", "bulk/1000", "drain/1024", "latency"];
 /// What of it the chart shows.
-const CHARTED: [&str; 2] = ["enqueue/16", "drain/256"];
+const CHARTED: [&str; 2] = ["enqueue/16", "drain/1024"];
 /// Where, by name and as people call it.
 const DATABASES: [(&str, &str); 6] = [
     ("postgres", "PostgreSQL"),
@@ -177,11 +177,11 @@ impl<'r> Row<'r> {
             let is = |one: &&Results| one.database == database && one.contestant == name;
             results.iter().filter(is).find(|one| one.workload.name() == workload)
         };
-        let drain = of("drain/256");
+        let drain = of("drain/1024");
         let cpu = |one: &Results| one.cpu_per_thousand() + one.server_cpu_per_thousand().unwrap_or_default();
         Self {
             name,
-            rates: ["enqueue/1", "enqueue/16", "bulk/1000", "drain/256"]
+            rates: ["enqueue/1", "enqueue/16", "bulk/1000", "drain/1024"]
                 .map(|work| Some(of(work)?.rate().median)),
             cpu: drain.map(cpu),
             peak: drain.and_then(Results::peak_rss),

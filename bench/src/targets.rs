@@ -4,7 +4,7 @@
 //! part of the run is left out.
 
 use crate::figures::{Results, flushes, of_cheapest_peer, of_fastest_peer, of_quickest_peer, ratio};
-use crate::workload::Workload;
+use crate::workload::{BEST_SLOTS, SLOTS, Workload};
 
 /// A ratio and the side of it that is wanted.
 #[derive(Clone, Copy, Debug)]
@@ -77,8 +77,8 @@ fn on_a_file(all: &[Results], one: &Results) -> Option<Target> {
         }
         Workload::Bulk { .. } => of_bare(0.6),
         // A server takes as much as it has free slots for: the batches of the bare statements are of 100.
-        Workload::Drain { slots: 256, .. } if one.database == "sqlite/full" => of_bare(0.7),
-        Workload::Drain { slots: 256, .. } => of_bare(0.6),
+        Workload::Drain { slots: SLOTS | BEST_SLOTS, .. } if one.database == "sqlite/full" => of_bare(0.7),
+        Workload::Drain { slots: SLOTS | BEST_SLOTS, .. } => of_bare(0.6),
         _ => None,
     }
 }
@@ -88,7 +88,7 @@ fn on_a_server(all: &[Results], one: &Results) -> Option<Target> {
     let least = match one.workload {
         // One row each on sixteen connections is twice as quick there as on PostgreSQL.
         Workload::Enqueue { producers: 16, .. } if one.database != "postgres" => 1.5,
-        Workload::Drain { servers: 1, slots: 256, .. } | Workload::Lifecycle { .. }
+        Workload::Drain { servers: 1, slots: SLOTS | BEST_SLOTS, .. } | Workload::Lifecycle { .. }
             if one.database != "postgres" =>
         {
             0.7
@@ -97,7 +97,7 @@ fn on_a_server(all: &[Results], one: &Results) -> Option<Target> {
         Workload::Enqueue { producers: 1, .. } => 0.85,
         Workload::Enqueue { producers: 16, .. } => 2.5,
         Workload::Bulk { .. } => 0.8,
-        Workload::Drain { slots: 256, .. } | Workload::Lifecycle { .. } => 0.75,
+        Workload::Drain { slots: SLOTS | BEST_SLOTS, .. } | Workload::Lifecycle { .. } => 0.75,
         _ => return None,
     };
     Some(("of bare", Wanted::AtLeast(least), ratio(all, one)?))
@@ -113,7 +113,7 @@ fn beside_peers(all: &[Results], one: &Results) -> Vec<Target> {
             let reached = of_quickest_peer(all, one);
             targets.extend(reached.map(|reached| ("p50 of the quickest peer", Wanted::AtMost(0.7), reached)));
         }
-        Workload::Drain { servers: 1, slots: 256, .. } => {
+        Workload::Drain { servers: 1, slots: BEST_SLOTS, .. } => {
             let own = of_cheapest_peer(all, one, false);
             targets.extend(own.map(|reached| ("CPU of the cheapest peer", Wanted::Below(1.0), reached)));
             let both = of_cheapest_peer(all, one, true).filter(|_| one.server_cpu_per_thousand().is_some());
@@ -128,7 +128,7 @@ fn beside_peers(all: &[Results], one: &Results) -> Vec<Target> {
 fn fastest(one: &Results) -> Option<f64> {
     let embedded = one.database.starts_with("sqlite");
     match one.workload {
-        Workload::Drain { servers: 1, slots: 256, .. } => Some(if embedded { 5.0 } else { 2.0 }),
+        Workload::Drain { servers: 1, slots: BEST_SLOTS, .. } => Some(if embedded { 5.0 } else { 2.0 }),
         Workload::Enqueue { producers: 16, .. } => Some(if embedded { 8.0 } else { 5.0 }),
         Workload::Enqueue { producers: 1, .. } if !embedded => Some(1.2),
         Workload::Bulk { .. } if !embedded => Some(1.5),
@@ -142,7 +142,7 @@ mod tests {
     use super::verdicts;
     use crate::figures::Results;
     use crate::meter::Sample;
-    use crate::workload::Workload;
+    use crate::workload::{BEST_SLOTS, Workload};
     use track::cost::Cost;
 
     fn results(workload: Workload, contestant: &str, wall: u64) -> Results {
@@ -166,14 +166,14 @@ mod tests {
     }
     #[test]
     fn a_drain_is_judged_by_the_fastest_and_the_cheapest_peer() {
-        let drain = Workload::Drain { servers: 1, slots: 256, jobs: 100 };
+        let drain = Workload::Drain { servers: 1, slots: BEST_SLOTS, jobs: 100 };
         let (ours, theirs) = (results(drain, "portfire", 100), results(drain, "peer", 600));
         let mut quick = results(drain, "peer", 450);
         quick.samples[0].jobs = Some(90);
         let judged = verdicts(&[ours.clone(), theirs, quick]);
         let said: Vec<_> = judged.iter().map(|one| (&*one.target, one.reached, one.met)).collect();
-        let rate = ("drain/256, of the fastest peer", 5.0, true);
-        let cpu = ("drain/256, CPU of the cheapest peer", 0.2, true);
+        let rate = ("drain/1024, of the fastest peer", 5.0, true);
+        let cpu = ("drain/1024, CPU of the cheapest peer", 0.2, true);
         assert_eq!(said, [rate, cpu], "a peer that had 90 of 100 jobs is judged by 90");
         assert!(verdicts(&[ours]).is_empty(), "without peers there is nothing to be fastest of");
     }

@@ -11,7 +11,7 @@
 
 use clap::Args;
 
-use crate::workload::{PEER_SLOTS, Workload};
+use crate::workload::{SLOTS, Workload};
 
 /// How many jobs are expanded at once.
 pub(super) const EXPANDED: u32 = 1_000;
@@ -66,7 +66,7 @@ impl Form {
     }
 
     pub(super) const fn takes(workload: Workload) -> bool {
-        matches!(workload, Workload::Drain { servers: 1, slots: PEER_SLOTS, .. } | Workload::Lifecycle { .. })
+        matches!(workload, Workload::Drain { servers: 1, slots: SLOTS, .. } | Workload::Lifecycle { .. })
     }
 
     /// How many rows are expanded at once.

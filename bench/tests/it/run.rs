@@ -45,12 +45,13 @@ fn a_run_prints_and_writes_rates_and_their_ratio_to_the_bare_statements() {
 fn the_packed_form_takes_part_if_it_is_asked_for() {
     let dir = tempfile::tempdir().unwrap();
     let output =
-        bench(&["drain/256 sqlite/full", "lifecycle/256 sqlite/full", "--quick", "--packed"], dir.path());
+        bench(&["drain/256 sqlite/full", "lifecycle/1024 sqlite/full", "--quick", "--packed"], dir.path());
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(text.contains("--quick --packed --runs 1"), "the command repeats it:\n{text}");
     for name in ["packed/100", "packed/1000", "packed+expanded/100", "packed+expanded/1000"] {
-        let rows = text.lines().filter(|line| line.contains(&format!("| {name} ")) && line.contains("/256"));
+        let is_rate = |line: &&str| line.starts_with("| drain/256 ") || line.starts_with("| lifecycle/1024 ");
+        let rows = text.lines().filter(is_rate).filter(|line| line.contains(&format!("| {name} ")));
         assert_eq!(rows.count(), 2, "{name} in\n{text}");
     }
     assert!(text.contains("no look-up of a finished job until it is expanded"), "{text}");
@@ -60,7 +61,7 @@ fn the_packed_form_takes_part_if_it_is_asked_for() {
 fn delays_amid_others_have_a_rate_and_the_readme_has_its_section() {
     let dir = tempfile::tempdir().unwrap();
     let output =
-        bench(&["half-load sqlite/full", "drain/256 sqlite/full", "--quick", "--readme"], dir.path());
+        bench(&["half-load sqlite/full", "drain/1024 sqlite/full", "--quick", "--readme"], dir.path());
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(text.contains("| half-load | sqlite/full | portfire ") && text.contains("| p99.9 µs "), "{text}");
@@ -74,7 +75,7 @@ fn delays_amid_others_have_a_rate_and_the_readme_has_its_section() {
         assert!(section.starts_with(heading) && section.contains(row), "{section}");
         assert!(section.contains("--readme --runs 1"), "the command that makes it:\n{section}");
     }
-    assert!(file("speed.svg").contains("drain/256 on SQLite"));
+    assert!(file("speed.svg").contains("drain/1024 on SQLite"));
 }
 
 #[test]
@@ -95,7 +96,7 @@ fn mysql_is_measured_too_and_nothing_is_left_in_it() {
 fn measures(database: &str, variable: &str, version: &str) {
     let dir = tempfile::tempdir().expect("a folder");
     let url = std::env::var(variable).expect("`cargo xtask test` starts the servers");
-    let filters = [format!("drain/64 {database}"), format!("lifecycle/256 {database}")];
+    let filters = [format!("drain/64 {database}"), format!("lifecycle/1024 {database}")];
     let arguments = [&filters[0], &filters[1], "--quick", "--packed", &format!("--{database}"), &url];
     let output = bench(&arguments, dir.path());
     let text = String::from_utf8(output.stdout).expect("text");
@@ -154,7 +155,7 @@ fn a_peer_is_measured_in_its_own_program_and_judged_by_what_it_says() {
         "echo a library talks\necho 'track: \"Ready\"'\nread go\n[ \"$go\" = go ] && echo 'track: {done}'"
     );
     let peer = program(dir.path(), "talker", &does);
-    let output = bench_with(&["drain/256 sqlite/full", "--quick", "--peers"], &[&peer], out.path());
+    let output = bench_with(&["drain/1024 sqlite/full", "--quick", "--peers"], &[&peer], out.path());
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(text.contains("--quick --peers --runs 1"), "the command repeats it:\n{text}");
@@ -163,14 +164,14 @@ fn a_peer_is_measured_in_its_own_program_and_judged_by_what_it_says() {
         row.contains("| 100 ") && row.contains("| 5,000.0 "),
         "50 jobs in half a second of 0.25 s of CPU: {row}"
     );
-    assert!(text.contains("| drain/256, of the fastest peer "), "{text}");
+    assert!(text.contains("| drain/1024, of the fastest peer "), "{text}");
 }
 
 #[test]
 fn a_peer_that_fails_is_left_out_and_costs_nobody_else_a_figure() {
     let (dir, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let peer = program(dir.path(), "stumbler", "exit 1");
-    let output = bench_with(&["drain/256 sqlite/full", "--quick", "--peers"], &[&peer], out.path());
+    let output = bench_with(&["drain/1024 sqlite/full", "--quick", "--peers"], &[&peer], out.path());
     let text = String::from_utf8(output.stdout).unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success() && said.contains("left out"), "{said}");
@@ -180,7 +181,7 @@ fn a_peer_that_fails_is_left_out_and_costs_nobody_else_a_figure() {
 #[test]
 fn peers_that_are_not_built_are_an_error_that_says_how() {
     let dir = tempfile::tempdir().unwrap();
-    let output = bench(&["drain/256 sqlite/full", "--quick", "--peers"], dir.path());
+    let output = bench(&["drain/1024 sqlite/full", "--quick", "--peers"], dir.path());
     assert!(!output.status.success());
     assert!(String::from_utf8(output.stderr).unwrap().contains("cargo xtask bench --peers"));
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::payload::Mail;
 use crate::talk::{Task, heard, say};
-use crate::workload::{PEER_SLOTS, Workload};
+use crate::workload::{BEST_SLOTS, SLOTS, Workload};
 use crate::{Fallible, course};
 
 /// A server that works jobs. It ends with its process.
@@ -69,9 +69,8 @@ impl Takes {
             | Workload::Lifecycle { .. } => true,
             Workload::Bulk { .. } => self.bulk,
             // Each has as many slots as suit it best: it is compared where ours has as many as suit ours.
-            Workload::Drain { servers: 1, slots, .. } | Workload::Pinned { slots, minutes: 0, .. } => {
-                slots == PEER_SLOTS
-            }
+            Workload::Drain { servers: 1, slots, .. } => slots == BEST_SLOTS,
+            Workload::Pinned { slots, minutes: 0, .. } => slots == SLOTS,
             _ => false,
         }
     }
@@ -168,7 +167,7 @@ mod tests {
         let (name, database, promises) = (String::new(), String::new(), String::new());
         let takes = Takes { name, database, promises, bulk: false };
         let drain = |servers, slots| Workload::Drain { servers, slots, jobs: 1 };
-        assert!(takes.workload(drain(1, 256)) && !takes.workload(drain(1, 64)));
-        assert!(!takes.workload(drain(4, 256)) && !takes.workload(Workload::Bulk { batch: 9, jobs: 9 }));
+        assert!(takes.workload(drain(1, 1_024)) && !takes.workload(drain(1, 256)));
+        assert!(!takes.workload(drain(4, 1_024)) && !takes.workload(Workload::Bulk { batch: 9, jobs: 9 }));
     }
 }

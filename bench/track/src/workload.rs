@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// The slots at which peers take part: each has as many as suit it best.
-pub const PEER_SLOTS: u32 = 256;
-/// More slots than make a difference.
-const MANY_SLOTS: u32 = 1_024;
+/// The slots of a server that has many.
+pub const SLOTS: u32 = 256;
+/// The slots that suit us best: more make no difference. Peers have as many as suit each of them.
+pub const BEST_SLOTS: u32 = 1_024;
 
 /// One thing to do on an empty database. Arguments are some 100 bytes of JSON, handlers do nothing.
 #[expect(missing_docs, reason = "the fields are the numbers that each line speaks of")]
@@ -62,17 +62,17 @@ pub fn all(sizes: &Sizes) -> Vec<Workload> {
     let drain = |servers, slots, jobs| Workload::Drain { servers, slots, jobs: size(jobs) };
     let claim = |ready| Workload::Claim { ready, claims: size(400) };
     let drains =
-        [(1, 10_000), (4, 20_000), (16, 40_000), (64, 100_000), (PEER_SLOTS, 100_000), (MANY_SLOTS, 100_000)];
+        [(1, 10_000), (4, 20_000), (16, 40_000), (64, 100_000), (SLOTS, 100_000), (BEST_SLOTS, 100_000)];
     let pinned = |slots, jobs| Workload::Pinned { slots, jobs: size(jobs), minutes: sizes.pinned_minutes };
     let mut all = vec![enqueue(1, 5_000), enqueue(16, 16_000), enqueue(64, 32_000)];
     all.push(Workload::Bulk { batch: 1_000, jobs: size(100_000) });
     all.extend(drains.map(|(slots, jobs)| drain(1, slots, jobs)));
-    all.extend([drain(2, PEER_SLOTS, 100_000), drain(4, PEER_SLOTS, 100_000), pinned(PEER_SLOTS, 100_000)]);
-    all.push(Workload::Lifecycle { batch: 1_000, slots: PEER_SLOTS, jobs: size(100_000) });
-    all.push(Workload::Retries { slots: PEER_SLOTS, jobs: size(50_000) });
+    all.extend([drain(2, SLOTS, 100_000), drain(4, SLOTS, 100_000), pinned(SLOTS, 100_000)]);
+    all.push(Workload::Lifecycle { batch: 1_000, slots: BEST_SLOTS, jobs: size(100_000) });
+    all.push(Workload::Retries { slots: SLOTS, jobs: size(50_000) });
     all.push(claim(0));
     all.extend(sizes.ready.iter().map(|ready| claim(size(*ready))));
-    all.extend([Workload::Latency { jobs: size(2_000) }, Workload::Load { jobs: size(4_000) }]);
+    all.extend([Workload::Latency { jobs: size(1_000) }, Workload::Load { jobs: size(4_000) }]);
     all.extend([Workload::Scheduled { jobs: size(200) }, Workload::Slots { jobs: size(200) }]);
     all.push(Workload::Retry { jobs: size(200) });
     all.push(Workload::Idle { seconds: if quick { 2 } else { 30 } });
@@ -126,17 +126,6 @@ impl Workload {
         match self {
             Self::Bulk { batch, .. } => batch,
             _ => 100,
-        }
-    }
-
-    /// The same where peers do it: of a drain they choose the slots themselves.
-    #[must_use]
-    pub const fn of_peers(self) -> Self {
-        match self {
-            Self::Drain { servers: 1, slots: MANY_SLOTS, jobs } => {
-                Self::Drain { servers: 1, slots: PEER_SLOTS, jobs }
-            }
-            other => other,
         }
     }
 
