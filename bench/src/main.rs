@@ -43,7 +43,8 @@ const READY: u32 = 1_000_000;
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask bench", version)]
 struct Options {
-    /// Only what contains one of these, in "workload database": `drain`, `"drain/64 sqlite/full"`.
+    /// Only what contains one of these, in "workload database contestant": `drain`, `"drain/64 sqlite/full"`,
+    /// `"256 postgres portfire"`.
     filters: Vec<String>,
     /// Small workloads and one round: whether everything works, in under a minute.
     #[arg(long)]

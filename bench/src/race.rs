@@ -13,7 +13,7 @@ use crate::workload::Workload;
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) workloads: Vec<Workload>,
-    /// Only what contains one of these, in "workload database"; empty for all.
+    /// Only what contains one of these, in "workload database contestant"; empty for all.
     pub(crate) filters: Vec<String>,
     pub(crate) runs: u32,
     /// Where the databases are that are servers.
@@ -72,11 +72,11 @@ fn starters<'a>(
     workload: Workload,
     database: &str,
 ) -> Vec<&'a dyn Contestant> {
-    if !plan.wants(&format!("{} {database}", workload.name())) {
-        return Vec::new();
-    }
     let takes = |one: &&dyn Contestant| {
-        one.database().name() == database && one.database().takes(workload) && one.takes(workload)
+        one.database().name() == database
+            && one.database().takes(workload)
+            && one.takes(workload)
+            && plan.wants(&format!("{} {database} {}", workload.name(), one.name()))
     };
     all.iter().map(AsRef::as_ref).filter(takes).collect()
 }

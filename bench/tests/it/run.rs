@@ -58,6 +58,15 @@ fn the_packed_form_takes_part_if_it_is_asked_for() {
 }
 
 #[test]
+fn a_filter_may_name_a_contestant() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = bench(&["drain/64 sqlite/full portfire", "--quick"], dir.path());
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains("| drain/64 | sqlite/full | portfire ") && !text.contains("| bare/"), "{text}");
+}
+
+#[test]
 fn delays_amid_others_have_a_rate_and_the_readme_has_its_section() {
     let dir = tempfile::tempdir().unwrap();
     let output =
