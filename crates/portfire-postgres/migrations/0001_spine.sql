@@ -152,8 +152,8 @@ CREATE TABLE portfire_server (
 );
 
 -- The latest claim of each server. Tokens of a server grow, so who claims by a later one repeats nothing, and need not
--- look: an index of the running jobs by token, which was there for it, cost as much as a sixth of all that claiming
--- and settling a job takes. A table of its own, because heartbeats, which write to the server's row, wait for no claim.
+-- look: an index of the running jobs by token, which was there for it, wrote a tenth of the log of a drain. A table of
+-- its own, because heartbeats, which write to the server's row, wait for no claim.
 CREATE TABLE portfire_latest_claim (
     server uuid NOT NULL PRIMARY KEY REFERENCES portfire_server ON DELETE CASCADE,
     token uuid NOT NULL
