@@ -8,7 +8,7 @@ use portfire_core::{Json, NewJob, Result, Start, State};
 
 use crate::insert::{FOREVER, keep, said, spoken};
 use crate::pool::Lane;
-use crate::rows::{Value, job_uuid};
+use crate::rows::Value;
 use crate::statements::Op;
 
 /// Whether a set has no other jobs.
@@ -27,9 +27,9 @@ pub(crate) fn is_plain(jobs: &[NewJob]) -> bool {
 pub(crate) async fn insert_plain(lane: &Lane, now: Option<i64>, jobs: &[NewJob]) -> Result<Vec<Inserted>> {
     jobs.iter().try_for_each(NewJob::check)?;
     match jobs {
-        [job] => insert_one(lane, now, job).await?,
+        [job] => insert_alike(lane, now, Op::InsertOne, job, one(job)).await?,
         [first, rest @ ..] if rest.iter().all(|job| is_alike(first, job)) => {
-            insert_alike(lane, now, first, jobs).await?;
+            insert_alike(lane, now, Op::InsertAlike, first, each(jobs)).await?;
         }
         _ => insert_several(lane, now, jobs).await?,
     }
@@ -44,46 +44,52 @@ fn is_alike(one: &NewJob, other: &NewJob) -> bool {
         && one.policy == other.policy
 }
 
-async fn insert_one(lane: &Lane, now: Option<i64>, job: &NewJob) -> Result<()> {
+/// The id and the arguments of one job.
+fn one(job: &NewJob) -> [Value<'_>; 2] {
+    [Value::job(job.id), Value::text(job.args.as_str())]
+}
+
+/// Those of several, in the order of their ids.
+fn each(jobs: &[NewJob]) -> [Value<'_>; 2] {
+    let jobs = sorted(jobs);
+    [Value::jobs(jobs.iter().map(|job| job.id)), Value::texts(jobs.iter().map(|job| job.args.as_str()))]
+}
+
+fn sorted(jobs: &[NewJob]) -> Vec<&NewJob> {
+    let mut jobs: Vec<_> = jobs.iter().collect();
+    jobs.sort_by_key(|job| job.id);
+    jobs
+}
+
+/// Stores one job, or several that are alike: all else is as of this one.
+async fn insert_alike(
+    lane: &Lane,
+    now: Option<i64>,
+    op: Op,
+    job: &NewJob,
+    [ids, args]: [Value<'_>; 2],
+) -> Result<()> {
     let policy = job.policy.to_json();
     let values = [
         Value::Int(now),
-        Value::job(job.id),
+        ids,
         Value::text(&job.kind),
         Value::text(&job.queue),
         Value::Int(Some(job.priority.into())),
-        Value::text(job.args.as_str()),
+        args,
         Value::Text(policy.as_ref().map(Json::as_str)),
         Value::Int(keep(job.policy.retention.of(State::Cancelled))),
     ];
-    lane.rows(Op::InsertOne, &values).await.map(drop)
-}
-
-async fn insert_alike(lane: &Lane, now: Option<i64>, first: &NewJob, jobs: &[NewJob]) -> Result<()> {
-    let mut jobs: Vec<_> = jobs.iter().collect();
-    jobs.sort_by_key(|job| job.id);
-    let policy = first.policy.to_json();
-    let values = [
-        Value::Int(now),
-        Value::jobs(jobs.iter().map(|job| job.id)),
-        Value::text(&first.kind),
-        Value::text(&first.queue),
-        Value::Int(Some(first.priority.into())),
-        Value::texts(jobs.iter().map(|job| job.args.as_str())),
-        Value::Text(policy.as_ref().map(Json::as_str)),
-        Value::Int(keep(first.policy.retention.of(State::Cancelled))),
-    ];
-    lane.rows(Op::InsertAlike, &values).await.map(drop)
+    lane.rows(op, &values).await.map(drop)
 }
 
 async fn insert_several(lane: &Lane, now: Option<i64>, jobs: &[NewJob]) -> Result<()> {
-    let mut jobs: Vec<_> = jobs.iter().collect();
-    jobs.sort_by_key(|job| job.id);
+    let jobs = sorted(jobs);
     let policies: Vec<_> = jobs.iter().map(|job| job.policy.to_json()).collect();
     let kept = |job: &NewJob| keep(job.policy.retention.of(State::Cancelled)).unwrap_or(FOREVER);
     let values = [
         Value::Int(now),
-        Value::Ids(jobs.iter().map(|job| Some(job_uuid(job.id))).collect()),
+        Value::jobs(jobs.iter().map(|job| job.id)),
         Value::Texts(said(&jobs, |job| &*job.kind)),
         Value::Texts(said(&jobs, |job| &*job.queue)),
         Value::Ints(said(&jobs, |job| job.priority.into())),
