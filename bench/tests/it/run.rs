@@ -24,12 +24,17 @@ fn bench_with(arguments: &[&str], peers: &[&Path], out: &Path) -> Output {
     command.output().expect("the program starts")
 }
 
+/// What a run that succeeded has printed.
+fn printed(output: Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
+}
+
 #[test]
 fn a_run_prints_and_writes_rates_and_their_ratio_to_the_bare_statements() {
     let dir = tempfile::tempdir().unwrap();
     let output = bench(&["drain/64 sqlite/full", "--quick"], dir.path());
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = printed(output);
     for said in ["| drain/64 | sqlite/full | portfire ", "| bare/100 ", "fdatasync", "cargo xtask bench"] {
         assert!(text.contains(said), "{said} is missing in\n{text}");
     }
@@ -46,8 +51,7 @@ fn the_packed_form_takes_part_if_it_is_asked_for() {
     let dir = tempfile::tempdir().unwrap();
     let output =
         bench(&["drain/256 sqlite/full", "lifecycle/1024 sqlite/full", "--quick", "--packed"], dir.path());
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = printed(output);
     assert!(text.contains("--quick --packed --runs 1"), "the command repeats it:\n{text}");
     for name in ["packed/100", "packed/1000", "packed+expanded/100", "packed+expanded/1000"] {
         let is_rate = |line: &&str| line.starts_with("| drain/256 ") || line.starts_with("| lifecycle/1024 ");
@@ -61,8 +65,7 @@ fn the_packed_form_takes_part_if_it_is_asked_for() {
 fn a_filter_may_name_a_contestant() {
     let dir = tempfile::tempdir().unwrap();
     let output = bench(&["drain/64 sqlite/full portfire", "--quick"], dir.path());
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = printed(output);
     assert!(text.contains("| drain/64 | sqlite/full | portfire ") && !text.contains("| bare/"), "{text}");
 }
 
@@ -71,8 +74,7 @@ fn delays_amid_others_have_a_rate_and_the_readme_has_its_section() {
     let dir = tempfile::tempdir().unwrap();
     let output =
         bench(&["half-load sqlite/full", "drain/1024 sqlite/full", "--quick", "--readme"], dir.path());
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = printed(output);
     assert!(text.contains("| half-load | sqlite/full | portfire ") && text.contains("| p99.9 µs "), "{text}");
     let file = |name| fs::read_to_string(dir.path().join(name)).unwrap();
     assert!(file("delays.svg").contains("half-load on sqlite/full"));
@@ -108,8 +110,7 @@ fn measures(database: &str, variable: &str, version: &str) {
     let filters = [format!("drain/64 {database}"), format!("lifecycle/1024 {database}")];
     let arguments = [&filters[0], &filters[1], "--quick", "--packed", &format!("--{database}"), &url];
     let output = bench(&arguments, dir.path());
-    let text = String::from_utf8(output.stdout).expect("text");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = printed(output);
     let is_ours = |line: &str| line.starts_with("| drain/64 ") && line.contains(&format!("| {database} "));
     assert!(text.lines().any(is_ours), "the drain is missing in\n{text}");
     for said in ["| bare/1000 ", "| packed/1000 ", "| packed+expanded/100 ", version, "| server CPU "] {
@@ -165,8 +166,7 @@ fn a_peer_is_measured_in_its_own_program_and_judged_by_what_it_says() {
     );
     let peer = program(dir.path(), "talker", &does);
     let output = bench_with(&["drain/1024 sqlite/full", "--quick", "--peers"], &[&peer], out.path());
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = printed(output);
     assert!(text.contains("--quick --peers --runs 1"), "the command repeats it:\n{text}");
     let row = text.lines().find(|line| line.contains("| talker 1.0 ") && line.contains("drain")).unwrap();
     assert!(
