@@ -4,7 +4,7 @@
 //! 2. Those who wait on this storage are woken directly.
 //! 3. A connection of its own listens for what other storages notify, and notifies for this one: not in the
 //!    transactions that do the work, because each that notifies waits for every other at its commit, and at
-//!    most once in [`QUIET`]. What it has said itself it does not listen to.
+//!    most once in [`QUIET`]. What it has said itself it does not listen to. Who waits here has a [`HEAD_START`].
 //! 4. Nobody is told when a transaction of the application commits in which jobs have entered. So the bells of
 //!    their tables ring after it, at growing distances ([`echoes`]).
 //! 5. If the connection breaks, waiters are woken and it is made again.
@@ -13,7 +13,7 @@
 //! listening, as behind a pooler that shares sessions, polling alone is correct.
 
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -29,6 +29,9 @@ use crate::pool::pause_for;
 /// The least time between two notifications: a server that is woken 20 ms late is not noticed, and 50 small
 /// commits a second cost a database nothing.
 const QUIET: Duration = Duration::from_millis(20);
+/// How long others hear nothing of work that somebody here has been woken for. The notification would share the
+/// processors with that claim: on two of them an idle server's delay went from 1.78 to 1.57 ms (p50, means of five pairs).
+const HEAD_START: Duration = Duration::from_millis(1);
 /// How long to wait before the connection is made again.
 const AWAY: Duration = Duration::from_secs(1);
 
@@ -52,6 +55,10 @@ struct Inner {
     is_echoing: AtomicBool,
     /// Whether others are heard.
     listens: AtomicBool,
+    /// How many wait here.
+    waiting: AtomicUsize,
+    /// Whether somebody here has been woken for what others are to hear of.
+    is_heard_here: AtomicBool,
     here: Notify,
     elsewhere: Notify,
     entered: Notify,
@@ -80,6 +87,8 @@ impl Bell {
             is_started: AtomicBool::new(false),
             is_echoing: AtomicBool::new(false),
             listens: AtomicBool::new(false),
+            waiting: AtomicUsize::new(0),
+            is_heard_here: AtomicBool::new(false),
             here: Notify::new(),
             elsewhere: Notify::new(),
             entered: Notify::new(),
@@ -98,8 +107,25 @@ impl Bell {
     /// Waits for the bell, but not longer than this.
     pub(crate) async fn wait(&self, at_most: Duration) -> Heard {
         self.0.start();
+        let _here = Waiter::new(&self.0);
         let rung = tokio::time::timeout(at_most, self.0.here.notified()).await.is_ok();
         Heard { rung, listens: self.0.listens.load(Ordering::Relaxed) }
+    }
+}
+
+/// Somebody who waits, until it is dropped.
+struct Waiter<'b>(&'b Inner);
+
+impl<'b> Waiter<'b> {
+    fn new(inner: &'b Inner) -> Self {
+        inner.waiting.fetch_add(1, Ordering::Relaxed);
+        Self(inner)
+    }
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -113,6 +139,7 @@ pub(crate) fn echo(channel: &str) {
 
 impl Inner {
     fn ring(self: &Arc<Self>) {
+        self.is_heard_here.store(self.waiting.load(Ordering::Relaxed) > 0, Ordering::Relaxed);
         self.ring_here();
         self.elsewhere.notify_one();
         self.start();
@@ -189,6 +216,9 @@ impl Listener {
         inner.ring_here();
         loop {
             inner.elsewhere.notified().await;
+            if inner.is_heard_here.swap(false, Ordering::Relaxed) {
+                pause_for(HEAD_START).await;
+            }
             client.batch_execute(&format!("NOTIFY \"{}\"", inner.channel)).await?;
             pause_for(QUIET).await;
         }

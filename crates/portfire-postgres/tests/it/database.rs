@@ -211,6 +211,18 @@ async fn a_storage_does_not_hear_its_own_notifications() {
     assert!(!rings.wait(QUIET).await.unwrap().rung, "and itself");
 }
 
+/// Who is free here has a head start; the others hear of it all the same.
+#[tokio::test]
+async fn others_hear_of_what_was_heard_here_first() {
+    let schema = Schema::new();
+    let (rings, hears) = (schema.open().await, schema.open().await);
+    listening(&*rings).await;
+    listening(&*hears).await;
+    let (here, stored) = tokio::join!(rings.wait(LONG), rings.insert(vec![job()]));
+    assert_eq!(stored.unwrap(), [Inserted::New]);
+    assert!(here.unwrap().rung && hears.wait(LONG).await.unwrap().rung);
+}
+
 #[tokio::test]
 async fn who_does_not_listen_says_so_and_hears_itself() {
     let schema = Schema::new();
