@@ -8,9 +8,11 @@
 //!
 //! A schema that is newer than this program is refused and left alone.
 
+use std::time::Duration;
+
 use portfire_core::{Error, Result};
 
-use crate::pool::Lane;
+use crate::pool::{Lane, Lanes};
 use crate::rows::Value;
 use crate::statements::Names;
 
@@ -21,6 +23,9 @@ const STEPS: &[&str] = &[
     include_str!("../migrations/0003_steering.sql"),
     include_str!("../migrations/0004_statistics.sql"),
 ];
+/// How long tables may take to be made: a step that builds an index over ten million jobs takes minutes, and one that
+/// was cut short would begin again. Another program's migration is waited for as long.
+const PATIENCE: Duration = Duration::from_secs(600);
 /// How long another program's migration is waited for, in seconds, before the call is tried again.
 const LOCK_WAIT: i64 = 5;
 
@@ -64,27 +69,56 @@ pub(crate) fn known_version() -> u32 {
 }
 
 /// Brings the tables up to date, or (`may_change` is false) only sees that they are.
-pub(crate) async fn migrate(lane: &mut Lane, names: &Names, may_change: bool) -> Result<()> {
-    let rows = lane.listed("SELECT VERSION()", &[]).await?;
-    let product = Product::of(rows.first().map_or(Ok(""), |row| row.text(0))?)?;
+pub(crate) async fn migrate(work: &Lanes, names: &Names, may_change: bool) -> Result<()> {
+    let look = || async {
+        let mut lane = work.lane().await?;
+        let is_current = is_current(&mut lane, names, may_change).await?;
+        lane.hand_back();
+        Ok(is_current)
+    };
+    if work.retry(look).await? {
+        return Ok(());
+    }
+    let upgrade = || async {
+        let mut lane = work.lane().await?;
+        upgrade(&mut lane, names).await?;
+        lane.hand_back();
+        Ok(())
+    };
+    work.retry_within(PATIENCE, upgrade).await
+}
+
+/// Whether the tables are up to date. An error if they may not be brought there: they are newer than this program, the
+/// server is too old, or `may_change` is false.
+async fn is_current(lane: &mut Lane, names: &Names, may_change: bool) -> Result<bool> {
+    product(lane).await?;
     let (found, known) = (version(lane, names).await?, i64::from(known_version()));
     if found > known {
         return Err(newer(names, found, known));
     }
-    if found == known {
-        return Ok(());
-    }
-    if !may_change {
+    if found < known && !may_change {
         return Err(Error::broken(format!(
             "the tables `{}*` have schema version {found}, and this program needs {known}; open the database \
              once with a user that may migrate it",
             names.word()
         )));
     }
+    Ok(found == known)
+}
+
+/// Brings the tables up to date, once no other program does.
+async fn upgrade(lane: &mut Lane, names: &Names) -> Result<()> {
+    let product = product(lane).await?;
     take_lock(lane, names).await?;
-    migrate_locked(lane, names, product, known).await?;
+    migrate_locked(lane, names, product, i64::from(known_version())).await?;
     // The lock goes with the connection, if not before.
     lane.listed(&format!("SELECT RELEASE_LOCK({LOCK})"), &[Value::Text(names.word())]).await.map(drop)
+}
+
+/// What the server is; an error if it is too old.
+async fn product(lane: &mut Lane) -> Result<Product> {
+    let rows = lane.listed("SELECT VERSION()", &[]).await?;
+    Product::of(rows.first().map_or(Ok(""), |row| row.text(0))?)
 }
 
 /// The name of the lock: names are at most 64 characters long, and one server has many databases.

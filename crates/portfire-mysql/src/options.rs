@@ -167,7 +167,8 @@ impl MysqlOptions {
         Ok(self)
     }
 
-    /// How long a call may take, all its attempts together. Default 15 s; heartbeats have at most 5 s.
+    /// How long a call may take, all its attempts together. Default 15 s; heartbeats have at most 5 s, and tables that
+    /// are made or changed when the storage is opened have ten minutes.
     #[must_use]
     pub const fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;

@@ -75,16 +75,10 @@ impl MysqlStorage {
         let lanes = |connector: &Connector, size, deadline| {
             Lanes::new(connector.clone(), size, Arc::clone(statements), deadline)
         };
-        // Tables are not made in the time of a page.
+        // What opens has to connect first, and has more time than a page.
         let work = lanes(&connector, options.connections, options.deadline.max(DEADLINE))?;
         let pulse = lanes(&elsewhere, BEAT_CONNECTIONS, options.deadline.min(BEAT_DEADLINE))?;
-        work.retry(|| async {
-            let mut lane = work.lane().await?;
-            migrate::migrate(&mut lane, options.tables.names(), options.migrate).await?;
-            lane.hand_back();
-            Ok(())
-        })
-        .await?;
+        migrate::migrate(&work, options.tables.names(), options.migrate).await?;
         let work = work.limited(options.deadline, options.look_timeout);
         let bells = options.listen.then(|| lanes(&elsewhere, BELL_CONNECTIONS, BEAT_DEADLINE)).transpose()?;
         let bell = Bell::new(&options.tables.names().prefix, background.handle(), bells);

@@ -6,9 +6,11 @@
 //!
 //! A schema that is newer than this program is refused and left alone.
 
+use std::time::Duration;
+
 use portfire_core::{Error, Result};
 
-use crate::pool::Lane;
+use crate::pool::{Lane, Lanes};
 use crate::rows::Value;
 use crate::statements::Names;
 
@@ -21,6 +23,9 @@ const STEPS: &[&str] = &[
     include_str!("../migrations/0005_statistics.sql"),
     include_str!("../migrations/0006_enqueue.sql"),
 ];
+/// How long tables may take to be made: a step that builds an index over ten million jobs takes minutes, and one that
+/// was cut short would begin again. Another program's migration is waited for as long.
+const PATIENCE: Duration = Duration::from_secs(600);
 /// PostgreSQL 13 is the first with `gen_random_uuid` of its own.
 const SERVER_MIN: i64 = 130_000;
 
@@ -36,24 +41,47 @@ pub(crate) fn known_version() -> u32 {
 }
 
 /// Brings the tables up to date, or (`may_change` is false) only sees that they are.
-pub(crate) async fn migrate(lane: &Lane, names: &Names, may_change: bool) -> Result<()> {
+pub(crate) async fn migrate(work: &Lanes, names: &Names, may_change: bool) -> Result<()> {
+    let look = || async {
+        let lane = work.lane().await?;
+        let is_current = is_current(&lane, names, may_change).await?;
+        lane.hand_back();
+        Ok(is_current)
+    };
+    if work.retry(look).await? {
+        return Ok(());
+    }
+    let upgrade = || async {
+        let lane = work.lane().await?;
+        upgrade(&lane, names).await?;
+        lane.hand_back();
+        Ok(())
+    };
+    work.retry_within(PATIENCE, upgrade).await
+}
+
+/// Whether the tables are up to date. An error if they may not be brought there: they are newer than this program, the
+/// server is too old, or `may_change` is false.
+async fn is_current(lane: &Lane, names: &Names, may_change: bool) -> Result<bool> {
     check_server(lane).await?;
-    let (found, known) = (version(lane, names).await?, i64::try_from(STEPS.len()).unwrap_or(i64::MAX));
+    let (found, known) = (version(lane, names).await?, i64::from(known_version()));
     if found > known {
         return Err(newer(names, found, known));
     }
-    if found == known {
-        return Ok(());
-    }
-    if !may_change {
+    if found < known && !may_change {
         return Err(Error::broken(format!(
             "the tables `{}*` have schema version {found}, and this program needs {known}; open the database \
              once with a role that may migrate it",
             names.word()
         )));
     }
+    Ok(found == known)
+}
+
+/// Brings the tables up to date, once no other program does.
+async fn upgrade(lane: &Lane, names: &Names) -> Result<()> {
     lane.batch("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
-    migrate_locked(lane, names, known).await?;
+    migrate_locked(lane, names, i64::from(known_version())).await?;
     lane.batch("COMMIT").await
 }
 

@@ -119,6 +119,18 @@ impl Lanes {
     where
         F: Future<Output = Result<T>> + Send,
     {
+        self.retry_within(self.deadline, attempt).await
+    }
+
+    /// The same with a deadline of its own.
+    pub(crate) async fn retry_within<T, F>(
+        &self,
+        deadline: Duration,
+        attempt: impl Fn() -> F + Send + Sync,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<T>> + Send,
+    {
         let mut last = None;
         let attempts = async {
             let mut pause = PAUSE_FIRST;
@@ -131,10 +143,10 @@ impl Lanes {
                 pause = (pause * 2).min(PAUSE_MAX);
             }
         };
-        if let Ok(done) = tokio::time::timeout(self.deadline, attempts).await {
+        if let Ok(done) = tokio::time::timeout(deadline, attempts).await {
             return done;
         }
-        let late = Error::transient(format!("PostgreSQL did not do it within {:?}", self.deadline));
+        let late = Error::transient(format!("PostgreSQL did not do it within {deadline:?}"));
         Err(match last {
             Some(error) => late.caused_by(error),
             None => late,

@@ -78,19 +78,13 @@ impl PostgresStorage {
                 keeping,
             )
         };
-        // Tables are not made in the time of a page.
+        // What opens has to connect first, and has more time than a page.
         let work =
             lanes(None, options.connections, options.deadline.max(DEADLINE), Keeping::new(options.listen))?;
         // A heartbeat is too seldom to be prepared for.
         let patience = options.deadline.min(BEAT_DEADLINE);
         let pulse = lanes(Some(background.handle()), BEAT_CONNECTIONS, patience, Keeping::new(false))?;
-        work.retry(|| async {
-            let lane = work.lane().await?;
-            migrate::migrate(&lane, options.tables.names(), options.migrate).await?;
-            lane.hand_back();
-            Ok(())
-        })
-        .await?;
+        migrate::migrate(&work, options.tables.names(), options.migrate).await?;
         let work = work.limited(options.deadline, options.statement_timeout);
         let listener = options.listen.then(|| Listener { config: options.config.clone(), tls });
         let bell = Bell::new(options.tables.names().word(), background.handle(), listener);
