@@ -24,7 +24,8 @@ const STEPS: &[&str] = &[
     include_str!("../migrations/0004_statistics.sql"),
 ];
 /// How long tables may take to be made: a step that builds an index over ten million jobs takes minutes, and one that
-/// was cut short would begin again. Another program's migration is waited for as long.
+/// was cut short would begin again. Another program's migration is waited for as long, and so is a database that goes away
+/// meanwhile.
 const PATIENCE: Duration = Duration::from_secs(600);
 /// How long another program's migration is waited for, in seconds, before the call is tried again.
 const LOCK_WAIT: i64 = 5;
