@@ -235,7 +235,7 @@ BEGIN
     ),
     -- In the order in which they were picked.
     body AS MATERIALIZED (
-        SELECT row_number() OVER () AS place, j.* FROM picked AS p JOIN portfire_job AS j ON j.id = p.id
+        SELECT row_number() OVER () AS place, j.* FROM picked AS p JOIN portfire_job AS j ON j.id = ANY (ARRAY[p.id])
     ),
     held AS (
         INSERT INTO portfire_running (id, token, place, server, attempt, started_at, cancel_requested,
@@ -251,7 +251,7 @@ BEGIN
         UNION ALL
         SELECT r.place::bigint, j.queue, j.id, j.kind, j.args, j.policy, j.tags, j.created_at, r.attempt - 1, j.crashes, j.has_parents,
             j.schedule, j.slot_at, j.priority, j.run_at
-        FROM repeat AS r JOIN portfire_job AS j ON j.id = r.id
+        FROM repeat AS r JOIN portfire_job AS j ON j.id = ANY (ARRAY[r.id])
     )
     SELECT c.place, c.queue, c.id, c.kind, c.args, c.policy, c.tags, c.created_at, c.attempts, c.crashes,
         CASE WHEN c.has_parents THEN (
@@ -465,7 +465,7 @@ BEGIN
     ),
     passed AS (
         DELETE FROM portfire_running AS r USING input AS i
-        WHERE r.id = i.id AND r.token = i.token AND (NOT i.only_if_expired OR (NOT EXISTS (
+        WHERE r.id = ANY (ARRAY[i.id]) AND r.token = i.token AND (NOT i.only_if_expired OR (NOT EXISTS (
                 SELECT 1 FROM portfire_server AS s WHERE s.id = r.server AND s.lease_until > instant)
             AND EXISTS (SELECT 1 FROM portfire_running AS h WHERE h.id = i.id FOR UPDATE SKIP LOCKED)))
         RETURNING i.*, r.server, r.started_at, r.cancel_requested AND i.c_state IS NOT NULL AS second
@@ -480,7 +480,7 @@ BEGIN
             CASE WHEN second THEN c_result ELSE result END AS result,
             CASE WHEN second THEN c_attempts ELSE p.attempts END AS attempts,
             CASE WHEN second THEN c_crashes ELSE p.crashes END AS crashes
-        FROM passed AS p JOIN portfire_job AS j ON j.id = p.id
+        FROM passed AS p JOIN portfire_job AS j ON j.id = ANY (ARRAY[p.id])
     ),
     history AS (
         INSERT INTO portfire_attempt (job, seq, attempt, started_at, ended_at, server, outcome, fault)
@@ -522,7 +522,7 @@ BEGIN
     ),
     names AS (
         DELETE FROM portfire_unique_name AS u USING settled AS s
-        WHERE s.final AND s.unique_name IS NOT NULL AND u.job = s.id
+        WHERE s.final AND s.unique_name IS NOT NULL AND u.job = ANY (ARRAY[s.id])
     ),
     -- A success is not written back to the body: its attempt was one more than those charged before.
     body AS (
@@ -530,7 +530,7 @@ BEGIN
             run_at = CASE WHEN s.final THEN j.run_at ELSE instant + s.delay END,
             last_token = CASE WHEN s.final THEN j.last_token ELSE s.token END,
             last_state = CASE WHEN s.final THEN j.last_state ELSE s.state END
-        FROM settled AS s WHERE j.id = s.id AND NOT (s.final AND s.state = 'succeeded')
+        FROM settled AS s WHERE j.id = ANY (ARRAY[s.id]) AND NOT (s.final AND s.state = 'succeeded')
         RETURNING j.id, j.queue, j.priority, j.run_at, j.kind, s.state, s.final
     ),
     ready AS (
@@ -632,7 +632,7 @@ BEGIN
     WITH passed AS (
         DELETE FROM portfire_running AS r USING unnest(these_jobs, these_tokens, these_keeps, these_results)
             AS i(id, token, keep, result)
-        WHERE r.id = i.id AND r.token = i.token
+        WHERE r.id = ANY (ARRAY[i.id]) AND r.token = i.token
         RETURNING r.id, r.token, r.server, r.started_at, r.kind, r.queue, r.run_at, r.is_unique, i.keep, i.result
     ),
     finished AS (
@@ -644,7 +644,7 @@ BEGIN
         ON CONFLICT (job) DO UPDATE SET result = excluded.result
     ),
     names AS (
-        DELETE FROM portfire_unique_name AS u USING passed AS p WHERE p.is_unique AND u.job = p.id
+        DELETE FROM portfire_unique_name AS u USING passed AS p WHERE p.is_unique AND u.job = ANY (ARRAY[p.id])
     ),
     counts AS (
         SELECT kind, queue, count(*) AS succeeded, sum(greatest(started_at - run_at, 0))::bigint AS waited,
@@ -696,7 +696,7 @@ BEGIN
             UPDATE portfire_dependency AS d SET state = coalesce(p.state, 'cancelled'),
                 result = (SELECT r.result FROM portfire_result AS r WHERE r.job = p.id)
             FROM parents AS p JOIN verdicts AS v ON v.state IS NOT DISTINCT FROM p.state
-            WHERE d.parent = p.id AND d.state IS NULL AND d.on_end = v.on_end
+            WHERE d.parent = ANY (ARRAY[p.id]) AND d.state IS NULL AND d.on_end = v.on_end
             RETURNING d.child, v.verdict
         )
         SELECT array_agg(child ORDER BY child) FILTER (WHERE verdict = 'satisfied'),
@@ -704,29 +704,29 @@ BEGIN
         INTO satisfied, impossible FROM decided;
 
         WITH gone AS (DELETE FROM portfire_awaiting WHERE id = ANY (impossible) RETURNING id),
-        names AS (DELETE FROM portfire_unique_name AS u USING gone WHERE u.job = gone.id),
+        names AS (DELETE FROM portfire_unique_name AS u USING gone WHERE u.job = ANY (ARRAY[gone.id])),
         finished AS (
             INSERT INTO portfire_finished (id, state, finished_at, prune_at)
-            SELECT j.id, 'cancelled', now_at, now_at + j.cancelled_keep FROM gone JOIN portfire_job AS j ON j.id = gone.id
+            SELECT j.id, 'cancelled', now_at, now_at + j.cancelled_keep FROM gone JOIN portfire_job AS j ON j.id = ANY (ARRAY[gone.id])
         ),
         counted AS (
             INSERT INTO portfire_tally AS t (width, at, shard, kind, queue, cancelled)
             SELECT 60, portfire_minute(now_at), pg_backend_pid(), j.kind, j.queue, count(*)
-            FROM gone JOIN portfire_job AS j ON j.id = gone.id GROUP BY j.kind, j.queue
+            FROM gone JOIN portfire_job AS j ON j.id = ANY (ARRAY[gone.id]) GROUP BY j.kind, j.queue
             ON CONFLICT (width, at, shard, kind, queue) DO UPDATE SET cancelled = t.cancelled + excluded.cancelled
         )
         SELECT array_agg(id ORDER BY id) INTO ended FROM gone;
 
         UPDATE portfire_awaiting AS a SET waiting_for = a.waiting_for - s.times
         FROM (SELECT child, count(*)::integer AS times FROM unnest(satisfied) AS c(child) GROUP BY child) AS s
-        WHERE a.id = s.child;
+        WHERE a.id = ANY (ARRAY[s.child]);
 
         WITH freed AS (
             DELETE FROM portfire_awaiting WHERE id = ANY (satisfied) AND waiting_for <= 0 RETURNING id
         ),
         -- A job for at once, stored by a transaction that began after this one, is not one for later.
         moved AS (
-            UPDATE portfire_job AS j SET run_at = greatest(j.run_at, now_at) FROM freed WHERE j.id = freed.id
+            UPDATE portfire_job AS j SET run_at = greatest(j.run_at, now_at) FROM freed WHERE j.id = ANY (ARRAY[freed.id])
             RETURNING j.queue, j.priority, j.run_at, j.id, j.kind, j.run_at <= greatest(now_at, j.created_at) AS due
         ),
         later AS (

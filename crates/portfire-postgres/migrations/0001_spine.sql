@@ -191,7 +191,7 @@ BEGIN
             UPDATE portfire_dependency AS d SET state = coalesce(p.state, 'cancelled'),
                 result = (SELECT r.result FROM portfire_result AS r WHERE r.job = p.id)
             FROM parents AS p JOIN verdicts AS v ON v.state IS NOT DISTINCT FROM p.state
-            WHERE d.parent = p.id AND d.state IS NULL AND d.on_end = v.on_end
+            WHERE d.parent = ANY (ARRAY[p.id]) AND d.state IS NULL AND d.on_end = v.on_end
             RETURNING d.child, v.verdict
         )
         SELECT array_agg(child ORDER BY child) FILTER (WHERE verdict = 'satisfied'),
@@ -199,29 +199,29 @@ BEGIN
         INTO satisfied, impossible FROM decided;
 
         WITH gone AS (DELETE FROM portfire_awaiting WHERE id = ANY (impossible) RETURNING id),
-        names AS (DELETE FROM portfire_unique_name AS u USING gone WHERE u.job = gone.id),
+        names AS (DELETE FROM portfire_unique_name AS u USING gone WHERE u.job = ANY (ARRAY[gone.id])),
         finished AS (
             INSERT INTO portfire_finished (id, state, finished_at, prune_at)
-            SELECT j.id, 'cancelled', now_at, now_at + j.cancelled_keep FROM gone JOIN portfire_job AS j ON j.id = gone.id
+            SELECT j.id, 'cancelled', now_at, now_at + j.cancelled_keep FROM gone JOIN portfire_job AS j ON j.id = ANY (ARRAY[gone.id])
         ),
         counted AS (
             INSERT INTO portfire_tally AS t (width, at, shard, kind, queue, cancelled)
             SELECT 60, portfire_minute(now_at), pg_backend_pid(), j.kind, j.queue, count(*)
-            FROM gone JOIN portfire_job AS j ON j.id = gone.id GROUP BY j.kind, j.queue
+            FROM gone JOIN portfire_job AS j ON j.id = ANY (ARRAY[gone.id]) GROUP BY j.kind, j.queue
             ON CONFLICT (width, at, shard, kind, queue) DO UPDATE SET cancelled = t.cancelled + excluded.cancelled
         )
         SELECT array_agg(id ORDER BY id) INTO ended FROM gone;
 
         UPDATE portfire_awaiting AS a SET waiting_for = a.waiting_for - s.times
         FROM (SELECT child, count(*)::integer AS times FROM unnest(satisfied) AS c(child) GROUP BY child) AS s
-        WHERE a.id = s.child;
+        WHERE a.id = ANY (ARRAY[s.child]);
 
         WITH freed AS (
             DELETE FROM portfire_awaiting WHERE id = ANY (satisfied) AND waiting_for <= 0 RETURNING id
         ),
         -- A job for at once, stored by a transaction that began after this one, is not one for later.
         moved AS (
-            UPDATE portfire_job AS j SET run_at = greatest(j.run_at, now_at) FROM freed WHERE j.id = freed.id
+            UPDATE portfire_job AS j SET run_at = greatest(j.run_at, now_at) FROM freed WHERE j.id = ANY (ARRAY[freed.id])
             RETURNING j.queue, j.priority, j.run_at, j.id, j.kind, j.run_at <= greatest(now_at, j.created_at) AS due
         ),
         later AS (

@@ -101,7 +101,7 @@ BEGIN
     ),
     -- In the order in which they were picked.
     body AS MATERIALIZED (
-        SELECT row_number() OVER () AS place, j.* FROM picked AS p JOIN portfire_job AS j ON j.id = p.id
+        SELECT row_number() OVER () AS place, j.* FROM picked AS p JOIN portfire_job AS j ON j.id = ANY (ARRAY[p.id])
     ),
     held AS (
         INSERT INTO portfire_running (id, token, place, server, attempt, started_at, cancel_requested,
@@ -117,7 +117,7 @@ BEGIN
         UNION ALL
         SELECT r.place::bigint, j.queue, j.id, j.kind, j.args, j.policy, j.tags, j.created_at, r.attempt - 1, j.crashes, j.has_parents,
             j.schedule, j.slot_at, j.priority, j.run_at
-        FROM repeat AS r JOIN portfire_job AS j ON j.id = r.id
+        FROM repeat AS r JOIN portfire_job AS j ON j.id = ANY (ARRAY[r.id])
     )
     SELECT c.place, c.queue, c.id, c.kind, c.args, c.policy, c.tags, c.created_at, c.attempts, c.crashes,
         CASE WHEN c.has_parents THEN (

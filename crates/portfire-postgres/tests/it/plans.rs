@@ -8,7 +8,7 @@ use crate::bed::{Schema, beaten, connect, job};
 /// Values as they stand in the statements, in SQL.
 const ID: &str = "'018f0000-0000-7000-8000-000000000000'::uuid";
 /// A hundred jobs, kept in a table of their own by `fill`.
-const IDS: &str = "(SELECT array_agg(id) FROM few)";
+const IDS: &str = "(SELECT array_agg(id) FROM few)::uuid[]";
 
 /// A statement that is planned whenever it is run.
 struct Statement {
@@ -80,6 +80,11 @@ impl Statement {
     }
 }
 
+const TABLES: &str = "portfire_job, portfire_ready, portfire_scheduled, portfire_running, portfire_finished, \
+    portfire_awaiting, portfire_dependency, portfire_unique_name, portfire_attempt, portfire_tag, portfire_log, \
+    portfire_progress, portfire_result, portfire_schedule, portfire_slot, portfire_audit, portfire_tally, \
+    portfire_fault_group";
+
 async fn fill(client: &Client) {
     let fill = "
         INSERT INTO portfire_job (id, kind, queue, priority, run_at, created_at, args, has_parents)
@@ -109,12 +114,19 @@ async fn fill(client: &Client) {
             SELECT n::text, 'work', '', n, n, n, gen_random_uuid() FROM generate_series(1, 20000) AS n;
         DROP TABLE IF EXISTS few;
         CREATE TEMP TABLE few AS SELECT id FROM portfire_job LIMIT 100;
-        ANALYZE few, portfire_job, portfire_ready, portfire_scheduled, portfire_running, portfire_finished,
-            portfire_awaiting, portfire_dependency, portfire_unique_name, portfire_attempt, portfire_tag,
-            portfire_log, portfire_progress, portfire_result, portfire_schedule, portfire_slot,
-            portfire_audit, 
-portfire_tally, portfire_fault_group";
+        ANALYZE few";
     client.batch_execute(fill).await.unwrap();
+    client.batch_execute(&format!("ANALYZE {TABLES}")).await.unwrap();
+}
+
+/// What a vacuum says of tables from which everything is gone, while somebody may still see it: that nothing is there.
+async fn empty(client: &Client) {
+    let old = connect().await;
+    old.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1").await.unwrap();
+    for table in TABLES.split(", ") {
+        client.batch_execute(&format!("DELETE FROM {table}")).await.unwrap();
+    }
+    client.batch_execute(&format!("VACUUM ANALYZE {TABLES}")).await.unwrap();
 }
 
 async fn explain(client: &Client, sql: &str) -> String {
@@ -124,6 +136,7 @@ async fn explain(client: &Client, sql: &str) -> String {
 
 /// The functions of an exchange and of an enqueue, whose plans the database keeps.
 const FUNCTIONS: &str = concat!(
+    include_str!("../../migrations/0001_spine.sql"),
     include_str!("../../migrations/0003_exchange.sql"),
     include_str!("../../migrations/0004_steering.sql"),
     include_str!("../../migrations/0006_enqueue.sql")
@@ -134,6 +147,11 @@ const ARGUMENTS: &[(&str, &str)] = &[
     // Not a constant, which the plan would be simplified by.
     ("may_repeat", "(SELECT true)"),
     ("instant", "1::bigint"),
+    ("now_at", "1::bigint"),
+    ("ended", IDS),
+    ("states", "ARRAY['failed']"),
+    ("satisfied", IDS),
+    ("impossible", IDS),
     ("this_token", ID),
     ("this_server", ID),
     ("may_claim", "true"),
@@ -171,7 +189,7 @@ const ARGUMENTS: &[(&str, &str)] = &[
     ("table_state", "ARRAY['failed']"),
     ("table_verdict", "ARRAY['satisfied']"),
     ("final_states", "ARRAY['failed']"),
-    ("stored", "(SELECT array_agg(id) FROM few)::uuid[]"),
+    ("stored", IDS),
     ("these_ids", IDS),
     ("these_owners", IDS),
     ("these_kinds", "(ARRAY['work'])"),
@@ -190,21 +208,52 @@ const ARGUMENTS: &[(&str, &str)] = &[
     ("these_slots", "NULL::bigint[]"),
 ];
 
-/// The query inside a function, with values for its parameters; the longest names first, for some begin others.
-fn query_of(function: &str) -> String {
+/// The queries inside a function, with values for its parameters.
+fn queries_of(function: &str) -> Vec<String> {
     let after = FUNCTIONS.split(&format!("FUNCTION portfire_{function}(")).nth(1).unwrap();
-    let body = after.split("BEGIN\n").nth(1).unwrap().split(";\nEND").next().unwrap();
-    let mut arguments = ARGUMENTS.to_vec();
-    arguments.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
-    let query = body.rsplit("RETURN QUERY\n").next().unwrap().split(";\n\n").next().unwrap();
-    let query = query.replace(" INTO ended", "").replace(" INTO stored, some_wait", "");
-    arguments.iter().fold(query, |body, (name, value)| body.replace(name, value))
+    let body = after.split("BEGIN\n").nth(1).unwrap().split("\nEND\n$$").next().unwrap();
+    let code: Vec<_> = body.lines().map(|line| line.split("--").next().unwrap().trim()).collect();
+    let parts = code.join("\n").replace(" THEN\n", ";").replace("LOOP\n", ";");
+    parts.split(';').filter_map(query_in).collect()
+}
+
+/// The query in a part of a function, if there is one: it may be what is assigned, returned or asked.
+fn query_in(part: &str) -> Option<String> {
+    const ASSIGNED: [&str; 4] =
+        ["INTO satisfied, impossible", "INTO stored, some_wait", "INTO ended", "INTO level_enqueued"];
+    let part = part.trim().trim_start_matches("RETURN QUERY").trim_start();
+    let query = match part.split_once("NOT EXISTS (") {
+        Some((condition, asked)) if condition.starts_with("IF") => asked.strip_suffix(')')?,
+        _ => part,
+    };
+    let is_query = ["WITH", "SELECT", "INSERT", "UPDATE"].iter().any(|word| query.starts_with(word));
+    is_query.then(|| with_values(&ASSIGNED.iter().fold(query.to_owned(), |query, is| query.replace(is, ""))))
+}
+
+/// The query with values for the parameters: words of it, but not where they are text.
+fn with_values(query: &str) -> String {
+    let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let mut text = String::new();
+    for piece in query.split_inclusive(|letter| !is_word(letter)) {
+        let (word, end) = piece.split_at(piece.trim_end_matches(|letter| !is_word(letter)).len());
+        let value = ARGUMENTS.iter().find(|(name, _)| *name == word && !text.ends_with('\''));
+        text.extend([value.map_or(word, |(_, value)| value), end]);
+    }
+    text
 }
 
 /// Scans of whole tables; the servers are few, and are read so.
 fn scans(plan: &str) -> Vec<&str> {
     let scans = plan.lines().filter(|line| line.contains("Seq Scan on portfire_"));
     scans.filter(|line| !line.contains("portfire_server")).collect()
+}
+
+/// Scans of whole indexes: what a plan comes to that was told that nothing is in a table.
+fn whole_indexes(plan: &str) -> Vec<&str> {
+    let lines: Vec<_> = plan.lines().chain([""]).collect();
+    let pairs =
+        lines.windows(2).filter(|pair| pair[0].contains("Index") && pair[0].contains(" on portfire_"));
+    pairs.filter(|pair| !pair[1].contains("Index Cond")).map(|pair| pair[0].trim()).collect()
 }
 
 /// What is prepared in each session.
@@ -259,22 +308,28 @@ async fn the_plans_that_are_kept_are_the_same_for_empty_and_for_big_tables() {
     let pins = pins.trim_end_matches(" AS $$").replace(" SET ", "; SET ");
     client.batch_execute("CREATE TEMP TABLE few AS SELECT id FROM portfire_job").await.unwrap();
     client.batch_execute(&pins).await.unwrap();
-    for full in [false, true] {
-        if full {
-            fill(&client).await;
+    for state in ["new", "full", "emptied"] {
+        match state {
+            "full" => fill(&client).await,
+            "emptied" => empty(&client).await,
+            _ => {}
         }
-        for function in ["succeed", "settle", "settled"] {
-            let plan = explain(&client, &query_of(function)).await;
-            assert!(scans(&plan).is_empty(), "{function}, full {full}: {:?}\n{plan}", scans(&plan));
+        for function in ["succeed", "settle", "settled", "tell_children"] {
+            for query in queries_of(function) {
+                let plan = explain(&client, &query).await;
+                assert!(scans(&plan).is_empty(), "{function}, {state}: {:?}\n{plan}", scans(&plan));
+                assert_eq!(whole_indexes(&plan), [""; 0], "{function}, {state}\n{plan}");
+            }
         }
-        let plan = explain(&client, &query_of("claim")).await;
+        let plan = explain(&client, queries_of("claim").last().unwrap()).await;
         let head = plan.split("CTE picked").nth(1).unwrap().split("CTE gone").next().unwrap();
         assert!(head.contains("Index Scan using portfire_ready_pkey"), "{plan}");
         assert!(!head.contains("Sort"), "the queues are read in order, not sorted\n{plan}");
         let (repeat, rest) = plan.split_once("CTE picked").unwrap();
         assert!(repeat.contains("One-Time Filter"), "who repeats nothing reads nothing for it\n{plan}");
         let of_running = |scan: &&str| scan.contains("portfire_running");
-        assert!(scans(repeat).iter().all(of_running) && scans(rest).is_empty(), "claim, full {full}\n{plan}");
+        assert!(scans(repeat).iter().all(of_running) && scans(rest).is_empty(), "claim, {state}\n{plan}");
+        assert_eq!(whole_indexes(rest), [""; 0], "claim, {state}\n{plan}");
     }
 }
 
@@ -293,7 +348,7 @@ async fn the_plan_of_an_enqueue_that_is_kept_has_no_loop_over_the_set() {
             fill(&client).await;
         }
         for function in ["insert", "place"] {
-            let plan = explain(&client, &query_of(function)).await;
+            let plan = explain(&client, &queries_of(function)[0]).await;
             let hashed = plan.contains("Hash Left Join") || plan.contains("Hash Right Join");
             assert!(hashed && !plan.contains("Nested Loop"), "{function}, full {full}\n{plan}");
             assert!(scans(&plan).is_empty(), "{function}, full {full}\n{plan}");
