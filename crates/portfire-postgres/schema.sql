@@ -58,8 +58,6 @@ portfire_job.last_token uuid
 portfire_job.last_state text
 portfire_job.schedule text COLLATE C
 portfire_job.slot_at bigint
-portfire_latest_claim.server uuid NOT NULL
-portfire_latest_claim.token uuid NOT NULL
 portfire_log.job uuid NOT NULL
 portfire_log.seq integer NOT NULL
 portfire_log.attempt integer NOT NULL
@@ -151,7 +149,6 @@ CREATE INDEX portfire_finished_list ON SCHEMA.portfire_finished USING btree (sta
 CREATE UNIQUE INDEX portfire_finished_pkey ON SCHEMA.portfire_finished USING btree (id)
 CREATE INDEX portfire_finished_prune ON SCHEMA.portfire_finished USING btree (prune_at) WHERE (prune_at IS NOT NULL)
 CREATE UNIQUE INDEX portfire_job_pkey ON SCHEMA.portfire_job USING btree (id)
-CREATE UNIQUE INDEX portfire_latest_claim_pkey ON SCHEMA.portfire_latest_claim USING btree (server)
 CREATE UNIQUE INDEX portfire_log_pkey ON SCHEMA.portfire_log USING btree (job, seq)
 CREATE UNIQUE INDEX portfire_paused_queue_pkey ON SCHEMA.portfire_paused_queue USING btree (name)
 CREATE UNIQUE INDEX portfire_progress_pkey ON SCHEMA.portfire_progress USING btree (job)
@@ -172,8 +169,8 @@ CREATE INDEX portfire_tally_shards ON SCHEMA.portfire_tally USING btree (at) WHE
 CREATE INDEX portfire_unique_name_job ON SCHEMA.portfire_unique_name USING btree (job)
 CREATE UNIQUE INDEX portfire_unique_name_pkey ON SCHEMA.portfire_unique_name USING btree (kind, name)
 
-CREATE OR REPLACE FUNCTION SCHEMA.portfire_claim(handed_in bigint, this_token uuid, this_server uuid, wanted_queues text[], wanted_limits bigint[], from_priorities bigint[], from_times bigint[], from_ids uuid[], wanted_kinds text[], wanted bigint)
- RETURNS TABLE(place bigint, queue text, id uuid, kind text, args text, policy text, tags text, created_at bigint, attempts integer, crashes integer, parents text, schedule text, slot_at bigint, flagged uuid, priority smallint, run_at bigint, claimed_at bigint)
+CREATE OR REPLACE FUNCTION SCHEMA.portfire_claim(handed_in bigint, this_token uuid, this_server uuid, wanted_queues text[], wanted_limits bigint[], from_priorities bigint[], from_times bigint[], from_ids uuid[], before_from bigint[], wanted_kinds text[], wanted bigint)
+ RETURNS TABLE(place bigint, queue text, id uuid, kind text, args text, policy text, tags text, created_at bigint, attempts integer, crashes integer, parents text, schedule text, slot_at bigint, priority smallint, run_at bigint, flagged uuid, claimed_at bigint, walked bigint)
  LANGUAGE plpgsql
  SET search_path TO 'SCHEMA'
  SET plan_cache_mode TO 'force_generic_plan'
@@ -186,8 +183,8 @@ AS $function$
 #variable_conflict use_column
 DECLARE
     may_claim boolean;
-    is_first boolean := false;
     instant bigint := portfire_now(handed_in);
+    read_before bigint := pg_stat_get_xact_tuples_returned('portfire_ready_pkey'::regclass);
 BEGIN
     IF wanted = 0 THEN
         PERFORM 1 FROM portfire_server WHERE id = this_server FOR UPDATE;
@@ -196,23 +193,19 @@ BEGIN
     ELSE
         SELECT lease_until > instant AND (closed_token IS NULL OR closed_token < this_token)
         INTO may_claim FROM portfire_server WHERE id = this_server FOR KEY SHARE;
-        IF may_claim THEN
-            INSERT INTO portfire_latest_claim AS c (server, token) VALUES (this_server, this_token)
-            ON CONFLICT (server) DO UPDATE SET token = excluded.token WHERE c.token < excluded.token;
-            is_first := FOUND;
-        END IF;
     END IF;
     RETURN QUERY
-    WITH repeat AS MATERIALIZED (
+    WITH taken_before AS MATERIALIZED (
         SELECT r.id, r.place, r.attempt FROM portfire_running AS r
-        WHERE NOT is_first AND r.token = this_token ORDER BY r.place
+        WHERE wanted = 0 AND r.token = this_token ORDER BY r.place
     ),
     picked AS MATERIALIZED (
-        SELECT head.* FROM unnest(wanted_queues, wanted_limits, from_priorities, from_times, from_ids)
-            AS w(queue, most, priority, run_at, id)
+        SELECT head.* FROM unnest(wanted_queues, wanted_limits, from_priorities, from_times, from_ids, before_from)
+            AS w(queue, most, priority, run_at, id, looks_from)
         CROSS JOIN LATERAL (
             SELECT * FROM (SELECT r.ctid AS spot, r.id FROM portfire_ready AS r
                 WHERE r.queue = w.queue AND r.priority < w.priority AND r.kind = ANY (wanted_kinds)
+                    AND instant >= w.looks_from
                 ORDER BY r.priority, r.run_at, r.id FOR UPDATE SKIP LOCKED) AS above
             UNION ALL
             SELECT * FROM (SELECT r.ctid, r.id FROM portfire_ready AS r
@@ -222,12 +215,11 @@ BEGIN
             UNION ALL
             SELECT * FROM (SELECT r.ctid, r.id FROM portfire_ready AS r
                 WHERE r.queue = w.queue AND r.priority = w.priority AND (r.run_at, r.id) < (w.run_at, w.id)
-                    AND r.kind = ANY (wanted_kinds)
+                    AND r.kind = ANY (wanted_kinds) AND instant >= w.looks_from
                 ORDER BY r.run_at, r.id FOR UPDATE SKIP LOCKED) AS before
             LIMIT w.most
         ) AS head
-        WHERE may_claim AND NOT EXISTS (SELECT 1 FROM repeat)
-            AND NOT EXISTS (SELECT 1 FROM portfire_paused_queue AS p WHERE p.name = w.queue)
+        WHERE may_claim AND NOT EXISTS (SELECT 1 FROM portfire_paused_queue AS p WHERE p.name = w.queue)
         LIMIT wanted
     ),
     gone AS (
@@ -249,19 +241,22 @@ BEGIN
         SELECT place, queue, id, kind, args, policy, tags, created_at, attempts, crashes, has_parents,
             schedule, slot_at, priority, run_at FROM body
         UNION ALL
-        SELECT r.place::bigint, j.queue, j.id, j.kind, j.args, j.policy, j.tags, j.created_at, r.attempt - 1, j.crashes, j.has_parents,
+        SELECT t.place::bigint, j.queue, j.id, j.kind, j.args, j.policy, j.tags, j.created_at, t.attempt - 1, j.crashes, j.has_parents,
             j.schedule, j.slot_at, j.priority, j.run_at
-        FROM repeat AS r JOIN portfire_job AS j ON j.id = ANY (ARRAY[r.id])
+        FROM taken_before AS t JOIN portfire_job AS j ON j.id = ANY (ARRAY[t.id])
     )
     SELECT c.place, c.queue, c.id, c.kind, c.args, c.policy, c.tags, c.created_at, c.attempts, c.crashes,
         CASE WHEN c.has_parents THEN (
             SELECT json_agg(json_build_array(d.parent, d.state, d.result) ORDER BY d.position)::text
-            FROM portfire_dependency AS d WHERE d.child = c.id) END, c.schedule, c.slot_at, NULL::uuid,
-        c.priority, c.run_at, instant
+            FROM portfire_dependency AS d WHERE d.child = c.id) END, c.schedule, c.slot_at,
+        c.priority, c.run_at, NULL::uuid, NULL::bigint, NULL::bigint
     FROM claimed AS c
     UNION ALL
-    SELECT NULL, NULL, r.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, r.token, NULL, NULL, NULL
+    SELECT NULL, NULL, r.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, r.token, NULL, NULL
     FROM portfire_running AS r WHERE r.server = this_server AND r.cancel_requested;
+    claimed_at := instant;
+    walked := pg_stat_get_xact_tuples_returned('portfire_ready_pkey'::regclass) - read_before;
+    RETURN NEXT;
 END
 $function$
 
@@ -300,7 +295,7 @@ BEGIN
     INSERT INTO portfire_job (id, kind, queue, priority, run_at, created_at, args, unique_name, has_parents, cancelled_keep)
     VALUES (new_id, kind, queue, priority, due, now_at, args::text, unique_name, false, one_day);
     INSERT INTO portfire_tally AS t (width, at, shard, kind, queue, created)
-    VALUES (60, portfire_minute(now_at), pg_backend_pid(), kind, queue, 1)
+    VALUES (60, portfire_minute(now_at), portfire_shard(now_at), kind, queue, 1)
     ON CONFLICT ON CONSTRAINT portfire_tally_pkey DO UPDATE SET created = t.created + 1;
     IF due > now_at THEN
         INSERT INTO portfire_scheduled (run_at, id, retrying) VALUES (due, new_id, false);
@@ -349,7 +344,7 @@ BEGIN
     ),
     counted AS (
         INSERT INTO portfire_tally AS t (width, at, shard, kind, queue, created)
-        SELECT 60, portfire_minute(instant), pg_backend_pid(), kind, queue, count(*) FROM fresh GROUP BY kind, queue
+        SELECT 60, portfire_minute(instant), portfire_shard(instant), kind, queue, count(*) FROM fresh GROUP BY kind, queue
         ON CONFLICT (width, at, shard, kind, queue) DO UPDATE SET created = t.created + excluded.created
     )
     SELECT array_agg(id), bool_or(has_parents OR run_at > instant) INTO stored, some_wait FROM fresh;
@@ -419,7 +414,7 @@ BEGIN
         SELECT id, 'cancelled', instant, instant + cancelled_keep FROM others WHERE waiting_for < 0
     )
     INSERT INTO portfire_tally AS t (width, at, shard, kind, queue, cancelled)
-    SELECT 60, portfire_minute(instant), pg_backend_pid(), kind, queue, count(*)
+    SELECT 60, portfire_minute(instant), portfire_shard(instant), kind, queue, count(*)
     FROM others WHERE waiting_for < 0 GROUP BY kind, queue
     ON CONFLICT (width, at, shard, kind, queue) DO UPDATE SET cancelled = t.cancelled + excluded.cancelled;
 END
@@ -495,7 +490,7 @@ BEGIN
     ),
     counted AS (
         INSERT INTO portfire_tally AS t (width, at, shard, kind, queue, succeeded, failed, cancelled, retried, crashed, waited, ran)
-        SELECT 60, portfire_minute(instant), pg_backend_pid(), s.kind, s.queue,
+        SELECT 60, portfire_minute(instant), portfire_shard(instant), s.kind, s.queue,
             count(*) FILTER (WHERE s.state = 'succeeded'), count(*) FILTER (WHERE s.state = 'failed'),
             count(*) FILTER (WHERE s.state = 'cancelled'), count(*) FILTER (WHERE s.retry), count(*) FILTER (WHERE s.crash),
             coalesce(sum(greatest(s.started_at - s.run_at, 0)) FILTER (WHERE s.state IN ('succeeded', 'failed')), 0)::bigint,
@@ -595,6 +590,14 @@ BEGIN
 END
 $function$
 
+CREATE OR REPLACE FUNCTION SCHEMA.portfire_shard(instant bigint)
+ RETURNS integer
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT (pg_backend_pid() & 16777215) * 64 + (instant % 60000000 / 1000000)::integer
+$function$
+
 CREATE OR REPLACE FUNCTION SCHEMA.portfire_state_of(job uuid)
  RETURNS text
  LANGUAGE sql
@@ -653,7 +656,7 @@ BEGIN
     ),
     counted AS (
         INSERT INTO portfire_tally AS t (width, at, shard, kind, queue, succeeded, waited, ran)
-        SELECT 60, portfire_minute(instant), pg_backend_pid(), kind, queue, succeeded, waited, ran FROM counts
+        SELECT 60, portfire_minute(instant), portfire_shard(instant), kind, queue, succeeded, waited, ran FROM counts
         ON CONFLICT (width, at, shard, kind, queue) DO UPDATE SET succeeded = t.succeeded + excluded.succeeded,
             waited = t.waited + excluded.waited, ran = t.ran + excluded.ran
     )
@@ -711,7 +714,7 @@ BEGIN
         ),
         counted AS (
             INSERT INTO portfire_tally AS t (width, at, shard, kind, queue, cancelled)
-            SELECT 60, portfire_minute(now_at), pg_backend_pid(), j.kind, j.queue, count(*)
+            SELECT 60, portfire_minute(now_at), portfire_shard(now_at), j.kind, j.queue, count(*)
             FROM gone JOIN portfire_job AS j ON j.id = ANY (ARRAY[gone.id]) GROUP BY j.kind, j.queue
             ON CONFLICT (width, at, shard, kind, queue) DO UPDATE SET cancelled = t.cancelled + excluded.cancelled
         )

@@ -151,14 +151,6 @@ CREATE TABLE portfire_server (
     closed_token uuid
 );
 
--- The latest claim of each server. Tokens of a server grow, so who claims by a later one repeats nothing, and need not
--- look: an index of the running jobs by token, which was there for it, wrote a tenth of the log of a drain. A table of
--- its own, because heartbeats, which write to the server's row, wait for no claim.
-CREATE TABLE portfire_latest_claim (
-    server uuid NOT NULL PRIMARY KEY REFERENCES portfire_server ON DELETE CASCADE,
-    token uuid NOT NULL
-);
-
 -- The instant that counts: the one handed in (tests travel in time), else the database's own, which
 -- stands still within a statement.
 CREATE FUNCTION portfire_now(handed_in bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
@@ -206,7 +198,7 @@ BEGIN
         ),
         counted AS (
             INSERT INTO portfire_tally AS t (width, at, shard, kind, queue, cancelled)
-            SELECT 60, portfire_minute(now_at), pg_backend_pid(), j.kind, j.queue, count(*)
+            SELECT 60, portfire_minute(now_at), portfire_shard(now_at), j.kind, j.queue, count(*)
             FROM gone JOIN portfire_job AS j ON j.id = ANY (ARRAY[gone.id]) GROUP BY j.kind, j.queue
             ON CONFLICT (width, at, shard, kind, queue) DO UPDATE SET cancelled = t.cancelled + excluded.cancelled
         )
@@ -285,7 +277,7 @@ BEGIN
     INSERT INTO portfire_job (id, kind, queue, priority, run_at, created_at, args, unique_name, has_parents, cancelled_keep)
     VALUES (new_id, kind, queue, priority, due, now_at, args::text, unique_name, false, one_day);
     INSERT INTO portfire_tally AS t (width, at, shard, kind, queue, created)
-    VALUES (60, portfire_minute(now_at), pg_backend_pid(), kind, queue, 1)
+    VALUES (60, portfire_minute(now_at), portfire_shard(now_at), kind, queue, 1)
     ON CONFLICT ON CONSTRAINT portfire_tally_pkey DO UPDATE SET created = t.created + 1;
     IF due > now_at THEN
         INSERT INTO portfire_scheduled (run_at, id, retrying) VALUES (due, new_id, false);

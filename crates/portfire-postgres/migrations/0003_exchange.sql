@@ -68,7 +68,7 @@ BEGIN
     ),
     counted AS (
         INSERT INTO portfire_tally AS t (width, at, shard, kind, queue, succeeded, failed, cancelled, retried, crashed, waited, ran)
-        SELECT 60, portfire_minute(instant), pg_backend_pid(), s.kind, s.queue,
+        SELECT 60, portfire_minute(instant), portfire_shard(instant), s.kind, s.queue,
             count(*) FILTER (WHERE s.state = 'succeeded'), count(*) FILTER (WHERE s.state = 'failed'),
             count(*) FILTER (WHERE s.state = 'cancelled'), count(*) FILTER (WHERE s.retry), count(*) FILTER (WHERE s.crash),
             coalesce(sum(greatest(s.started_at - s.run_at, 0)) FILTER (WHERE s.state IN ('succeeded', 'failed')), 0)::bigint,
@@ -181,7 +181,7 @@ BEGIN
     ),
     counted AS (
         INSERT INTO portfire_tally AS t (width, at, shard, kind, queue, succeeded, waited, ran)
-        SELECT 60, portfire_minute(instant), pg_backend_pid(), kind, queue, succeeded, waited, ran FROM counts
+        SELECT 60, portfire_minute(instant), portfire_shard(instant), kind, queue, succeeded, waited, ran FROM counts
         ON CONFLICT (width, at, shard, kind, queue) DO UPDATE SET succeeded = t.succeeded + excluded.succeeded,
             waited = t.waited + excluded.waited, ran = t.ran + excluded.ran
     )

@@ -34,26 +34,28 @@ CREATE INDEX portfire_audit_prune ON portfire_audit (at);
 -- there is enough. A paused queue is passed by, and so is what others hold. Each queue is read from the place that
 -- is handed in, past the dead entries of jobs that are gone, which are there until a vacuum: on four hundred thousand
 -- they doubled the cost of a claim. What is before that place comes first if it is of a higher priority, and else
--- last, when the queue has nothing more. The bodies come along. The last rows are the cancel requests of this server.
--- A repeat of the token gets what it has already, for which all running jobs are read: there are few, and repeats are
--- rare. Whoever repeats a claim that is still at work waits for it at the row of the latest.
--- A claim and the repeat that closes its token (a limit of 0) wait for each other at the server's row, so that a
--- claim which the repeat has not seen takes nothing; heartbeats wait for neither: they leave the key as it is.
-CREATE OR REPLACE FUNCTION portfire_claim(
+-- last, when the queue has nothing more; but not before the instant that is handed in for it. The bodies come along.
+-- A claim is asked once. Whoever has not heard of it asks by its token for no job (a limit of 0), hears what it took, for
+-- which all running jobs are read, and closes the token: there are few, and that is rare. The two wait for each other at
+-- the server's row, so that a claim which the repeat has not seen takes nothing; heartbeats wait for neither: they leave
+-- the key as it is.
+-- Then come the cancel requests of this server, and a last row with the instant, and how many entries of the index were
+-- read, of jobs and of what they left.
+CREATE FUNCTION portfire_claim(
     handed_in bigint, this_token uuid, this_server uuid, wanted_queues text[], wanted_limits bigint[],
-    from_priorities bigint[], from_times bigint[], from_ids uuid[], wanted_kinds text[], wanted bigint
+    from_priorities bigint[], from_times bigint[], from_ids uuid[], before_from bigint[], wanted_kinds text[], wanted bigint
 ) RETURNS TABLE (
     place bigint, queue text, id uuid, kind text, args text, policy text, tags text, created_at bigint,
-    attempts integer, crashes integer, parents text, schedule text, slot_at bigint, flagged uuid,
-    priority smallint, run_at bigint, claimed_at bigint
+    attempts integer, crashes integer, parents text, schedule text, slot_at bigint, priority smallint, run_at bigint,
+    flagged uuid, claimed_at bigint, walked bigint
 ) LANGUAGE plpgsql
 SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan SET jit = off
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 #variable_conflict use_column
 DECLARE
     may_claim boolean;
-    is_first boolean := false;
     instant bigint := portfire_now(handed_in);
+    read_before bigint := pg_stat_get_xact_tuples_returned('portfire_ready_pkey'::regclass);
 BEGIN
     IF wanted = 0 THEN
         PERFORM 1 FROM portfire_server WHERE id = this_server FOR UPDATE;
@@ -62,23 +64,19 @@ BEGIN
     ELSE
         SELECT lease_until > instant AND (closed_token IS NULL OR closed_token < this_token)
         INTO may_claim FROM portfire_server WHERE id = this_server FOR KEY SHARE;
-        IF may_claim THEN
-            INSERT INTO portfire_latest_claim AS c (server, token) VALUES (this_server, this_token)
-            ON CONFLICT (server) DO UPDATE SET token = excluded.token WHERE c.token < excluded.token;
-            is_first := FOUND;
-        END IF;
     END IF;
     RETURN QUERY
-    WITH repeat AS MATERIALIZED (
+    WITH taken_before AS MATERIALIZED (
         SELECT r.id, r.place, r.attempt FROM portfire_running AS r
-        WHERE NOT is_first AND r.token = this_token ORDER BY r.place
+        WHERE wanted = 0 AND r.token = this_token ORDER BY r.place
     ),
     picked AS MATERIALIZED (
-        SELECT head.* FROM unnest(wanted_queues, wanted_limits, from_priorities, from_times, from_ids)
-            AS w(queue, most, priority, run_at, id)
+        SELECT head.* FROM unnest(wanted_queues, wanted_limits, from_priorities, from_times, from_ids, before_from)
+            AS w(queue, most, priority, run_at, id, looks_from)
         CROSS JOIN LATERAL (
             SELECT * FROM (SELECT r.ctid AS spot, r.id FROM portfire_ready AS r
                 WHERE r.queue = w.queue AND r.priority < w.priority AND r.kind = ANY (wanted_kinds)
+                    AND instant >= w.looks_from
                 ORDER BY r.priority, r.run_at, r.id FOR UPDATE SKIP LOCKED) AS above
             UNION ALL
             SELECT * FROM (SELECT r.ctid, r.id FROM portfire_ready AS r
@@ -88,12 +86,11 @@ BEGIN
             UNION ALL
             SELECT * FROM (SELECT r.ctid, r.id FROM portfire_ready AS r
                 WHERE r.queue = w.queue AND r.priority = w.priority AND (r.run_at, r.id) < (w.run_at, w.id)
-                    AND r.kind = ANY (wanted_kinds)
+                    AND r.kind = ANY (wanted_kinds) AND instant >= w.looks_from
                 ORDER BY r.run_at, r.id FOR UPDATE SKIP LOCKED) AS before
             LIMIT w.most
         ) AS head
-        WHERE may_claim AND NOT EXISTS (SELECT 1 FROM repeat)
-            AND NOT EXISTS (SELECT 1 FROM portfire_paused_queue AS p WHERE p.name = w.queue)
+        WHERE may_claim AND NOT EXISTS (SELECT 1 FROM portfire_paused_queue AS p WHERE p.name = w.queue)
         LIMIT wanted
     ),
     gone AS (
@@ -115,18 +112,21 @@ BEGIN
         SELECT place, queue, id, kind, args, policy, tags, created_at, attempts, crashes, has_parents,
             schedule, slot_at, priority, run_at FROM body
         UNION ALL
-        SELECT r.place::bigint, j.queue, j.id, j.kind, j.args, j.policy, j.tags, j.created_at, r.attempt - 1, j.crashes, j.has_parents,
+        SELECT t.place::bigint, j.queue, j.id, j.kind, j.args, j.policy, j.tags, j.created_at, t.attempt - 1, j.crashes, j.has_parents,
             j.schedule, j.slot_at, j.priority, j.run_at
-        FROM repeat AS r JOIN portfire_job AS j ON j.id = ANY (ARRAY[r.id])
+        FROM taken_before AS t JOIN portfire_job AS j ON j.id = ANY (ARRAY[t.id])
     )
     SELECT c.place, c.queue, c.id, c.kind, c.args, c.policy, c.tags, c.created_at, c.attempts, c.crashes,
         CASE WHEN c.has_parents THEN (
             SELECT json_agg(json_build_array(d.parent, d.state, d.result) ORDER BY d.position)::text
-            FROM portfire_dependency AS d WHERE d.child = c.id) END, c.schedule, c.slot_at, NULL::uuid,
-        c.priority, c.run_at, instant
+            FROM portfire_dependency AS d WHERE d.child = c.id) END, c.schedule, c.slot_at,
+        c.priority, c.run_at, NULL::uuid, NULL::bigint, NULL::bigint
     FROM claimed AS c
     UNION ALL
-    SELECT NULL, NULL, r.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, r.token, NULL, NULL, NULL
+    SELECT NULL, NULL, r.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, r.token, NULL, NULL
     FROM portfire_running AS r WHERE r.server = this_server AND r.cancel_requested;
+    claimed_at := instant;
+    walked := pg_stat_get_xact_tuples_returned('portfire_ready_pkey'::regclass) - read_before;
+    RETURN NEXT;
 END
 $$;

@@ -30,7 +30,7 @@ BEGIN
         SELECT id, 'cancelled', instant, instant + cancelled_keep FROM others WHERE waiting_for < 0
     )
     INSERT INTO portfire_tally AS t (width, at, shard, kind, queue, cancelled)
-    SELECT 60, portfire_minute(instant), pg_backend_pid(), kind, queue, count(*)
+    SELECT 60, portfire_minute(instant), portfire_shard(instant), kind, queue, count(*)
     FROM others WHERE waiting_for < 0 GROUP BY kind, queue
     ON CONFLICT (width, at, shard, kind, queue) DO UPDATE SET cancelled = t.cancelled + excluded.cancelled;
 END
@@ -78,7 +78,7 @@ BEGIN
     ),
     counted AS (
         INSERT INTO portfire_tally AS t (width, at, shard, kind, queue, created)
-        SELECT 60, portfire_minute(instant), pg_backend_pid(), kind, queue, count(*) FROM fresh GROUP BY kind, queue
+        SELECT 60, portfire_minute(instant), portfire_shard(instant), kind, queue, count(*) FROM fresh GROUP BY kind, queue
         ON CONFLICT (width, at, shard, kind, queue) DO UPDATE SET created = t.created + excluded.created
     )
     SELECT array_agg(id), bool_or(has_parents OR run_at > instant) INTO stored, some_wait FROM fresh;

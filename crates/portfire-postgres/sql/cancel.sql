@@ -2,7 +2,7 @@
 WITH names AS (DELETE FROM portfire_unique_name WHERE job = $2),
 counted AS (
     INSERT INTO portfire_tally AS t (width, at, shard, kind, queue, cancelled)
-    SELECT 60, portfire_minute(portfire_now($1)), pg_backend_pid(), j.kind, j.queue, 1
+    SELECT 60, portfire_minute(portfire_now($1)), portfire_shard(portfire_now($1)), j.kind, j.queue, 1
     FROM portfire_job AS j WHERE j.id = $2
     ON CONFLICT (width, at, shard, kind, queue) DO UPDATE SET cancelled = t.cancelled + excluded.cancelled
 )

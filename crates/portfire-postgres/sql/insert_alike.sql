@@ -11,5 +11,5 @@ ready AS (
     SELECT $4, $5, instant, id, $3 FROM clock CROSS JOIN unnest($2::uuid[]) AS i(id)
 )
 INSERT INTO portfire_tally AS t (width, at, shard, kind, queue, created)
-SELECT 60, portfire_minute(instant), pg_backend_pid(), $3, $4, cardinality($2) FROM clock
+SELECT 60, portfire_minute(instant), portfire_shard(instant), $3, $4, cardinality($2) FROM clock
 ON CONFLICT (width, at, shard, kind, queue) DO UPDATE SET created = t.created + excluded.created

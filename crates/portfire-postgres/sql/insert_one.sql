@@ -8,5 +8,5 @@ ready AS (
     INSERT INTO portfire_ready (queue, priority, run_at, id, kind) VALUES ($4, $5, portfire_now($1), $2, $3)
 )
 INSERT INTO portfire_tally AS t (width, at, shard, kind, queue, created)
-VALUES (60, portfire_minute(portfire_now($1)), pg_backend_pid(), $3, $4, 1)
+VALUES (60, portfire_minute(portfire_now($1)), portfire_shard(portfire_now($1)), $3, $4, 1)
 ON CONFLICT (width, at, shard, kind, queue) DO UPDATE SET created = t.created + excluded.created

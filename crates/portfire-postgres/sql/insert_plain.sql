@@ -16,5 +16,5 @@ ready AS (
     INSERT INTO portfire_ready (queue, priority, run_at, id, kind) SELECT queue, priority, instant, id, kind FROM input
 )
 INSERT INTO portfire_tally AS t (width, at, shard, kind, queue, created)
-SELECT 60, portfire_minute(portfire_now($1)), pg_backend_pid(), kind, queue, count(*) FROM input GROUP BY kind, queue
+SELECT 60, portfire_minute(portfire_now($1)), portfire_shard(portfire_now($1)), kind, queue, count(*) FROM input GROUP BY kind, queue
 ON CONFLICT (width, at, shard, kind, queue) DO UPDATE SET created = t.created + excluded.created

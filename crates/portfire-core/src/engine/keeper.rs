@@ -5,7 +5,9 @@
 //!    that there is something to do, so an idle server asks one thing, now and then.
 //! 2. Polls come every second while anything happens, and at doubling distances while nothing does, up to what
 //!    the server was told, and six times per lease at least, because a dead server rings no bell.
-//! 3. A poll or a promotion says when the next job and the next slot are due: the promotion then comes by
+//! 3. A poll that took long, as one does that walks over what an old transaction may still see, is followed by a rest, so
+//!    that polls take a tenth of the time at most; but a lease at most, because a dead server waits for it.
+//! 4. A poll or a promotion says when the next job and the next slot are due: the promotion then comes by
 //!    itself.
 //!
 //! Each duty has a time of its own and at most one call in flight. Every server does all of them; that
@@ -23,6 +25,8 @@ const BATCH: u32 = 1_000;
 const SWEEP_BATCH: u32 = 200;
 /// The time between two polls while something happens.
 const POLL_FIRST: Duration = Duration::from_secs(1);
+/// The rest after a poll, in how long it took.
+const POLL_REST: u32 = 9;
 /// Promotions that hints ask for, or what others hold, are at least this far apart.
 const HINTED_EVERY: Duration = Duration::from_millis(50);
 /// How often old jobs are looked for.
@@ -33,6 +37,8 @@ const PRUNE_IDLE: Duration = Duration::from_secs(300);
 #[derive(Debug)]
 pub(super) struct Keeper {
     poll: Duty,
+    /// The longest rest after a poll.
+    rest_max: Duration,
     promote: Duty,
     fire: Duty,
     sweep: Duty,
@@ -65,22 +71,25 @@ struct Pace {
 struct Duty {
     at: Moment,
     in_flight: bool,
+    began: Moment,
+    /// Whatever is asked.
+    not_before: Moment,
 }
 
 impl Duty {
     const fn soon() -> Self {
-        Self { at: Duration::ZERO, in_flight: false }
+        Self { at: Duration::ZERO, in_flight: false, began: Duration::ZERO, not_before: Duration::ZERO }
     }
 
     /// Not before it is asked for.
     const fn on_demand() -> Self {
-        Self { at: NEVER, in_flight: false }
+        Self { at: NEVER, ..Self::soon() }
     }
 
     fn take(&mut self, now: Moment) -> bool {
-        let due = !self.in_flight && now >= self.at;
+        let due = now >= self.next();
         if due {
-            *self = Self { at: NEVER, in_flight: true };
+            *self = Self { at: NEVER, in_flight: true, began: now, ..*self };
         }
         due
     }
@@ -96,8 +105,14 @@ impl Duty {
         self.ask(next);
     }
 
-    const fn next(&self) -> Moment {
-        if self.in_flight { NEVER } else { self.at }
+    /// Leaves it alone for so many times as long as the call took that is done.
+    fn rest(&mut self, now: Moment, times: u32, at_most: Duration) {
+        let took = now.saturating_sub(self.began);
+        self.not_before = now + took.saturating_mul(times).min(at_most);
+    }
+
+    fn next(&self) -> Moment {
+        if self.in_flight { NEVER } else { self.at.max(self.not_before) }
     }
 }
 
@@ -125,6 +140,7 @@ impl Keeper {
         let sweep_every = config.lease / 6;
         Self {
             poll: Duty::soon(),
+            rest_max: config.lease,
             promote: Duty::on_demand(),
             fire: Duty::on_demand(),
             sweep: Duty::on_demand(),
@@ -206,6 +222,7 @@ impl Keeper {
             self.pace.polled_stirred = true;
             return self.poll.done(now + self.pace.next());
         };
+        self.poll.rest(now, POLL_REST, self.rest_max);
         self.poll.done(now + self.pace.next());
         self.due(now, found.next, found.next_slot);
         if found.expired {

@@ -81,10 +81,10 @@ pub trait Storage: fmt::Debug + Send + Sync {
     /// The *claim* takes up to `limit` enqueued jobs whose kind is wanted, going through the wanted queues
     /// in the order given with at most each one's own limit, within a queue by priority, then by the time
     /// they became due, then by id; a paused queue is passed by. It takes nothing if the server's lease has expired or the server is
-    /// unknown. No job goes to two callers; a repeat with the same token returns what it already took and
-    /// still holds, in the same order and whatever its limit. With a limit of 0 it takes nothing new, and closes
-    /// the token: a claim of this server with it, or with one before it, that arrives later takes nothing. So
-    /// whoever has heard nothing of a claim asks again with a limit of 0, and knows all that it will ever take. What is
+    /// unknown. No job goes to two callers. A claim is asked once: whoever has heard nothing of it asks again with its
+    /// token and a limit of 0. That takes nothing new, returns what the token took and still holds, in the same order, and
+    /// closes the token: a claim of this server with it, or with one before it, that arrives later takes nothing. So
+    /// the caller knows all that it will ever take. What is
     /// closed stays so for as long as the server is remembered: at least
     /// [`SERVERS_KEPT`](crate::limits::SERVERS_KEPT) after its lease, though it be deaf meanwhile.
     ///

@@ -127,6 +127,20 @@ fn a_failed_look_is_repeated_after_a_second() {
     assert_eq!(engine.wake_at(), at + seconds(1));
 }
 
+/// Beside an old transaction a look may walk over millions of rows that are gone.
+#[test]
+fn a_look_that_took_long_is_followed_by_a_rest_of_a_lease_at_most() {
+    for (took, rest) in [(millis(500), millis(4_500)), (seconds(20), seconds(30))] {
+        let mut engine = engine(1);
+        step(&mut engine, seconds(0));
+        engine.on(took, Event::Polled(Some(Polled::default())));
+        engine.on(took, Event::Woken);
+        let is_poll = |effect: &Effect| matches!(effect, Effect::Poll);
+        assert!(!step(&mut engine, took + rest - millis(1)).iter().any(is_poll), "{took:?}");
+        assert!(step(&mut engine, took + rest).iter().any(is_poll), "{took:?}");
+    }
+}
+
 /// Between two heartbeats nobody else would tell of a cancel request.
 #[test]
 fn who_hears_nothing_and_runs_something_asks_for_cancel_requests_with_each_look() {

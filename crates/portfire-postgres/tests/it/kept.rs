@@ -194,8 +194,9 @@ async fn what_answers_otherwise_after_a_migration_travels_unnamed() {
     let outside = "ALTER FUNCTION portfire_claim RENAME TO old_claim;
         DO $do$ BEGIN EXECUTE (
             SELECT format('CREATE FUNCTION portfire_claim(%s) RETURNS %s LANGUAGE sql SET search_path FROM CURRENT
-                AS $$ SELECT * FROM old_claim($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) $$',
-                pg_get_function_identity_arguments(oid), replace(pg_get_function_result(oid), 'kind text', 'kind varchar'))
+                AS $$ SELECT * FROM old_claim(%s) $$', pg_get_function_identity_arguments(oid),
+                replace(pg_get_function_result(oid), 'kind text', 'kind varchar'),
+                (SELECT string_agg('$' || n, ', ') FROM generate_series(1, pronargs) AS n))
             FROM pg_proc WHERE oid = 'old_claim'::regproc);
         END $do$";
     survive(Trouble { prepared: true, inside: "NULL", outside }).await;

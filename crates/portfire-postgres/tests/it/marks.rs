@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use portfire_core::storage::Claimed;
 use portfire_core::{JobId, NewJob, Storage, Timestamp, VirtualClock};
+use portfire_postgres::tokio_postgres::Client;
 
 use crate::bed::{Schema, beaten, connect, exchange, job, want};
 use crate::conformance::make;
@@ -76,4 +77,41 @@ async fn a_mark_holds_nobody_else_back() {
     let oldest = oldest(&*storage, &schema).await;
     let claimed = exchange(&*storage, other, Vec::new(), Some(want(1))).await.claimed;
     assert_eq!(ids(&claimed), [oldest.id]);
+}
+
+/// Entries of jobs that are gone, as many as a look must not walk over each time. They are there until the transaction
+/// that is answered ends.
+async fn left(schema: &Schema, count: i64) -> Client {
+    let old = connect().await;
+    old.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1").await.unwrap();
+    let name = &schema.name;
+    let fill = format!(
+        "INSERT INTO {name}.portfire_ready SELECT 'default', 0, n, gen_random_uuid(), 'work' FROM generate_series(1, {count}) AS n;
+         DELETE FROM {name}.portfire_ready"
+    );
+    connect().await.batch_execute(&fill).await.unwrap();
+    old
+}
+
+/// Beside an old transaction each claim that finds too little would walk over all that was ever there.
+#[tokio::test]
+async fn a_look_that_walked_far_is_not_made_again_at_once() {
+    let clock = Arc::new(VirtualClock::at(START));
+    let (storage, schema) = make(Arc::clone(&clock)).await;
+    let _old = left(&schema, 20_000).await;
+    let server = beaten(&*storage).await;
+    let jobs: Vec<_> = (0..2).map(|_| job()).collect();
+    storage.insert(jobs.clone()).await.unwrap();
+    exchange(&*storage, server, Vec::new(), Some(want(1))).await;
+
+    let oldest = oldest(&*storage, &schema).await;
+    let second = exchange(&*storage, server, Vec::new(), Some(want(9))).await.claimed;
+    assert_eq!(ids(&second), [jobs[1].id], "only behind the mark");
+    clock.advance(Duration::from_millis(100));
+    let third = exchange(&*storage, server, Vec::new(), Some(want(9))).await.claimed;
+    assert_eq!(ids(&third), [oldest.id]);
+    let younger = job();
+    storage.insert(vec![younger.clone()]).await.unwrap();
+    let fourth = exchange(&*storage, server, Vec::new(), Some(want(9))).await.claimed;
+    assert_eq!(ids(&fourth), [younger.id], "behind the mark at once");
 }

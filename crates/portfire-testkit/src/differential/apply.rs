@@ -106,7 +106,10 @@ impl Pair {
                 self.exchange(*server, exchange).await
             }
             Operation::ExchangeAgain(server) => match self.last[*server].clone() {
-                Some(exchange) => self.exchange(*server, exchange).await,
+                Some(mut exchange) => {
+                    exchange.want.iter_mut().for_each(|want| want.limit = 0);
+                    self.exchange(*server, exchange).await
+                }
                 None => Answers::default(),
             },
             Operation::Rescue(server, late) => self.rescue(*server, *late).await,

@@ -32,7 +32,7 @@ pub(super) enum Operation {
         /// What is claimed: limit in all, limit of the first queue, and whether `odd` jobs are known.
         want: Option<(u32, u32, bool)>,
     },
-    /// Makes the last round trip of a server once more.
+    /// Makes the last round trip of a server once more, as one whose answer was lost.
     ExchangeAgain(usize),
     /// Settles what has expired as crashed, seen by this server; `late` does so at the next such sweep.
     Rescue(usize, bool),

@@ -131,9 +131,10 @@ pub async fn what_a_claim_took_is_its_own_though_the_queue_is_paused(bed: Arc<Be
     let server = bed.server().await;
     bed.insert_plain().await;
     let retries = bed.insert_plain().await;
-    let want = bed.want(2);
+    let mut want = bed.want(2);
     let taken = bed.exchange(server, Vec::new(), Some(want.clone())).await.claimed;
     direct(&bed, "default", QueueOrder::Pause).await;
+    want.limit = 0;
     let again = bed.exchange(server, Vec::new(), Some(want)).await.claimed;
     assert_eq!(again, taken);
     bed.settle(server, &taken[0], SUCCESS).await;
