@@ -58,6 +58,7 @@ portfire_job.last_token uuid
 portfire_job.last_state text
 portfire_job.schedule text COLLATE C
 portfire_job.slot_at bigint
+portfire_left.server uuid NOT NULL
 portfire_log.job uuid NOT NULL
 portfire_log.seq integer NOT NULL
 portfire_log.attempt integer NOT NULL
@@ -149,6 +150,7 @@ CREATE INDEX portfire_finished_list ON SCHEMA.portfire_finished USING btree (sta
 CREATE UNIQUE INDEX portfire_finished_pkey ON SCHEMA.portfire_finished USING btree (id)
 CREATE INDEX portfire_finished_prune ON SCHEMA.portfire_finished USING btree (prune_at) WHERE (prune_at IS NOT NULL)
 CREATE UNIQUE INDEX portfire_job_pkey ON SCHEMA.portfire_job USING btree (id)
+CREATE UNIQUE INDEX portfire_left_pkey ON SCHEMA.portfire_left USING btree (server)
 CREATE UNIQUE INDEX portfire_log_pkey ON SCHEMA.portfire_log USING btree (job, seq)
 CREATE UNIQUE INDEX portfire_paused_queue_pkey ON SCHEMA.portfire_paused_queue USING btree (name)
 CREATE UNIQUE INDEX portfire_progress_pkey ON SCHEMA.portfire_progress USING btree (job)
@@ -169,7 +171,7 @@ CREATE INDEX portfire_tally_shards ON SCHEMA.portfire_tally USING btree (at) WHE
 CREATE INDEX portfire_unique_name_job ON SCHEMA.portfire_unique_name USING btree (job)
 CREATE UNIQUE INDEX portfire_unique_name_pkey ON SCHEMA.portfire_unique_name USING btree (kind, name)
 
-CREATE OR REPLACE FUNCTION SCHEMA.portfire_claim(handed_in bigint, this_token uuid, this_server uuid, wanted_queues text[], wanted_limits bigint[], from_priorities bigint[], from_times bigint[], from_ids uuid[], before_from bigint[], wanted_kinds text[], wanted bigint)
+CREATE OR REPLACE FUNCTION SCHEMA.portfire_claim(handed_in bigint, this_token uuid, this_server uuid, wanted_queues text[], wanted_limits bigint[], from_priorities bigint[], from_times bigint[], from_ids uuid[], look_above boolean[], look_before boolean[], wanted_kinds text[], wanted bigint)
  RETURNS TABLE(place bigint, queue text, id uuid, kind text, args text, policy text, tags text, created_at bigint, attempts integer, crashes integer, parents text, schedule text, slot_at bigint, priority smallint, run_at bigint, flagged uuid, claimed_at bigint, walked bigint)
  LANGUAGE plpgsql
  SET search_path TO 'SCHEMA'
@@ -200,12 +202,12 @@ BEGIN
         WHERE wanted = 0 AND r.token = this_token ORDER BY r.place
     ),
     picked AS MATERIALIZED (
-        SELECT head.* FROM unnest(wanted_queues, wanted_limits, from_priorities, from_times, from_ids, before_from)
-            AS w(queue, most, priority, run_at, id, looks_from)
+        SELECT head.* FROM unnest(wanted_queues, wanted_limits, from_priorities, from_times, from_ids, look_above,
+            look_before) AS w(queue, most, priority, run_at, id, looks_above, looks_before)
         CROSS JOIN LATERAL (
             SELECT * FROM (SELECT r.ctid AS spot, r.id FROM portfire_ready AS r
                 WHERE r.queue = w.queue AND r.priority < w.priority AND r.kind = ANY (wanted_kinds)
-                    AND instant >= w.looks_from
+                    AND w.looks_above
                 ORDER BY r.priority, r.run_at, r.id FOR UPDATE SKIP LOCKED) AS above
             UNION ALL
             SELECT * FROM (SELECT r.ctid, r.id FROM portfire_ready AS r
@@ -215,7 +217,7 @@ BEGIN
             UNION ALL
             SELECT * FROM (SELECT r.ctid, r.id FROM portfire_ready AS r
                 WHERE r.queue = w.queue AND r.priority = w.priority AND (r.run_at, r.id) < (w.run_at, w.id)
-                    AND r.kind = ANY (wanted_kinds) AND instant >= w.looks_from
+                    AND r.kind = ANY (wanted_kinds) AND w.looks_before
                 ORDER BY r.run_at, r.id FOR UPDATE SKIP LOCKED) AS before
             LIMIT w.most
         ) AS head
@@ -364,6 +366,17 @@ BEGIN
 END
 $function$
 
+CREATE OR REPLACE FUNCTION SCHEMA.portfire_keep_left()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'SCHEMA'
+AS $function$
+BEGIN
+    INSERT INTO portfire_left (server) VALUES (OLD.id) ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END
+$function$
+
 CREATE OR REPLACE FUNCTION SCHEMA.portfire_minute(instant bigint)
  RETURNS bigint
  LANGUAGE sql
@@ -417,6 +430,61 @@ BEGIN
     SELECT 60, portfire_minute(instant), portfire_shard(instant), kind, queue, count(*)
     FROM others WHERE waiting_for < 0 GROUP BY kind, queue
     ON CONFLICT (width, at, shard, kind, queue) DO UPDATE SET cancelled = t.cancelled + excluded.cancelled;
+END
+$function$
+
+CREATE OR REPLACE FUNCTION SCHEMA.portfire_poll(handed_in bigint, wanted_queues text[], from_priorities bigint[], from_times bigint[], from_ids uuid[], due_times bigint[])
+ RETURNS TABLE(stands_before bigint, enqueued boolean, expired boolean, next bigint, next_slot bigint, looked_at bigint, walked_above bigint, walked bigint)
+ LANGUAGE plpgsql
+ SET search_path TO 'SCHEMA'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+AS $function$
+#variable_conflict use_column
+DECLARE
+    instant bigint := portfire_now(handed_in);
+    read_before bigint := pg_stat_get_xact_tuples_returned('portfire_ready_pkey'::regclass);
+    places_above bigint[];
+    places_before bigint[];
+BEGIN
+    SELECT array_agg(w.place) INTO places_above
+    FROM unnest(wanted_queues, from_priorities, due_times) WITH ORDINALITY AS w(queue, priority, due_at, place)
+    WHERE w.due_at <= instant AND (SELECT r.id FROM portfire_ready AS r WHERE r.queue = w.queue AND r.priority < w.priority
+        ORDER BY r.priority, r.run_at, r.id LIMIT 1) IS NOT NULL;
+    walked_above := pg_stat_get_xact_tuples_returned('portfire_ready_pkey'::regclass) - read_before;
+
+    SELECT array_agg(w.place) INTO places_before
+    FROM unnest(wanted_queues, from_priorities, from_times, from_ids, due_times) WITH ORDINALITY
+        AS w(queue, priority, run_at, id, due_at, place)
+    WHERE w.due_at <= instant AND (SELECT r.id FROM portfire_ready AS r WHERE r.queue = w.queue AND r.priority = w.priority
+        AND (r.run_at, r.id) < (w.run_at, w.id) ORDER BY r.run_at, r.id LIMIT 1) IS NOT NULL;
+    walked := pg_stat_get_xact_tuples_returned('portfire_ready_pkey'::regclass) - read_before;
+    looked_at := instant;
+
+    SELECT EXISTS (SELECT 1 FROM unnest(wanted_queues, from_priorities, from_times, from_ids) AS w(queue, priority, run_at, id)
+        WHERE (SELECT r.id FROM portfire_ready AS r
+            WHERE r.queue = w.queue AND (r.priority, r.run_at, r.id) >= (w.priority, w.run_at, w.id)
+            ORDER BY r.priority, r.run_at, r.id LIMIT 1) IS NOT NULL),
+        EXISTS (SELECT 1 FROM (
+                SELECT s.id FROM portfire_server AS s WHERE s.lease_until <= instant
+                UNION ALL
+                SELECT l.server FROM portfire_left AS l
+                WHERE (SELECT s.id FROM portfire_server AS s WHERE s.id = l.server AND s.lease_until > instant) IS NULL
+            ) AS gone
+            WHERE (SELECT r.id FROM portfire_running AS r WHERE r.server = gone.id LIMIT 1) IS NOT NULL),
+        (SELECT greatest(s.run_at - instant, 0) FROM portfire_scheduled AS s ORDER BY s.run_at LIMIT 1),
+        (SELECT greatest(s.next_at - instant, 0) FROM portfire_schedule AS s
+            WHERE s.next_at IS NOT NULL ORDER BY s.next_at LIMIT 1)
+    INTO enqueued, expired, next, next_slot;
+    RETURN NEXT;
+
+    FOREACH stands_before IN ARRAY coalesce(places_above, '{}') || coalesce(places_before, '{}') LOOP
+        RETURN NEXT;
+    END LOOP;
 END
 $function$
 

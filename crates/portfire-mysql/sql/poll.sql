@@ -1,7 +1,7 @@
 -- One look for all that a server might have to do, and no more than the head of each table. Running jobs are few, and
 -- servers fewer; they are read in the order of their ids, as they are for a rescue. The last line holds nothing: it tells
 -- proxies that this is for who is written to.
-SELECT EXISTS (SELECT 1 FROM portfire_ready),
+SELECT EXISTS (SELECT 1 FROM portfire_ready WHERE queue IN (?)),
     (
         SELECT 1 FROM portfire_running AS r FORCE INDEX (PRIMARY)
         WHERE (SELECT 1 FROM portfire_server AS s WHERE s.id = r.server AND s.lease_until > ?) IS NULL

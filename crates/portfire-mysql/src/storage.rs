@@ -286,10 +286,13 @@ impl Storage for MysqlStorage {
         Box::pin(async move { Ok(self.bell.wait(at_most).await) })
     }
 
-    fn poll(&self) -> Answer<'_, Polled> {
+    fn poll(&self, queues: Arc<[Arc<str>]>) -> Answer<'_, Polled> {
         Box::pin(async move {
             let now = || self.now_value();
-            let rows = self.work.alone(Op::Poll, &[now(), now(), now()]).await?;
+            let rows = self
+                .work
+                .alone(Op::Poll, &[Value::texts(queues.iter().map(|queue| &**queue)), now(), now(), now()])
+                .await?;
             rows.first().map_or_else(|| Err(Error::broken("a question has an answer")), act::read_poll)
         })
     }
@@ -314,7 +317,7 @@ impl Storage for MysqlStorage {
         Box::pin(async move { self.pulse.retry(|| self.beat_once(&beat)).await })
     }
 
-    fn leave(&self, server: ServerId) -> Answer<'_, ()> {
+    fn leave(&self, server: ServerId, _: bool) -> Answer<'_, ()> {
         Box::pin(async move {
             let closed = Value::List(vec![Value::server(server)]);
             let steps = [(Op::Leave, vec![Value::server(server)]), (Op::ClosedDelete, vec![closed])];

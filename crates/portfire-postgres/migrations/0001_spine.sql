@@ -151,6 +151,22 @@ CREATE TABLE portfire_server (
     closed_token uuid
 );
 
+-- Servers whose row is gone and that may hold jobs: a trigger puts in whoever goes, by whatever hand, and only who is
+-- known to hold nothing is taken out. So to find jobs that nobody holds any more only these have to be looked at, and
+-- servers whose lease is over, but not all that run: most of the time that is nobody.
+CREATE TABLE portfire_left (
+    server uuid NOT NULL PRIMARY KEY
+);
+
+CREATE FUNCTION portfire_keep_left() RETURNS trigger LANGUAGE plpgsql
+SET search_path FROM CURRENT AS $$
+BEGIN
+    INSERT INTO portfire_left (server) VALUES (OLD.id) ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER portfire_server_left AFTER DELETE ON portfire_server FOR EACH ROW EXECUTE FUNCTION portfire_keep_left();
+
 -- The instant that counts: the one handed in (tests travel in time), else the database's own, which
 -- stands still within a statement.
 CREATE FUNCTION portfire_now(handed_in bigint) RETURNS bigint LANGUAGE sql STABLE AS $$

@@ -1,2 +1,2 @@
--- Its jobs, if any are left, are expired from now on.
+-- A trigger remembers that it may hold jobs, which are expired from now on.
 DELETE FROM portfire_server WHERE id = $1

@@ -3,12 +3,11 @@
 //! Whether a wish is possible is read from the table of [`State`]; nothing is decided here. A job that
 //! moves on between the look at it and the hand on it is looked at again.
 
-use std::time::Duration;
-
 use portfire_core::limits::SERVERS_KEPT;
-use portfire_core::storage::{Acted, Action, By, Deed, Expired, Polled, Promoted, Was};
+use portfire_core::storage::{Acted, Action, By, Deed, Expired, Promoted, Was};
 use portfire_core::{Error, Facts, JobId, Lease, Policy, Result, State, Timestamp};
 
+use crate::poll::until;
 use crate::pool::{Lane, WRITES};
 use crate::rows::{Row, Value, micros};
 use crate::settle::verdicts;
@@ -253,17 +252,6 @@ pub(crate) async fn promote(lane: &Lane, now: Option<i64>, limit: u32) -> Result
     Ok(Promoted { count: row.small(0)?, next: until(row, 1)?, next_slot: until(row, 2)? })
 }
 
-/// The row of `poll`.
-pub(crate) fn read_poll(row: &Row) -> Result<Polled> {
-    let enqueued = !row.is_null(0);
-    Ok(Polled { enqueued, expired: row.is(1)?, next: until(row, 2)?, next_slot: until(row, 3)? })
-}
-
-/// A column that says how long until something is due.
-fn until(row: &Row, column: usize) -> Result<Option<Duration>> {
-    Ok(row.opt_int(column)?.map(|micros| Duration::from_micros(u64::try_from(micros).unwrap_or(0))))
-}
-
 /// A row of `expired`.
 pub(crate) fn read_expired(row: &Row) -> Result<Expired> {
     let lease = Lease { job: row.id(0)?, token: row.token(1)? };
@@ -283,6 +271,7 @@ pub(crate) async fn prune(lane: &Lane, now: Option<i64>, limit: u32) -> Result<u
     }
     let kept = Value::Int(Some(micros(SERVERS_KEPT)));
     lane.rows(Op::PruneServers, &[Value::Int(now), kept]).await?;
+    lane.rows(Op::LeftPrune, &[]).await?;
     prune_audit(lane, now, limit).await?;
     lane.batch("COMMIT").await?;
     tally::tidy(lane, now).await?;

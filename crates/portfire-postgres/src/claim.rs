@@ -15,14 +15,16 @@ use crate::statements::Op;
 
 /// Where a claim begins, in each of the wanted queues.
 pub(crate) fn starts(request: &Exchange, marks: &Marks) -> Vec<Start> {
-    let queues = request.want.iter().flat_map(|want| &want.queues);
-    queues.map(|queue| marks.of(request.server, &queue.name)).collect()
+    let starts = |want: &Want| want.queues.iter().map(|queue| marks.of(&queue.name, &want.kinds)).collect();
+    request.want.as_ref().map(starts).unwrap_or_default()
 }
 
 pub(crate) fn claim_step<'a>(now: Option<i64>, request: &'a Exchange, starts: &[Start]) -> Step<'a> {
     let server = Value::server(request.server);
     let Some(want) = &request.want else { return (Op::CancelFlags, vec![server]) };
     let ints = |part: fn(&Start) -> i64| Value::Ints(starts.iter().map(|start| Some(part(start))).collect());
+    let bools =
+        |part: fn(&Start) -> bool| Value::Bools(starts.iter().map(|start| Some(part(start))).collect());
     let values = vec![
         Value::Int(now),
         Value::Id(token_uuid(want.token)),
@@ -32,7 +34,8 @@ pub(crate) fn claim_step<'a>(now: Option<i64>, request: &'a Exchange, starts: &[
         ints(|start| start.place.priority),
         ints(|start| start.place.run_at),
         Value::Ids(starts.iter().map(|start| Some(job_uuid(start.place.id))).collect()),
-        ints(|start| start.before_from),
+        bools(|start| start.looks_above),
+        bools(|start| start.looks_before),
         Value::texts(want.kinds.iter().map(|kind| &**kind)),
         Value::Int(Some(want.limit.into())),
     ];
@@ -58,7 +61,7 @@ pub(crate) fn read_claim(
     }
     if want.limit > 0 {
         for (queue, start) in want.queues.iter().zip(starts) {
-            marks.claimed(request.server, &queue.name, *start, seen(rows, about, want, queue)?);
+            marks.claimed(&queue.name, &want.kinds, *start, seen(rows, about, want, queue)?);
         }
     }
     Ok(())

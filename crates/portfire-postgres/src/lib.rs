@@ -24,6 +24,7 @@ mod mark;
 mod migrate;
 mod options;
 mod plain;
+mod poll;
 mod pool;
 mod rows;
 mod schedules;

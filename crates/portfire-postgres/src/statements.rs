@@ -45,6 +45,8 @@ operations! {
     JobReset = "job_reset",
     Known = "known",
     Leave = "leave",
+    LeftForget = "left_forget",
+    LeftPrune = "left_prune",
     LogInsert = "log_insert",
     Now = "now",
     ParentState = "parent_state",
@@ -95,6 +97,7 @@ impl Op {
                 | Self::InsertOne
                 | Self::InsertPlain
                 | Self::Claim
+                | Self::Poll
                 | Self::Succeed
                 | Self::Settle
                 | Self::Settled

@@ -11,7 +11,7 @@ use portfire_core::storage::{
     Tally, TallyRequest, Target,
 };
 use portfire_core::{
-    Error, Firing, JobId, NewJob, Order, Result, Schedule, ScheduleView, ServerId, Storage, Timestamp,
+    Firing, JobId, NewJob, Order, Result, Schedule, ScheduleView, ServerId, Storage, Timestamp,
 };
 
 use crate::PostgresOptions;
@@ -20,6 +20,7 @@ use crate::look::Look;
 use crate::mark::Marks;
 use crate::options::DEADLINE;
 use crate::plain::{insert_plain, is_plain};
+use crate::poll::{poll_values, read_poll};
 use crate::pool::{Background, Lanes, WRITES, pause_for};
 use crate::rows::{Value, info_text, micros};
 use crate::session::Keeping;
@@ -164,9 +165,15 @@ impl PostgresStorage {
         let done = exchange(&lane, self.handed_in(), request, &self.marks).await?;
         lane.hand_back();
         if done.made_ready {
-            self.bell.ring();
+            self.made_ready();
         }
         Ok(done.answer)
+    }
+
+    /// What became ready may stand before a mark.
+    fn made_ready(&self) {
+        self.marks.doubt();
+        self.bell.ring();
     }
 
     async fn promote_once(&self, limit: u32) -> Result<Promoted> {
@@ -174,7 +181,7 @@ impl PostgresStorage {
         let promoted = act::promote(&lane, self.handed_in(), limit).await?;
         lane.hand_back();
         if promoted.count > 0 {
-            self.bell.ring();
+            self.made_ready();
         }
         Ok(promoted)
     }
@@ -191,7 +198,7 @@ impl PostgresStorage {
         let (acted, ring) = act::act(&lane, self.handed_in(), jobs, action, by).await?;
         lane.hand_back();
         if ring {
-            self.bell.ring();
+            self.made_ready();
         }
         Ok(acted)
     }
@@ -209,7 +216,7 @@ impl PostgresStorage {
         let mut lane = self.work.lane().await?;
         let fired = schedules::fire(&mut lane, self.handed_in(), firings, by).await?;
         lane.hand_back();
-        self.bell.ring();
+        self.made_ready();
         Ok(fired)
     }
 
@@ -295,10 +302,11 @@ impl Storage for PostgresStorage {
         Box::pin(async move { Ok(self.bell.wait(at_most).await) })
     }
 
-    fn poll(&self) -> Answer<'_, Polled> {
+    fn poll(&self, queues: Arc<[Arc<str>]>) -> Answer<'_, Polled> {
         Box::pin(async move {
-            let rows = self.work.rows(Op::Poll, &[self.now_value()]).await?;
-            rows.first().map_or_else(|| Err(Error::broken("a question has an answer")), act::read_poll)
+            let looks = self.marks.looks(&queues);
+            let rows = self.work.rows(Op::Poll, &poll_values(self.handed_in(), &looks)).await?;
+            read_poll(&rows, &looks, &self.marks)
         })
     }
 
@@ -328,9 +336,15 @@ impl Storage for PostgresStorage {
         })
     }
 
-    fn leave(&self, server: ServerId) -> Answer<'_, ()> {
-        self.marks.forget(server);
-        Box::pin(async move { self.pulse.rows(Op::Leave, &[Value::server(server)]).await.map(drop) })
+    fn leave(&self, server: ServerId, holds_nothing: bool) -> Answer<'_, ()> {
+        Box::pin(self.pulse.retry(move || async move {
+            let lane = self.pulse.lane().await?;
+            let forgotten = holds_nothing.then_some(Op::LeftForget);
+            let steps = [Some(Op::Leave), forgotten].into_iter().flatten();
+            lane.pipeline(steps.map(|op| (op, vec![Value::server(server)])).collect()).await?;
+            lane.hand_back();
+            Ok(())
+        }))
     }
 
     fn act(&self, jobs: Vec<JobId>, action: Action, by: By) -> Answer<'_, Vec<Acted>> {

@@ -2,12 +2,14 @@
 //!
 //! Whether a wish is possible is read from the table of [`State`]; nothing is decided here.
 
+use std::sync::Arc;
+
 use portfire_core::limits::SERVERS_KEPT;
 use portfire_core::storage::{Acted, Action, By, Deed, Expired, Polled, Promoted, Was};
 use portfire_core::{Error, Facts, JobId, Lease, Policy, Result, State, Timestamp};
 
 use crate::insert::at_once;
-use crate::rows::{Row, Value};
+use crate::rows::{Row, Value, json_list};
 use crate::settle::{cancel, enqueue_or_schedule, tell_children};
 use crate::statements::Op;
 use crate::steer::{prune_audit, remember};
@@ -170,8 +172,9 @@ fn delete(tx: &mut Tx<'_>, job: JobId, place: &Row) -> Result<()> {
 }
 
 /// Looks for all that a server might have to do.
-pub(crate) fn poll(tx: &Tx<'_>, may_rescue: bool) -> Result<Polled> {
-    let row = tx.one(Op::Poll, &[Value::Int(tx.now.as_micros())])?;
+pub(crate) fn poll(tx: &Tx<'_>, queues: &[Arc<str>], may_rescue: bool) -> Result<Polled> {
+    let queues = json_list(queues);
+    let row = tx.one(Op::Poll, &[Value::Int(tx.now.as_micros()), Value::Text(&queues)])?;
     let row = row.ok_or_else(|| Error::broken("a question has an answer"))?;
     let from_now = |at: Timestamp| at.since(tx.now);
     Ok(Polled {

@@ -299,8 +299,8 @@ pub(crate) fn tags_text(tags: &[Box<str>]) -> Option<String> {
 }
 
 /// Texts as a JSON list.
-pub(crate) fn json_list(texts: &[Box<str>]) -> String {
-    texts.iter().map(|text| &**text).collect::<serde_json::Value>().to_string()
+pub(crate) fn json_list(texts: &[impl AsRef<str>]) -> String {
+    texts.iter().map(AsRef::as_ref).collect::<serde_json::Value>().to_string()
 }
 
 /// Tags from their stored form.

@@ -114,9 +114,9 @@ impl Storage for SqliteStorage {
         Box::pin(self.bell.wait(at_most, || connect(&self.options)))
     }
 
-    fn poll(&self) -> Answer<'_, Polled> {
+    fn poll(&self, queues: Arc<[Arc<str>]>) -> Answer<'_, Polled> {
         let may_rescue = self.options.host.as_ref().is_none_or(|host| !host.was_just_set());
-        Box::pin(self.reader().ask(move |tx| act::poll(tx, may_rescue)))
+        Box::pin(self.reader().ask(move |tx| act::poll(tx, &queues, may_rescue)))
     }
 
     fn promote(&self, limit: u32) -> Answer<'_, Promoted> {
@@ -145,7 +145,7 @@ impl Storage for SqliteStorage {
         }))
     }
 
-    fn leave(&self, server: ServerId) -> Answer<'_, ()> {
+    fn leave(&self, server: ServerId, _: bool) -> Answer<'_, ()> {
         Box::pin(self.pulse.ask(move |tx| tx.run(Op::Leave, &[Value::Blob(server.as_bytes())]).map(drop)))
     }
 

@@ -77,7 +77,7 @@ impl IdleServer {
                 let exchange = Exchange { server: self.id, notes, settlements, want };
                 Event::Exchanged(line, storage.exchange(exchange).await.unwrap())
             }
-            Effect::Poll => Event::Polled(Some(storage.poll().await.unwrap())),
+            Effect::Poll(queues) => Event::Polled(Some(storage.poll(queues).await.unwrap())),
             Effect::Promote(limit) => Event::Promoted(Some(storage.promote(limit).await.unwrap())),
             Effect::Sweep(limit) => Event::Swept(Some(storage.expired(limit).await.unwrap())),
             Effect::Prune(limit) => Event::Pruned(Some(storage.prune(limit).await.unwrap())),

@@ -6,13 +6,14 @@
 //! 2. Polls come every second while anything happens, and at doubling distances while nothing does, up to what
 //!    the server was told, and six times per lease at least, because a dead server rings no bell.
 //! 3. A poll that took long, as one does that walks over what an old transaction may still see, is followed by a rest, so
-//!    that polls take a tenth of the time at most; but a lease at most, because a dead server waits for it.
+//!    that polls take a twentieth of the time at most; but a lease at most, because a dead server waits for it.
 //! 4. A poll or a promotion says when the next job and the next slot are due: the promotion then comes by
 //!    itself.
 //!
 //! Each duty has a time of its own and at most one call in flight. Every server does all of them; that
 //! two servers do the same is harmless, because every write is guarded.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Config, Effect, Moment, NEVER};
@@ -26,7 +27,7 @@ const SWEEP_BATCH: u32 = 200;
 /// The time between two polls while something happens.
 const POLL_FIRST: Duration = Duration::from_secs(1);
 /// The rest after a poll, in how long it took.
-const POLL_REST: u32 = 9;
+const POLL_REST: u32 = 19;
 /// Promotions that hints ask for, or what others hold, are at least this far apart.
 const HINTED_EVERY: Duration = Duration::from_millis(50);
 /// How often old jobs are looked for.
@@ -36,6 +37,8 @@ const PRUNE_IDLE: Duration = Duration::from_secs(300);
 
 #[derive(Debug)]
 pub(super) struct Keeper {
+    /// The names of those that are served.
+    queues: Arc<[Arc<str>]>,
     poll: Duty,
     /// The longest rest after a poll.
     rest_max: Duration,
@@ -139,6 +142,7 @@ impl Keeper {
     pub(super) fn new(config: &Config) -> Self {
         let sweep_every = config.lease / 6;
         Self {
+            queues: config.queues.iter().map(|queue| Arc::clone(&queue.name)).collect(),
             poll: Duty::soon(),
             rest_max: config.lease,
             promote: Duty::on_demand(),
@@ -193,7 +197,7 @@ impl Keeper {
 
     pub(super) fn step(&mut self, now: Moment, effects: &mut Vec<Effect>) {
         if self.poll.take(now) {
-            effects.push(Effect::Poll);
+            effects.push(Effect::Poll(Arc::clone(&self.queues)));
         }
         if self.promote.take(now) {
             self.hinted_at = now;

@@ -142,8 +142,8 @@ pub enum Effect {
     AbortAll,
     /// Collect what running attempts said. Ends in `Noted` if there is anything.
     CollectNotes,
-    /// Look whether there is anything to do. Ends in `Polled`.
-    Poll,
+    /// Look whether there is anything to do for a server of these queues. Ends in `Polled`.
+    Poll(Arc<[Arc<str>]>),
     /// Promote up to this many due jobs. Ends in `Promoted`.
     Promote(u32),
     /// Look for up to this many schedules that are due. Ends in `SchedulesSeen`.

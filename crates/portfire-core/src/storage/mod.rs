@@ -31,6 +31,7 @@ mod walk;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use audit::{AuditEntry, AuditId, AuditRequest, Deed, DeedOutcome, Target, Was};
@@ -78,14 +79,16 @@ pub trait Storage: fmt::Debug + Send + Sync {
     /// name and settles the fate of its children by [`Trigger::verdict`](crate::Trigger::verdict),
     /// recursively; a child that an operator has run already only hears of it.
     ///
-    /// The *claim* takes up to `limit` enqueued jobs whose kind is wanted, going through the wanted queues
-    /// in the order given with at most each one's own limit, within a queue by priority, then by the time
-    /// they became due, then by id; a paused queue is passed by. It takes nothing if the server's lease has expired or the server is
-    /// unknown. No job goes to two callers. A claim is asked once: whoever has heard nothing of it asks again with its
-    /// token and a limit of 0. That takes nothing new, returns what the token took and still holds, in the same order, and
-    /// closes the token: a claim of this server with it, or with one before it, that arrives later takes nothing. So
-    /// the caller knows all that it will ever take. What is
-    /// closed stays so for as long as the server is remembered: at least
+    /// The *claim* takes up to `limit` enqueued jobs whose kind is wanted, going through the wanted queues in the order
+    /// given with at most each one's own limit, within a queue by priority, then by the time they became due, then by
+    /// id; a paused queue is passed by. It takes nothing if the server's lease has expired or the server is unknown. No
+    /// job goes to two callers. Where it takes long to look for a job that came to stand before others, the job may be
+    /// passed by for up to twenty times as long.
+    ///
+    /// A claim is asked once. Whoever has heard nothing of it asks again with its token and a limit of 0. That takes
+    /// nothing new, returns what the token took and still holds, in the same order, and closes the token: a claim of this
+    /// server with it, or with one before it, that arrives later takes nothing. So the caller knows all that it will ever
+    /// take. What is closed stays so for as long as the server is remembered: at least
     /// [`SERVERS_KEPT`](crate::limits::SERVERS_KEPT) after its lease, though it be deaf meanwhile.
     ///
     /// A server may have two of them in flight, one that writes and one that claims, in any order of arrival.
@@ -95,10 +98,10 @@ pub trait Storage: fmt::Debug + Send + Sync {
     /// says which. It may always wait for the whole time: this is a hint, polling is the truth. Cancel-safe.
     fn wait(&self, at_most: Duration) -> Answer<'_, Heard>;
 
-    /// Looks once for all that a server might have to do: the heads of what is enqueued, of what waits for a
-    /// time and of the schedules, and whether a server is gone that holds jobs. Read only, and all that a server
-    /// asks while nothing happens, so it is one statement.
-    fn poll(&self) -> Answer<'_, Polled>;
+    /// Looks once for all that a server of these queues might have to do: the heads of what is enqueued there, of what
+    /// waits for a time and of the schedules, and whether a server is gone that holds jobs. Read only, and all that a
+    /// server asks while nothing happens, so it is one statement.
+    fn poll(&self, queues: Arc<[Arc<str>]>) -> Answer<'_, Polled>;
 
     /// Moves up to `limit` due jobs from `scheduled` and `retrying` to `enqueued`, earliest first, and
     /// says when the next one is due, and when the next slot of a schedule is.
@@ -123,8 +126,9 @@ pub trait Storage: fmt::Debug + Send + Sync {
     /// unless [`direct_servers`](Self::direct_servers) told it otherwise.
     fn beat(&self, beat: Beat) -> Answer<'_, BeatAnswer>;
 
-    /// Removes a server that has given all its jobs back. Jobs it still holds become expired at once.
-    fn leave(&self, server: ServerId) -> Answer<'_, ()>;
+    /// Removes a server. Jobs it still holds become expired at once; `holds_nothing` says that there are none, nor a
+    /// claim under way, so that nobody need look for them.
+    fn leave(&self, server: ServerId, holds_nothing: bool) -> Answer<'_, ()>;
 
     /// Does to each job what an operator asks, if the table of [`State`](crate::State) has such a row.
     ///

@@ -21,7 +21,7 @@ fn sated() -> Engine {
 }
 
 fn polls(effects: &[Effect]) -> bool {
-    effects.iter().any(|effect| matches!(effect, Effect::Poll))
+    effects.iter().any(|effect| matches!(effect, Effect::Poll(_)))
 }
 
 fn promotes(effects: &[Effect]) -> bool {

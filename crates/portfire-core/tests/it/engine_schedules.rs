@@ -26,7 +26,7 @@ fn looks(effects: &[Effect]) -> bool {
 }
 
 fn polls(effects: &[Effect]) -> bool {
-    effects.iter().any(|effect| matches!(effect, Effect::Poll))
+    effects.iter().any(|effect| matches!(effect, Effect::Poll(_)))
 }
 
 fn promotes(effects: &[Effect]) -> bool {

@@ -74,12 +74,12 @@ impl Storage for Watched {
         insert(_jobs: Vec<NewJob>) -> Vec<Inserted>;
         exchange(_exchange: Exchange) -> Exchanged;
         wait(_at_most: Duration) -> Heard;
-        poll() -> Polled;
+        poll(_queues: Arc<[Arc<str>]>) -> Polled;
         promote(_limit: u32) -> Promoted;
         expired(_limit: u32) -> Vec<Expired>;
         prune(_limit: u32) -> u32;
         beat(_beat: Beat) -> BeatAnswer;
-        leave(_server: ServerId) -> ();
+        leave(_server: ServerId, _holds_nothing: bool) -> ();
         put_schedules(_schedules: Vec<Schedule>) -> Vec<Put>;
         due_schedules(_limit: u32) -> DueSchedules;
     }

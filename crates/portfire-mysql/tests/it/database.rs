@@ -175,7 +175,7 @@ async fn a_server_that_begins_transactions_by_itself_is_left_none(engine: Engine
     let server = beaten(&storage).await;
     let beat = Beat { server, lease: Duration::from_secs(60), info: ServerInfo::default() };
     storage.beat(beat).await.unwrap();
-    storage.poll().await.unwrap();
+    storage.poll(["default".into()].into()).await.unwrap();
     let open = format!(
         "SELECT COUNT(*) FROM information_schema.innodb_trx AS t
          JOIN information_schema.processlist AS p ON p.id = t.trx_mysql_thread_id WHERE p.user = '{user}'"
@@ -258,7 +258,7 @@ async fn lost_connections_are_made_anew_within_the_call(engine: Engine) {
         let ended = end_all(&mut root, &database).await;
         assert!(ended >= 2, "round {round}: one for work and one for heartbeats");
         assert_eq!(storage.insert(vec![job()]).await.unwrap(), [Inserted::New]);
-        storage.leave(server).await.unwrap();
+        storage.leave(server, true).await.unwrap();
     }
     assert_eq!(storage.overview().await.unwrap().counts[0].jobs, 6);
 }

@@ -143,7 +143,7 @@ async fn ask_everything(storage: &MysqlStorage) {
     let ann = Person::new("ann", Via::Api).unwrap();
     storage.direct_queues(vec!["slow".into()], QueueOrder::Pause, By::Person(ann.clone())).await.unwrap();
     storage.direct_queues(vec!["slow".into()], QueueOrder::Resume, By::Person(ann)).await.unwrap();
-    storage.poll().await.unwrap();
+    storage.poll(["default".into()].into()).await.unwrap();
     storage.promote(100).await.unwrap();
     storage.expired(100).await.unwrap();
     storage.prune(100).await.unwrap();

@@ -6,7 +6,7 @@ use portfire_core::storage::{AuditRequest, Heard, Inserted};
 use portfire_core::{NewJob, Storage};
 use portfire_postgres::{PostgresOptions, PostgresStorage, Tables};
 
-use crate::bed::{Schema, connect, job, url};
+use crate::bed::{Schema, beaten, connect, exchange, job, succeeded, url, want};
 
 /// Columns, indexes and functions, as the catalog tells them.
 async fn described(schema: &str) -> String {
@@ -150,13 +150,37 @@ async fn lost_connections_are_made_anew_within_the_call() {
     );
     for round in 0..3 {
         storage.insert(vec![job()]).await.unwrap();
-        let server = crate::bed::beaten(&storage).await;
+        let server = beaten(&storage).await;
         let ended: i64 = client.query_one(&terminate, &[]).await.unwrap().get(0);
         assert!(ended >= 2, "round {round}: one for work and one for heartbeats");
         assert_eq!(storage.insert(vec![job()]).await.unwrap(), [Inserted::New]);
-        storage.leave(server).await.unwrap();
+        storage.leave(server, true).await.unwrap();
     }
     assert_eq!(storage.overview().await.unwrap().counts[0].jobs, 6);
+}
+
+/// By hand, by an old version: who takes out a server's row does not take its jobs with it.
+#[tokio::test]
+async fn jobs_of_a_server_whose_row_is_gone_are_found() {
+    let schema = Schema::new();
+    let storage = schema.open().await;
+    let client = connect().await;
+    let left = format!("SELECT count(*) FROM {}.portfire_left", schema.name);
+    let left = async || client.query_one(&left, &[]).await.unwrap().get::<_, i64>(0);
+    let poll = || storage.poll(["default".into()].into());
+    let server = beaten(&*storage).await;
+    storage.insert(vec![job()]).await.unwrap();
+    let claimed = exchange(&*storage, server, Vec::new(), Some(want(1))).await.claimed;
+    client.batch_execute(&format!("DELETE FROM {}.portfire_server", schema.name)).await.unwrap();
+    storage.prune(9).await.unwrap();
+    assert!(poll().await.unwrap().expired && left().await == 1);
+
+    exchange(&*storage, server, vec![succeeded(&claimed[0])], None).await;
+    assert!(!poll().await.unwrap().expired);
+    storage.prune(9).await.unwrap();
+    assert_eq!(left().await, 0, "it holds nothing any more");
+    storage.leave(beaten(&*storage).await, true).await.unwrap();
+    assert_eq!(left().await, 0, "as it has said");
 }
 
 /// Longer than any ring takes.

@@ -29,7 +29,7 @@ async fn live(storage: &PostgresStorage) {
         let exchanged = exchange(storage, server, settlements, Some(want(4))).await;
         assert_eq!(exchanged.claimed.len(), 4);
         settlements = exchanged.claimed.iter().map(succeeded).collect();
-        storage.poll().await.unwrap();
+        storage.poll(["default".into()].into()).await.unwrap();
         storage.promote(9).await.unwrap();
     }
 }
@@ -72,7 +72,7 @@ async fn what_runs_all_day_is_prepared_once_in_each_session() {
     assert_eq!((processes, all), (2, different), "none is prepared twice in a session");
     assert_eq!(all, 2 * statements, "a new session has them all");
     let others =
-        format!("SELECT statement FROM {name}.looked WHERE statement ~ 'portfire_(poll|server|scheduled)'");
+        format!("SELECT statement FROM {name}.looked WHERE statement ~ 'portfire_(server|scheduled)'");
     assert!(
         client.query(&others, &[]).await.unwrap().is_empty(),
         "what is planned each time is not prepared"

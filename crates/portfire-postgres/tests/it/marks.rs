@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portfire_core::storage::Claimed;
+use portfire_core::storage::{Claimed, Polled, Want};
 use portfire_core::{JobId, NewJob, Storage, Timestamp, VirtualClock};
 use portfire_postgres::tokio_postgres::Client;
 
@@ -11,6 +11,9 @@ use crate::bed::{Schema, beaten, connect, exchange, job, want};
 use crate::conformance::make;
 
 const START: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
+
+/// When a mark is where the last job was.
+const LATER: Duration = Duration::from_millis(200);
 
 fn ids(claimed: &[Claimed]) -> Vec<JobId> {
     claimed.iter().map(|claimed| claimed.facts.lease.job).collect()
@@ -32,10 +35,12 @@ async fn oldest(storage: &dyn Storage, schema: &Schema) -> NewJob {
 
 #[tokio::test]
 async fn what_comes_before_the_mark_is_taken_at_once_if_it_is_urgent_and_last_if_it_is_not() {
-    let (storage, schema) = make(Arc::new(VirtualClock::at(START))).await;
+    let clock = Arc::new(VirtualClock::at(START));
+    let (storage, schema) = make(Arc::clone(&clock)).await;
     let server = beaten(&*storage).await;
     let jobs: Vec<_> = (0..4).map(|_| job()).collect();
     storage.insert(jobs.clone()).await.unwrap();
+    clock.advance(LATER);
     let first = exchange(&*storage, server, Vec::new(), Some(want(2))).await.claimed;
     assert_eq!(ids(&first), [jobs[0].id, jobs[1].id]);
 
@@ -55,6 +60,7 @@ async fn after_a_second_a_queue_is_read_from_its_head() {
     let server = beaten(&*storage).await;
     let jobs: Vec<_> = (0..5).map(|_| job()).collect();
     storage.insert(jobs.clone()).await.unwrap();
+    clock.advance(LATER);
     exchange(&*storage, server, Vec::new(), Some(want(1))).await;
 
     let oldest = oldest(&*storage, &schema).await;
@@ -69,14 +75,17 @@ async fn after_a_second_a_queue_is_read_from_its_head() {
 
 #[tokio::test]
 async fn a_mark_holds_nobody_else_back() {
-    let (storage, schema) = make(Arc::new(VirtualClock::at(START))).await;
+    let clock = Arc::new(VirtualClock::at(START));
+    let (storage, schema) = make(Arc::clone(&clock)).await;
     let (one, other) = (beaten(&*storage).await, beaten(&*storage).await);
     let jobs: Vec<_> = (0..4).map(|_| job()).collect();
     storage.insert(jobs.clone()).await.unwrap();
+    clock.advance(LATER);
     exchange(&*storage, one, Vec::new(), Some(want(2))).await;
     let oldest = oldest(&*storage, &schema).await;
-    let claimed = exchange(&*storage, other, Vec::new(), Some(want(1))).await.claimed;
-    assert_eq!(ids(&claimed), [oldest.id]);
+    let kinds = ["work".into(), "more".into()].into();
+    let claimed = exchange(&*storage, other, Vec::new(), Some(Want { kinds, ..want(1) })).await.claimed;
+    assert_eq!(ids(&claimed), [oldest.id], "who knows other kinds has a mark of his own");
 }
 
 /// Entries of jobs that are gone, as many as a look must not walk over each time. They are there until the transaction
@@ -102,16 +111,19 @@ async fn a_look_that_walked_far_is_not_made_again_at_once() {
     let server = beaten(&*storage).await;
     let jobs: Vec<_> = (0..2).map(|_| job()).collect();
     storage.insert(jobs.clone()).await.unwrap();
+    clock.advance(LATER);
     exchange(&*storage, server, Vec::new(), Some(want(1))).await;
 
     let oldest = oldest(&*storage, &schema).await;
-    let second = exchange(&*storage, server, Vec::new(), Some(want(9))).await.claimed;
-    assert_eq!(ids(&second), [jobs[1].id], "only behind the mark");
+    let claim = async || ids(&exchange(&*storage, server, Vec::new(), Some(want(9))).await.claimed);
+    assert_eq!(claim().await, [jobs[1].id], "only behind the mark");
+    let poll = || storage.poll(["default".into()].into());
+    assert_eq!(poll().await.unwrap(), Polled::default(), "a poll does not walk there either");
     clock.advance(Duration::from_millis(100));
-    let third = exchange(&*storage, server, Vec::new(), Some(want(9))).await.claimed;
-    assert_eq!(ids(&third), [oldest.id]);
+    assert_eq!(claim().await, []);
+    assert!(poll().await.unwrap().enqueued, "now it does");
+    assert_eq!(claim().await, [oldest.id]);
     let younger = job();
     storage.insert(vec![younger.clone()]).await.unwrap();
-    let fourth = exchange(&*storage, server, Vec::new(), Some(want(9))).await.claimed;
-    assert_eq!(ids(&fourth), [younger.id], "behind the mark at once");
+    assert_eq!(claim().await, [younger.id], "behind the mark at once");
 }

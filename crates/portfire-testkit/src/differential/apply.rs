@@ -137,11 +137,14 @@ impl Pair {
             Operation::Look => self.look().await,
             Operation::Promote(limit) => {
                 let promoted = text(&both!(self, storage => storage.promote(*limit)));
-                let polled = text(&both!(self, storage => storage.poll()));
+                let queues: Arc<[Arc<str>]> = ["default".into(), "mail".into()].into();
+                let polled = text(&both!(self, storage => storage.poll(Arc::clone(&queues))));
                 [0, 1].map(|one| format!("{}, then {}", promoted[one], polled[one]))
             }
             Operation::Prune => text(&both!(self, storage => storage.prune(ALL))),
-            Operation::Leave(server) => text(&both!(self, storage => storage.leave(self.servers[*server]))),
+            Operation::Leave(server) => {
+                text(&both!(self, storage => storage.leave(self.servers[*server], false)))
+            }
             Operation::Beat(server, lease) => self.beat(*server, *lease).await,
         }
     }

@@ -299,7 +299,7 @@ impl Doing {
             Call::Promote(_) => Self::Promote,
             Call::Prune(_) => Self::Prune,
             Call::Fire(_) => Self::Fire,
-            Call::Poll | Call::Sweep(_) | Call::Beat(_) | Call::Leave(_) => Self::Nothing,
+            Call::Poll(_) | Call::Sweep(_) | Call::Beat(_) | Call::Leave(_) => Self::Nothing,
             Call::Put(_) | Call::Due(_) | Call::Direct(..) => Self::Nothing,
         }
     }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use portfire_core::storage::{
@@ -144,8 +144,8 @@ impl<S: Storage> Storage for Buggy<S> {
         self.storage.wait(at_most)
     }
 
-    fn poll(&self) -> Answer<'_, Polled> {
-        self.storage.poll()
+    fn poll(&self, queues: Arc<[Arc<str>]>) -> Answer<'_, Polled> {
+        self.storage.poll(queues)
     }
 
     fn promote(&self, limit: u32) -> Answer<'_, Promoted> {
@@ -164,8 +164,8 @@ impl<S: Storage> Storage for Buggy<S> {
         self.storage.beat(beat)
     }
 
-    fn leave(&self, server: ServerId) -> Answer<'_, ()> {
-        self.storage.leave(server)
+    fn leave(&self, server: ServerId, holds_nothing: bool) -> Answer<'_, ()> {
+        self.storage.leave(server, holds_nothing)
     }
 
     fn act(&self, jobs: Vec<JobId>, action: Action, by: By) -> Answer<'_, Vec<Acted>> {

@@ -8,6 +8,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ pub(super) enum Call {
     Insert(Vec<NewJob>),
     Act(Vec<JobId>, Action),
     Exchange(Exchange),
-    Poll,
+    Poll(Arc<[Arc<str>]>),
     Promote(u32),
     Sweep(u32),
     Prune(u32),
@@ -114,12 +115,12 @@ impl Call {
             Self::Insert(jobs) => at_once(storage.insert(jobs)).map(Reply::Inserted),
             Self::Act(jobs, action) => at_once(storage.act(jobs, action, By::Program)).map(Reply::Acted),
             Self::Exchange(exchange) => at_once(storage.exchange(exchange)).map(Reply::Exchanged),
-            Self::Poll => at_once(storage.poll()).map(Reply::Polled),
+            Self::Poll(queues) => at_once(storage.poll(queues)).map(Reply::Polled),
             Self::Promote(limit) => at_once(storage.promote(limit)).map(Reply::Promoted),
             Self::Sweep(limit) => at_once(storage.expired(limit)).map(Reply::Swept),
             Self::Prune(limit) => at_once(storage.prune(limit)).map(Reply::Pruned),
             Self::Beat(beat) => at_once(storage.beat(beat)).map(Reply::Beaten),
-            Self::Leave(server) => at_once(storage.leave(server)).map(|()| Reply::Left),
+            Self::Leave(server) => at_once(storage.leave(server, true)).map(|()| Reply::Left),
             Self::Put(schedules) => at_once(storage.put_schedules(schedules)).map(Reply::Put),
             Self::Due(limit) => at_once(storage.due_schedules(limit)).map(Reply::Due),
             Self::Fire(firings) => at_once(storage.fire(firings, By::Program)).map(Reply::Fired),

@@ -303,7 +303,7 @@ impl World {
                 self.tally.beside += u64::from(line == Line::Second);
                 self.send(Caller::Line(life, line), Call::Exchange(exchange), DEADLINE);
             }
-            Effect::Poll => self.send(caller, Call::Poll, DEADLINE),
+            Effect::Poll(queues) => self.send(caller, Call::Poll(queues), DEADLINE),
             Effect::Promote(limit) => self.send(caller, Call::Promote(limit), DEADLINE),
             Effect::LookForSchedules(limit) => self.send(caller, Call::Due(limit), DEADLINE),
             Effect::Fire(firings) => self.send(caller, Call::Fire(firings), DEADLINE),
@@ -334,8 +334,8 @@ impl World {
     /// What became of another call of the driver.
     pub(super) fn driver_heard(&mut self, life: Life, call: &Call, reply: Option<Reply>) {
         let event = match (call, reply) {
-            (Call::Poll, Some(Reply::Polled(answer))) => Event::Polled(Some(answer)),
-            (Call::Poll, _) => Event::Polled(None),
+            (Call::Poll(_), Some(Reply::Polled(answer))) => Event::Polled(Some(answer)),
+            (Call::Poll(_), _) => Event::Polled(None),
             (Call::Promote(_), Some(Reply::Promoted(answer))) => Event::Promoted(Some(answer)),
             (Call::Promote(_), _) => Event::Promoted(None),
             (Call::Due(_), Some(Reply::Due(due))) => Event::SchedulesSeen(Some(due)),

@@ -102,15 +102,18 @@ pub async fn a_dead_server_that_holds_a_job_is_not_forgotten(bed: Arc<Bed>) {
 }
 
 pub async fn a_poll_tells_what_there_is_to_do(bed: Arc<Bed>) {
-    let poll = || async { bed.storage.poll().await.unwrap() };
+    let poll_of = |queues: &[&str]| bed.storage.poll(queues.iter().map(|queue| (*queue).into()).collect());
+    let poll = || async { poll_of(&["default", "other"]).await.unwrap() };
     let server = bed.server().await;
     assert_eq!(poll().await, Polled::default());
     let ready = Polled { enqueued: true, ..Polled::default() };
     bed.insert(NewJob { kind: "strange".into(), queue: "other".into(), ..bed.job() }).await;
     assert_eq!(poll().await, ready, "whoever may take it");
+    assert_eq!(poll_of(&["default", "else"]).await.unwrap(), Polled::default(), "of these queues only");
     bed.insert_plain().await;
     let claimed = bed.claim_one(server).await;
     assert_eq!(poll().await, ready);
+    assert_eq!(poll_of(&["default"]).await.unwrap(), Polled::default());
     bed.advance(LEASE.saturating_sub(Duration::from_micros(1)));
     assert!(!poll().await.expired);
     bed.advance(Duration::from_micros(1));
@@ -120,12 +123,12 @@ pub async fn a_poll_tells_what_there_is_to_do(bed: Arc<Bed>) {
     let leaves = bed.server().await;
     bed.insert_plain().await;
     bed.claim_one(leaves).await;
-    bed.storage.leave(leaves).await.unwrap();
+    bed.storage.leave(leaves, false).await.unwrap();
     assert!(poll().await.expired);
 }
 
 pub async fn a_poll_tells_when_something_will_be_due(bed: Arc<Bed>) {
-    let poll = || async { bed.storage.poll().await.unwrap() };
+    let poll = || async { bed.storage.poll(["default".into()].into()).await.unwrap() };
     for after in [50, 20] {
         bed.insert(NewJob { start: Start::After(seconds(after)), ..bed.job() }).await;
     }

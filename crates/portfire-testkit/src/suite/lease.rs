@@ -62,7 +62,7 @@ pub async fn leaving_expires_what_is_held(bed: Arc<Bed>) {
     bed.insert_plain().await;
     let leaves = bed.server().await;
     bed.claim_one(leaves).await;
-    bed.storage.leave(leaves).await.unwrap();
+    bed.storage.leave(leaves, false).await.unwrap();
     assert_eq!(bed.storage.expired(10).await.unwrap().len(), 1);
     assert!(bed.storage.overview().await.unwrap().servers.is_empty());
 }

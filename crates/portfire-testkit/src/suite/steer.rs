@@ -202,7 +202,7 @@ pub async fn an_order_to_stop_is_not_taken_back(bed: Arc<Bed>) {
         assert_eq!(tell(&bed, server, order).await, Directed::Refused);
     }
     assert_eq!(bed.ordered(server).await, ServerOrder::Stop);
-    bed.storage.leave(server).await.unwrap();
+    bed.storage.leave(server, true).await.unwrap();
     let orders = vec![bed.server().await, server];
     let answers = bed.storage.direct_servers(orders, ServerOrder::Quiet, By::Program).await.unwrap();
     assert_eq!(answers, [Directed::Done, Directed::Missing], "who has left is told nothing");

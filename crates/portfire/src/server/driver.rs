@@ -144,8 +144,8 @@ impl Driver {
                     },
                 );
             }
-            Effect::Poll => {
-                self.call("poll", tasks, async move { storage.poll().await }, Event::Polled);
+            Effect::Poll(queues) => {
+                self.call("poll", tasks, async move { storage.poll(queues).await }, Event::Polled);
             }
             Effect::Promote(limit) => {
                 self.call("promote", tasks, async move { storage.promote(limit).await }, Event::Promoted);
@@ -229,7 +229,7 @@ impl Driver {
 
     async fn leave(&self) {
         self.pulse.cancel(); // A heartbeat after it would register the server again.
-        let left = tokio::time::timeout(CALL_DEADLINE, self.jobs.storage().leave(self.server)).await;
+        let left = tokio::time::timeout(CALL_DEADLINE, self.jobs.storage().leave(self.server, true)).await;
         if let Ok(Ok(())) = left {
             tracing::info!(server = %self.server, "server stopped");
         } else {

@@ -84,8 +84,8 @@ impl Storage for ModelStorage {
         Box::pin(Change { storage: self, seen: world.changes, number: world.waits })
     }
 
-    fn poll(&self) -> Answer<'_, Polled> {
-        self.done(|world, now| Ok(world.poll(now)))
+    fn poll(&self, queues: Arc<[Arc<str>]>) -> Answer<'_, Polled> {
+        self.done(|world, now| Ok(world.poll(&queues, now)))
     }
 
     fn promote(&self, limit: u32) -> Answer<'_, Promoted> {
@@ -104,7 +104,7 @@ impl Storage for ModelStorage {
         self.done(|world, now| Ok(world.beat(beat, now)))
     }
 
-    fn leave(&self, server: ServerId) -> Answer<'_, ()> {
+    fn leave(&self, server: ServerId, _: bool) -> Answer<'_, ()> {
         self.done(|world, _| {
             world.servers.remove(&server);
             Ok(())

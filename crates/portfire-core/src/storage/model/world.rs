@@ -1,6 +1,7 @@
 //! The jobs and servers of the model, and everything that is done to them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::task::Waker;
 
 use super::record::{Ended, Place, Record, cause_of, illegal};
@@ -295,10 +296,12 @@ impl World {
         self.jobs.values().filter_map(flagged).collect()
     }
 
-    pub(super) fn poll(&self, now: Timestamp) -> Polled {
+    pub(super) fn poll(&self, queues: &[Arc<str>], now: Timestamp) -> Polled {
+        let is_wanted = |queue: &str| queues.iter().any(|wanted| &**wanted == queue);
+        let is_ready = |job: &Record| matches!(job.place, Place::Enqueued) && is_wanted(&job.new.queue);
         let waits = |job: &&Record| matches!(job.place, Place::Scheduled | Place::Retrying);
         Polled {
-            enqueued: self.jobs.values().any(|job| matches!(job.place, Place::Enqueued)),
+            enqueued: self.jobs.values().any(is_ready),
             expired: !self.expired(1, now).is_empty(),
             next: self.jobs.values().filter(waits).map(|job| job.run_at.since(now)).min(),
             next_slot: self.next_slot(now),

@@ -60,11 +60,11 @@ impl Storage for Ailing {
         insert(jobs: Vec<NewJob>) -> Vec<Inserted>;
         exchange(exchange: Exchange) -> Exchanged;
         wait(at_most: Duration) -> Heard;
-        poll() -> Polled;
+        poll(queues: Arc<[Arc<str>]>) -> Polled;
         promote(limit: u32) -> Promoted;
         expired(limit: u32) -> Vec<Expired>;
         prune(limit: u32) -> u32;
-        leave(server: ServerId) -> ();
+        leave(server: ServerId, holds_nothing: bool) -> ();
         act(jobs: Vec<JobId>, action: Action, by: By) -> Vec<Acted>;
         put_schedules(schedules: Vec<Schedule>) -> Vec<Put>;
         due_schedules(limit: u32) -> DueSchedules;
