@@ -26,10 +26,10 @@ pub(crate) const SUMMARY: &str =
     ORDER BY t.seq DESC LIMIT 1)";
 /// How many columns these are.
 pub(crate) const SUMMARY_COLUMNS: usize = 17;
-pub(crate) const REST: &str = "LEFT JOIN portfire_running AS x ON x.id = j.id
-LEFT JOIN portfire_finished AS f ON f.id = j.id
-LEFT JOIN portfire_scheduled AS s ON s.run_at = j.run_at AND s.id = j.id
-LEFT JOIN portfire_awaiting AS a ON a.id = j.id";
+pub(crate) const REST: &str = "LEFT JOIN portfire_running AS x ON x.id = ANY (ARRAY[j.id])
+LEFT JOIN portfire_finished AS f ON f.id = ANY (ARRAY[j.id])
+LEFT JOIN portfire_scheduled AS s ON s.run_at = ANY (ARRAY[j.run_at]) AND s.id = ANY (ARRAY[j.id])
+LEFT JOIN portfire_awaiting AS a ON a.id = ANY (ARRAY[j.id])";
 
 /// A snapshot in which only nested loops along indexes, in their order, are left to the planner, and no time is spent
 /// on compiling or on workers for what is short. A bitmap of all that an index has would be read to its end however
