@@ -10,7 +10,7 @@ use super::Tree;
 
 const BACKENDS: [&str; 3] = ["portfire-sqlite", "portfire-postgres", "portfire-mysql"];
 /// What one backend has for a reason of its own.
-const OWN: [&str; 20] = [
+const OWN: [&str; 21] = [
     // The host's clock is SQLite's; a database server has a clock of its own.
     "portfire-sqlite/src/clock.rs",
     // A file is opened by each thread; a database server's connections are its pool's.
@@ -29,6 +29,8 @@ const OWN: [&str; 20] = [
     // What is claimed stays in the index for a while on a server of many versions, so claims begin at marks.
     "portfire-postgres/src/claim.rs",
     "portfire-postgres/src/mark.rs",
+    // There a poll begins at the marks, too.
+    "portfire-postgres/src/poll.rs",
     "portfire-mysql/src/claim.rs",
     "portfire-mysql/src/mark.rs",
     // Statements are prepared in sessions of PostgreSQL that are ours alone, and plain jobs have one there.
