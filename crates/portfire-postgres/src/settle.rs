@@ -70,10 +70,6 @@ async fn piece(lane: &Lane, now: Option<i64>, request: &Exchange, marks: &Marks)
         steps.push(settle_step(now, &parts.others, &groups));
         steps.push(settled_step(now, &parts.others));
     }
-    if !parts.others.is_empty() {
-        // It may be claimed by this very exchange.
-        marks.doubt();
-    }
     let starts = starts(request, marks);
     steps.push(claim_step(now, request, &starts));
     let mut rows = lane.pipeline(steps).await?.into_iter().rev();
