@@ -36,6 +36,8 @@ const ENTRY_NANOS: i64 = 150;
 const CHEAP: i64 = 10_000;
 /// Looks that walk farther take one part in so many of the time.
 const SHARE: i64 = 20;
+/// A poll that is earlier than another look by more than it can take was made after the clock was set back.
+const POLL_LONGEST: Duration = Duration::from_secs(60);
 /// How far a mark stays behind the present: promotions come within 50 ms of their time, and most transactions end in
 /// less than this. At 40,000 jobs a second 8,000 entries are walked over again.
 const SLACK: Duration = Duration::from_millis(200);
@@ -199,11 +201,11 @@ impl Marks {
     pub(crate) fn looked(&self, look: &Look, has_found: bool, walk: Walk) {
         let mut all = self.all();
         let (Some(marks), Some(kinds)) = (all.get_mut(&look.queue), &look.kinds) else { return };
-        if has_found {
+        let Some(mark) = marks.get_mut(kinds) else { return };
+        let was_set_back = walk.at.saturating_add(micros(POLL_LONGEST)) < mark.walk.at;
+        if has_found || was_set_back {
             marks.remove(kinds);
-        } else if look.due_at <= walk.at
-            && let Some(mark) = marks.get_mut(kinds).filter(|mark| mark.place >= look.place)
-        {
+        } else if look.due_at <= walk.at && mark.place >= look.place {
             mark.walk = walk;
         }
     }
@@ -339,6 +341,12 @@ mod tests {
         let marks = Marks::default();
         claims(&marks, Seen { walked: SECOND, ..filled(5, NOW) });
         claims(&marks, in_vain(0, 0));
+        assert_eq!(start(&marks), Start::HEAD);
+        claims(&marks, Seen { walked: SECOND, ..filled(5, NOW) });
+        let look = marks.looks(&["mail".into()]).remove(0);
+        marks.looked(&look, false, Walk { at: NOW - 60 * SECOND, ..Walk::default() });
+        assert_eq!(start(&marks).place, place(5), "a poll that took long");
+        marks.looked(&look, false, Walk { at: NOW - 60 * SECOND - 1, ..Walk::default() });
         assert_eq!(start(&marks), Start::HEAD);
     }
 
