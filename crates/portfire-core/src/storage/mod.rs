@@ -82,8 +82,8 @@ pub trait Storage: fmt::Debug + Send + Sync {
     /// The *claim* takes up to `limit` enqueued jobs whose kind is wanted, going through the wanted queues in the order
     /// given with at most each one's own limit, within a queue by priority, then by the time they became due, then by
     /// id; a paused queue is passed by. It takes nothing if the server's lease has expired or the server is unknown. No
-    /// job goes to two callers. Where it takes long to look for a job that came to stand before others, the job may be
-    /// passed by for up to twenty times as long.
+    /// job goes to two callers. Where it takes long to look for a job that came to stand before others, it may be passed
+    /// by for some tens of times as long.
     ///
     /// A claim is asked once. Whoever has heard nothing of it asks again with its token and a limit of 0. That takes
     /// nothing new, returns what the token took and still holds, in the same order, and closes the token: a claim of this
