@@ -10,8 +10,8 @@
 //! 3. While that is cheap, a claim also looks at what is before the mark: at once if the priority is higher, and else
 //!    once nothing is left behind it. And the mark is let go when the last such look is [`RECHECK`] old by the database's
 //!    clock, or when this storage itself makes something ready anew: the next claim reads from the head.
-//! 4. Once such a look has walked far, only polls make it, beside the claims, and seldom: after [`SHARE`] times as long
-//!    as it took. The mark is let go if something is found.
+//! 4. Once such a look has walked far, only polls make it, beside the claims, and seldom: [`SHARE`] times as long as it
+//!    took after the last one, and after claims began to be filled. The mark is let go if something is found.
 //!
 //! A mark is only a hint, of order and of when, never of whether. A job that came to stand before the mark, as one does
 //! that was moved, is taken a second later at most while others are there to be taken, and at once otherwise; later than
@@ -106,12 +106,12 @@ impl Walk {
         self.entries < CHEAP
     }
 
-    /// When there may be the next.
-    fn again_at(self) -> i64 {
+    /// When there may be the next, if the rest began then.
+    fn again_at(self, since: i64) -> i64 {
         if self.is_cheap() {
             return i64::MIN;
         }
-        self.at.saturating_add(self.entries.saturating_mul(ENTRY_NANOS * SHARE) / 1_000)
+        since.saturating_add(self.entries.saturating_mul(ENTRY_NANOS * SHARE) / 1_000)
     }
 }
 
@@ -127,9 +127,16 @@ struct Mark {
     place: Place,
     /// The last look at what is before it.
     walk: Walk,
+    /// Since when claims have been filled, if the last one was.
+    filled_since: Option<i64>,
 }
 
 impl Mark {
+    /// Where a look walks far it takes its part of the time in which claims are filled, not of that before.
+    fn looks_again_at(&self) -> i64 {
+        self.walk.again_at(self.filled_since.map_or(self.walk.at, |since| since.max(self.walk.at)))
+    }
+
     const fn start(&self) -> Start {
         Start { place: self.place, looks_above: self.walk.above < CHEAP, looks_before: self.walk.is_cheap() }
     }
@@ -140,12 +147,13 @@ impl Mark {
         if seen.instant < self.walk.at {
             return None; // The clock was set back.
         }
+        let filled_since = seen.is_filled.then(|| self.filled_since.map_or(seen.instant, |since| since.min(seen.instant)));
         if !seen.is_filled && start.looks_before {
             let walk = Walk { at: seen.instant, entries: seen.walked, ..self.walk };
-            return Some(Self { place, walk });
+            return Some(Self { place, walk, filled_since });
         }
         let is_old = seen.instant >= self.walk.at.saturating_add(micros(RECHECK));
-        (!seen.is_filled || !self.walk.is_cheap() || !is_old).then_some(Self { place, ..self })
+        (!seen.is_filled || !self.walk.is_cheap() || !is_old).then_some(Self { place, filled_since, ..self })
     }
 }
 
@@ -167,9 +175,11 @@ impl Marks {
             Some(mark) => mark.after(start, seen),
             // Another claim has let the mark go meanwhile.
             None if start != Start::HEAD => None,
-            None => seen
-                .last
-                .map(|place| Mark { place, walk: Walk { at: seen.instant, above: 0, entries: seen.walked } }),
+            None => seen.last.map(|place| Mark {
+                place,
+                walk: Walk { at: seen.instant, above: 0, entries: seen.walked },
+                filled_since: seen.is_filled.then_some(seen.instant),
+            }),
         };
         if let Some(mark) = mark {
             marks.insert(Arc::clone(kinds), mark);
@@ -191,7 +201,7 @@ impl Marks {
                 queue: Arc::clone(queue),
                 kinds: Some(Arc::clone(kinds)),
                 place: mark.place,
-                due_at: mark.walk.again_at(),
+                due_at: mark.looks_again_at(),
             }));
         }
         looks
@@ -315,6 +325,20 @@ mod tests {
         marks.looked(&looks[1], true, walk(NOW));
         marks.looked(&looks[0], true, walk(NOW + 7 * SECOND));
         assert_eq!(start(&marks), Start::HEAD, "something is there");
+    }
+
+    #[test]
+    fn a_look_that_walks_far_waits_when_work_begins() {
+        let marks = Marks::default();
+        claims(&marks, Seen { walked: SECOND, ..filled(5, NOW) });
+        claims(&marks, in_vain(NOW + SECOND, 0));
+        assert_eq!(due_at(&marks), NOW + 3 * SECOND, "nothing is to be done");
+        for instant in [NOW + 9 * SECOND, NOW + 10 * SECOND] {
+            claims(&marks, filled(6, instant));
+            assert_eq!(due_at(&marks), NOW + 12 * SECOND);
+        }
+        claims(&marks, filled(6, NOW + 2 * SECOND));
+        assert_eq!(due_at(&marks), NOW + 5 * SECOND, "the clock was set back");
     }
 
     #[test]

@@ -39,6 +39,9 @@ pub(super) struct Fetch {
     backlog: bool,
     /// How many claims were made.
     claims: u64,
+    /// A poll has found jobs, and nothing has been claimed since; and whether the last claim was the first after that.
+    found: bool,
+    after_find: bool,
 }
 
 #[derive(Debug)]
@@ -51,11 +54,16 @@ struct Lane {
 impl Fetch {
     pub(super) fn new(queues: Vec<QueueConfig>, order: QueueOrder) -> Self {
         let queues = queues.into_iter().map(|config| Lane { config, held: 0 }).collect();
-        Self { queues, order, hungry: true, backlog: false, claims: 0 }
+        Self { queues, order, hungry: true, backlog: false, claims: 0, found: false, after_find: false }
     }
 
     pub(super) fn hint_if(&mut self, there_may_be_work: bool) {
         self.hungry |= there_may_be_work;
+    }
+
+    /// A poll has found jobs in these queues.
+    pub(super) fn found(&mut self) {
+        (self.hungry, self.found) = (true, true);
     }
 
     pub(super) fn is_hungry(&self) -> bool {
@@ -67,10 +75,12 @@ impl Fetch {
         self.backlog
     }
 
-    /// A claim of up to `limit` jobs came back with `count`.
-    pub(super) fn claimed(&mut self, limit: u32, count: usize) {
+    /// A claim of up to `limit` jobs came back with `count`. Answers whether there are jobs that this server cannot
+    /// claim, as far as it can tell: a poll found some, and it got none of them.
+    pub(super) fn claimed(&mut self, limit: u32, count: usize) -> bool {
         self.backlog = u32::try_from(count).unwrap_or(u32::MAX) >= limit;
         self.hungry |= self.backlog;
+        self.after_find && count == 0
     }
 
     pub(super) fn took(&mut self, queue: &str) {
@@ -107,6 +117,7 @@ impl Fetch {
             return None;
         }
         self.hungry = false;
+        self.after_find = std::mem::take(&mut self.found);
         self.claims += 1;
         let token = fresh_token(self.claims, dice);
         Some(Want { token, limit, queues, kinds: Arc::clone(kinds) })

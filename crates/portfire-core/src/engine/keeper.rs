@@ -1,14 +1,17 @@
-//! The part that looks for work, promotes due jobs, fires due schedules, rescues the jobs of dead servers, and
-//! deletes old ones.
+//! The part that looks for work, promotes due jobs, fires due schedules, rescues the jobs of dead servers, deletes old
+//! ones, and looks for those whose kind the server does not know.
 //!
 //! 1. A *poll* looks once for all of it. Everything else is done only when a poll, a promotion or a hint said
 //!    that there is something to do, so an idle server asks one thing, now and then.
-//! 2. Polls come every second while anything happens, and at doubling distances while nothing does, up to what
+//! 2. The first poll waits for the first claim, a second at most: the claim tells the storage where to begin. From then
+//!    on polls come every second while anything happens, and at doubling distances while nothing does, up to what
 //!    the server was told, and six times per lease at least, because a dead server rings no bell.
 //! 3. A poll that took long, as one does that walks over what an old transaction may still see, is followed by a rest, so
 //!    that polls take a twentieth of the time at most; but a lease at most, because a dead server waits for it.
 //! 4. A poll or a promotion says when the next job and the next slot are due: the promotion then comes by
 //!    itself.
+//! 5. Jobs that a poll found and a claim did not get are looked at, once a minute, and with a rest as after polls: their
+//!    kind may be one that nobody here knows.
 //!
 //! Each duty has a time of its own and at most one call in flight. Every server does all of them; that
 //! two servers do the same is harmless, because every write is guarded.
@@ -26,10 +29,12 @@ const BATCH: u32 = 1_000;
 const SWEEP_BATCH: u32 = 200;
 /// The time between two polls while something happens.
 const POLL_FIRST: Duration = Duration::from_secs(1);
-/// The rest after a poll, in how long it took.
+/// The rest after a poll, and after a look for strangers, in how long it took.
 const POLL_REST: u32 = 19;
 /// Promotions that hints ask for, or what others hold, are at least this far apart.
 const HINTED_EVERY: Duration = Duration::from_millis(50);
+/// How often strangers are looked for, if there may be some.
+const STRANGERS_EVERY: Duration = Duration::from_secs(60);
 /// How often old jobs are looked for.
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
 /// How often, while nothing happens and none was found. What is kept for a day is not missed five minutes later.
@@ -40,12 +45,14 @@ pub(super) struct Keeper {
     /// The names of those that are served.
     queues: Arc<[Arc<str>]>,
     poll: Duty,
+    has_claimed: bool,
     /// The longest rest after a poll.
     rest_max: Duration,
     promote: Duty,
     fire: Duty,
     sweep: Duty,
     prune: Duty,
+    strangers: Duty,
     pace: Pace,
     /// Rescues are this far apart: what was rescued last is settled by then.
     sweep_every: Duration,
@@ -80,13 +87,13 @@ struct Duty {
 }
 
 impl Duty {
-    const fn soon() -> Self {
-        Self { at: Duration::ZERO, in_flight: false, began: Duration::ZERO, not_before: Duration::ZERO }
+    const fn at(at: Moment) -> Self {
+        Self { at, in_flight: false, began: Duration::ZERO, not_before: Duration::ZERO }
     }
 
     /// Not before it is asked for.
     const fn on_demand() -> Self {
-        Self { at: NEVER, ..Self::soon() }
+        Self::at(NEVER)
     }
 
     fn take(&mut self, now: Moment) -> bool {
@@ -143,12 +150,14 @@ impl Keeper {
         let sweep_every = config.lease / 6;
         Self {
             queues: config.queues.iter().map(|queue| Arc::clone(&queue.name)).collect(),
-            poll: Duty::soon(),
+            poll: Duty::at(POLL_FIRST),
+            has_claimed: false,
             rest_max: config.lease,
             promote: Duty::on_demand(),
             fire: Duty::on_demand(),
             sweep: Duty::on_demand(),
-            prune: Duty::soon(),
+            prune: Duty::at(Duration::ZERO),
+            strangers: Duty::on_demand(),
             pace: Pace {
                 now: POLL_FIRST,
                 longest: config.poll.min(sweep_every),
@@ -170,6 +179,13 @@ impl Keeper {
         (self.pace.polled_stirred, self.pace.pruned_stirred) = (true, true);
         self.poll.ask(now + self.pace.first());
         self.prune.ask(now.max(self.pruned_at + PRUNE_EVERY));
+    }
+
+    /// A claim was answered.
+    pub(super) fn claimed(&mut self, now: Moment) {
+        if !std::mem::replace(&mut self.has_claimed, true) {
+            self.poll.ask(now);
+        }
     }
 
     /// Whether hints would be heard.
@@ -214,10 +230,13 @@ impl Keeper {
             (self.pruned_at, self.pace.pruned_stirred) = (now, false);
             effects.push(Effect::Prune(BATCH));
         }
+        if self.strangers.take(now) {
+            effects.push(Effect::LookForStrangers);
+        }
     }
 
     pub(super) fn next(&self) -> Moment {
-        let duties = [&self.poll, &self.promote, &self.fire, &self.sweep, &self.prune];
+        let duties = [&self.poll, &self.promote, &self.fire, &self.sweep, &self.prune, &self.strangers];
         duties.into_iter().map(Duty::next).min().unwrap_or(NEVER)
     }
 
@@ -285,5 +304,16 @@ impl Keeper {
             Some(_) | None => PRUNE_EVERY,
         };
         self.prune.done(now + pause);
+    }
+
+    /// There may be jobs of kinds that the server does not know.
+    pub(super) fn suspect(&mut self, now: Moment) {
+        self.strangers.ask(now);
+    }
+
+    pub(super) fn strangers_seen(&mut self, now: Moment) {
+        self.strangers.rest(now, POLL_REST, self.rest_max);
+        self.strangers.not_before = self.strangers.not_before.max(self.strangers.began + STRANGERS_EVERY);
+        self.strangers.done(NEVER);
     }
 }

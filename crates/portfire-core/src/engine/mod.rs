@@ -6,8 +6,8 @@
 //! 3. The driver performs each effect and reports its end as exactly one event.
 //! 4. [`Engine::wake_at`] says when to call `step` again if nothing happens before.
 //!
-//! Invariants: at most one exchange that writes, one that claims, one poll, one promotion, one sweep and one
-//! pruning are in flight; a failed exchange is repeated, with the same token, until the storage answers; an outcome
+//! Invariants: at most one exchange that writes, one that claims, one poll, one promotion, one sweep, one
+//! pruning and one look for strangers are in flight; a failed exchange is repeated, with the same token, until the storage answers; an outcome
 //! is never dropped; jobs in memory never exceed slots plus prefetch, nor do outcomes that wait when more is claimed;
 //! nothing starts once the lease is not trusted or the server is stopping.
 //!
@@ -112,6 +112,8 @@ pub enum Event {
     Swept(Option<Vec<Expired>>),
     /// The pruning in flight ended.
     Pruned(Option<u32>),
+    /// The look for strangers in flight ended.
+    StrangersSeen,
     /// Take no more jobs, but stay. This is the owner's wish, which no operator's order to run undoes.
     QuietAsked,
     /// Stop.
@@ -154,6 +156,8 @@ pub enum Effect {
     Sweep(u32),
     /// Delete up to this many old jobs.
     Prune(u32),
+    /// Look for jobs of kinds that this server does not know. Ends in `StrangersSeen`.
+    LookForStrangers,
     /// A settlement was refused: the lease had been lost.
     ReportLost(Lease),
     /// Everything is given back and written. The engine does nothing more.
@@ -243,6 +247,7 @@ impl Engine {
             }
             Event::Swept(expired) => self.on_swept(now, expired),
             Event::Pruned(answer) => self.keeper.pruned(now, answer),
+            Event::StrangersSeen => self.keeper.strangers_seen(now),
             Event::QuietAsked => self.phase.quiet(),
             Event::StopAsked => self.phase.stop(now, Duration::MAX),
             Event::StopAskedWithin(limit) => self.phase.stop(now, limit),
@@ -292,7 +297,11 @@ impl Engine {
     /// What may be enqueued is claimed; a look that failed may have missed something.
     fn on_polled(&mut self, now: Moment, answer: Option<Polled>) {
         self.keeper.polled(now, answer);
-        self.fetch.hint_if(answer.is_none_or(|found| found.enqueued));
+        match answer {
+            Some(found) if found.enqueued => self.fetch.found(),
+            Some(_) => {}
+            None => self.fetch.hint_if(true),
+        }
         if self.keeper.is_alone() && !self.running.is_empty() {
             self.flush.ask(); // Nobody else would tell of a cancel request before the next heartbeat.
         }
@@ -327,13 +336,16 @@ impl Engine {
             }
         }
         if let Some(limit) = sent.claim_limit {
-            self.on_claimed(limit, sent.asked, answer.claimed);
+            self.on_claimed(now, limit, sent.asked, answer.claimed);
         }
         self.cancel(&answer.cancel);
     }
 
-    fn on_claimed(&mut self, limit: u32, asked: Asked, claimed: Vec<Claimed>) {
-        self.fetch.claimed(limit, claimed.len());
+    fn on_claimed(&mut self, now: Moment, limit: u32, asked: Asked, claimed: Vec<Claimed>) {
+        self.keeper.claimed(now);
+        if self.fetch.claimed(limit, claimed.len()) {
+            self.keeper.suspect(now);
+        }
         let ended = self.flush.ended().saturating_sub(asked.ended);
         self.ended_last = u32::try_from(ended).unwrap_or(u32::MAX).max(self.ended_last / 2);
         let claimed: VecDeque<_> = claimed.into_iter().map(Box::new).collect();

@@ -33,6 +33,9 @@ fn running_one() -> (Engine, portfire_core::Token) {
 fn failed_exchanges_are_repeated_ever_later_up_to_two_seconds() {
     let mut engine = engine(1);
     let mut now = seconds(0);
+    step(&mut engine, now);
+    engine.on(now, Event::Exchanged(Line::First, Exchanged::default()));
+    engine.on(now, Event::Woken);
     let waits: Vec<_> = (0..8)
         .map(|_| {
             assert!(sent(step(&mut engine, now)).is_some());

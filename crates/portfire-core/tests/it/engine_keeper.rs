@@ -17,6 +17,7 @@ fn sated() -> Engine {
     let mut engine = engine(1);
     step(&mut engine, seconds(0));
     engine.on(seconds(0), Event::Exchanged(Line::First, Exchanged::default()));
+    assert!(polls(&step(&mut engine, seconds(0))));
     engine
 }
 
@@ -36,6 +37,10 @@ fn prunes(effects: &[Effect]) -> bool {
     effects.iter().any(|effect| matches!(effect, Effect::Prune(_)))
 }
 
+fn looks_for_strangers(effects: &[Effect]) -> bool {
+    effects.iter().any(|effect| matches!(effect, Effect::LookForStrangers))
+}
+
 fn expired(count: usize) -> Event {
     let dead = Expired {
         facts: claimed(9, Token::from_bytes([9; 16])).facts,
@@ -44,10 +49,26 @@ fn expired(count: usize) -> Event {
     Event::Swept(Some(vec![dead; count]))
 }
 
+/// A claim tells the storage where the jobs that are gone end, so that the poll need not walk over them, too.
+#[test]
+fn the_first_poll_comes_after_the_first_claim_but_waits_for_no_more_than_a_second() {
+    for (answered, polled) in [(millis(9), millis(9)), (seconds(5), seconds(1))] {
+        let mut engine = engine(1);
+        assert!(!polls(&step(&mut engine, seconds(0))));
+        assert!(!polls(&step(&mut engine, answered.min(polled) - millis(1))));
+        if answered < seconds(1) {
+            engine.on(answered, Event::Exchanged(Line::First, Exchanged::default()));
+        }
+        assert!(polls(&step(&mut engine, polled)), "{answered:?}");
+    }
+}
+
 #[test]
 fn it_looks_and_prunes_from_the_start_and_does_the_rest_when_there_is_reason_to() {
     let mut engine = engine(1);
-    let first = step(&mut engine, seconds(0));
+    let mut first = step(&mut engine, seconds(0));
+    engine.on(seconds(0), Event::Exchanged(Line::First, Exchanged::default()));
+    first.append(&mut step(&mut engine, seconds(0)));
     assert!(polls(&first) && prunes(&first) && !promotes(&first) && !sweeps(&first));
     let later = step(&mut engine, seconds(20));
     assert!(!polls(&later) && !prunes(&later), "one of each at a time");
@@ -172,4 +193,38 @@ fn a_server_that_stops_has_no_duties() {
     engine.on(seconds(0), Event::Promoted(None));
     engine.on(seconds(0), Event::QuietAsked);
     assert!(!promotes(&step(&mut engine, seconds(2))));
+}
+
+/// Their kind may be one that it does not know, and nobody would ever say so.
+#[test]
+fn what_a_poll_found_and_a_claim_did_not_get_is_looked_at() {
+    let found = || Event::Polled(Some(Polled { enqueued: true, ..Polled::default() }));
+    for (reason, got, looks) in
+        [(found(), 0, true), (found(), 1, false), (Event::Woken, 0, false), (Event::Polled(None), 0, false)]
+    {
+        let mut engine = sated();
+        engine.on(seconds(1), reason);
+        let token = want(&step(&mut engine, seconds(1))).unwrap().token;
+        engine.on(seconds(1), answer(got, token));
+        assert_eq!(looks_for_strangers(&step(&mut engine, seconds(1))), looks, "{got}");
+    }
+}
+
+/// It reads the head of each queue, which is long beside an old transaction.
+#[test]
+fn strangers_are_looked_for_once_a_minute_and_after_a_rest() {
+    for (took, again) in [(seconds(1), seconds(60)), (seconds(50), seconds(80))] {
+        let mut engine = sated();
+        let in_vain = |engine: &mut Engine, at| {
+            engine.on(at, Event::Beaten { sent_at: at, cancel: Vec::new(), order: Default::default() });
+            engine.on(at, Event::Polled(Some(Polled { enqueued: true, ..Polled::default() })));
+            assert!(want(&step(engine, at)).is_some());
+            engine.on(at, Event::Exchanged(Line::First, Exchanged::default()));
+            looks_for_strangers(&step(engine, at))
+        };
+        assert!(in_vain(&mut engine, seconds(0)));
+        engine.on(took, Event::StrangersSeen);
+        assert!(!in_vain(&mut engine, again - millis(1)), "{took:?}");
+        assert!(looks_for_strangers(&step(&mut engine, again)), "{took:?}: it was put off");
+    }
 }

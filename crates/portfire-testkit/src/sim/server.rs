@@ -309,6 +309,8 @@ impl World {
             Effect::Fire(firings) => self.send(caller, Call::Fire(firings), DEADLINE),
             Effect::Sweep(limit) => self.send(caller, Call::Sweep(limit), DEADLINE),
             Effect::Prune(limit) => self.send(caller, Call::Prune(limit), DEADLINE),
+            // It only reads, and says what it finds to the log.
+            Effect::LookForStrangers => self.tell(life, Event::StrangersSeen),
             Effect::Run(claimed) => return self.run_attempt(life, &claimed),
             Effect::Interrupt(lease) => self.interrupt(life, lease),
             Effect::AbortAll => self.abort_all(life),

@@ -163,8 +163,11 @@ impl Driver {
             }
             Effect::Prune(limit) => {
                 self.call("prune", tasks, async move { storage.prune(limit).await }, Event::Pruned);
-                let (strangers, jobs) = (Arc::clone(&self.strangers), self.jobs.clone());
-                tasks.spawn(async move { strangers.look(&**jobs.storage()).await });
+            }
+            Effect::LookForStrangers => {
+                let strangers = Arc::clone(&self.strangers);
+                let look = async move { strangers.look(&*storage).await };
+                self.call("look for strangers", tasks, look, |_| Event::StrangersSeen);
             }
             Effect::Run(claimed) => self.start_attempt(*claimed, tasks),
             Effect::Interrupt(lease) => {

@@ -1,8 +1,8 @@
 //! Says that jobs wait for a server that knows their kind: to find a forgotten `.job::<…>()` in the log and not
 //! by wondering.
 //!
-//! 1. Once a minute, as old jobs are pruned, it looks at the head of each queue that is served. A kind that
-//!    nobody here knows gathers there, because nothing takes its jobs away.
+//! 1. Where a poll found jobs and a claim got none of them it looks at the head of each queue that is served, once a
+//!    minute at most. A kind that nobody here knows gathers there, because nothing takes its jobs away.
 //! 2. Each such kind is named once in the life of a server.
 //!
 //! It changes nothing: such jobs wait, uncharged, and another server may know them.
@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use portfire_core::storage::{Filter, JobSummary, PageRequest};
-use portfire_core::{State, Storage};
+use portfire_core::{Result, State, Storage};
 
 /// The kinds a server knows, and those it has spoken of.
 #[derive(Debug)]
@@ -27,11 +27,11 @@ impl Strangers {
     }
 
     /// Looks once. A look that fails is not repeated: the next one comes by itself.
-    pub(super) async fn look(&self, storage: &dyn Storage) {
+    pub(super) async fn look(&self, storage: &dyn Storage) -> Result<()> {
         for queue in &self.queues {
             let waiting =
                 Filter { state: Some(State::Enqueued), queue: Some(queue.clone()), ..Filter::default() };
-            let Ok(page) = storage.list(waiting, PageRequest::default()).await else { return };
+            let page = storage.list(waiting, PageRequest::default()).await?;
             for kind in self.unnamed(&page.jobs) {
                 tracing::warn!(
                     kind = &*kind,
@@ -40,6 +40,7 @@ impl Strangers {
                 );
             }
         }
+        Ok(())
     }
 
     /// The kinds among these jobs that are not known here and have not been named before.
