@@ -11,11 +11,11 @@
 use std::collections::HashSet;
 
 use portfire_core::storage::{Claimed, Exchange, Exchanged, ParentResult, Want};
-use portfire_core::{Facts, JobId, Json, Lease, Policy, Result, Token};
+use portfire_core::{Error, Facts, JobId, Json, Lease, Policy, Result, Token};
 
 use crate::body::{Bodies, Body};
 use crate::insert::Executor;
-use crate::mark::{Marks, Place, Sight};
+use crate::mark::{Found, Marks, Place, Sight};
 use crate::pool::{Answer, Lane, Step};
 use crate::rows::{Row, Value, slot, tags};
 use crate::settle::read_flag;
@@ -158,21 +158,47 @@ async fn hold_queue(
 ) -> Result<Vec<Row>> {
     let mut behind = sight.behind(queue, &want.kinds);
     loop {
-        let mut travelling = std::mem::take(steps);
-        travelling.push(claim_step(want, queue, behind, limit));
-        let mut rows = lane.run(travelling).await?.pop().unwrap_or_default().rows;
-        let is_filled = rows.len() >= limit as usize;
-        if behind.is_some() && !is_filled {
+        let step = claim_step(want, queue, behind, limit);
+        let is_measured = behind.is_none() && sight.measures();
+        let (mut rows, took) = run_claim(lane, std::mem::take(steps), step, is_measured).await?;
+        let (count, is_filled) = (rows.len(), rows.len() >= limit as usize);
+        if !is_filled && behind.is_some_and(|place| sight.looks_before(place)) {
             // What is held already comes again, in its place.
             behind = None;
             continue;
         }
         rows.sort_by_key(|row| (row.int(0).ok(), row.int(1).ok(), row.id(2).ok()));
-        let last = rows.last().filter(|_| is_filled);
-        let last = last.map(|row| Ok((row.int(0)?, row.int(1)?, row.id(2)?))).transpose()?;
-        sight.saw(queue, &want.kinds, behind, last);
+        let last = rows.last().map(|row| Ok((row.int(0)?, row.int(1)?, row.id(2)?))).transpose()?;
+        sight.saw(queue, &want.kinds, behind, Found { last, count, is_filled, took });
         return Ok(rows);
     }
+}
+
+/// Runs the steps and that of a claim; answers its rows and, if it is to be measured, for how many microseconds it ran,
+/// by the database's clock before and after it.
+async fn run_claim(
+    lane: &mut Lane,
+    mut steps: Vec<Step<'_>>,
+    claim: Step<'_>,
+    is_measured: bool,
+) -> Result<(Vec<Row>, Option<i64>)> {
+    let clock = || is_measured.then(|| (Op::Now, vec![Value::Now(None)]));
+    steps.extend(clock());
+    steps.push(claim);
+    steps.extend(clock());
+    let mut answers = lane.run(steps).await?;
+    let after = if is_measured { answers.pop() } else { None };
+    let rows = answers.pop().unwrap_or_default().rows;
+    let took = match (answers.pop(), after) {
+        (Some(before), Some(after)) => Some(instant(&after)? - instant(&before)?),
+        _ => None,
+    };
+    Ok((rows, took))
+}
+
+/// The row of `now`.
+fn instant(answer: &Answer) -> Result<i64> {
+    answer.rows.first().map_or_else(|| Err(Error::broken("a clock tells the time")), |row| row.int(0))
 }
 
 /// The step that holds the head of a queue.

@@ -6,9 +6,13 @@
 //!    head again, and so does every claim that comes back short.
 //! 3. Whatever this storage itself may have made ready before a place makes it forget the place. It forgets all of them
 //!    when a claim has failed, because others may have passed by what that held.
+//! 4. A look from the head that took [`LONG`] is not made again before [`SHARE`] times as long, whatever else is said
+//!    here: beside a backup of an hour it takes a second. Meanwhile claims that come back short leave it at that, and
+//!    places stay [`SLACK`] behind the present, where transactions that are under way may still put jobs.
 //!
 //! A hint, nothing more: what others made ready before a place waits for a second at most, and only while there is work
-//! behind it. A place is kept apart for each set of kinds, because jobs of others were not looked for.
+//! behind it; and where looks are long, for the next one. A place is kept apart for each set of kinds, because jobs of
+//! others were not looked for.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,6 +22,16 @@ use portfire_core::JobId;
 /// For how long places are believed in, in microseconds: what was put before one is hardly late in a second, and walking
 /// past a million dead rows, which takes some 200 ms, is then a fifth of the work.
 const TRUST: i64 = 1_000_000;
+/// From how many microseconds on a look from the head is long. The claim of some hundred jobs takes 1 to 3 ms, the walk
+/// past 100,000 that are gone 16 on MariaDB and 60 on MySQL.
+const LONG: i64 = 10_000;
+/// Long looks take one part in so many of the time.
+const SHARE: i64 = 20;
+/// How far places stay behind the present where looks are long, in microseconds: most transactions end in less than this.
+const SLACK: i64 = 200_000;
+/// How many jobs a storage has taken before it believes that a look is long for what they left: it may as well be that
+/// the machine had something else to do.
+const MANY: usize = 1_000;
 
 /// A place in the order of claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +40,31 @@ pub(crate) struct Place {
     pub(crate) run_at: i64,
     pub(crate) id: JobId,
     /// When the queue was looked through from its head to here.
-    looked_at: i64,
+    look: Look,
+}
+
+/// A look from the head of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Look {
+    at: i64,
+    /// How long it took, in microseconds; 0 where that was not measured.
+    took: i64,
+}
+
+impl Look {
+    const fn is_long(self) -> bool {
+        self.took >= LONG
+    }
+
+    /// Until when nobody looks from the head, though a claim came back short.
+    const fn rests_until(self) -> i64 {
+        if self.is_long() { self.at.saturating_add(self.took.saturating_mul(SHARE)) } else { self.at }
+    }
+
+    /// Until when nobody does while claims are filled.
+    fn holds_until(self) -> i64 {
+        self.rests_until().max(self.at.saturating_add(TRUST))
+    }
 }
 
 /// A queue, and the kinds that are looked for.
@@ -44,6 +82,8 @@ struct Places {
     /// The last priority, in the order of claims, of which there was a place. Before it a job may come too late to be
     /// seen by a claim that is under way.
     last: Option<i64>,
+    /// How many jobs were taken.
+    taken: usize,
 }
 
 /// A claim that is under way.
@@ -52,13 +92,27 @@ pub(crate) struct Sight<'m> {
     marks: &'m Marks,
     forgotten: u64,
     now: i64,
+    taken: usize,
     seen: Vec<(Line, Option<Place>)>,
+}
+
+/// What was found in a queue.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found {
+    /// The last job, if there was any.
+    pub(crate) last: Option<(i64, i64, JobId)>,
+    pub(crate) count: usize,
+    /// Whether that was as many as were looked for.
+    pub(crate) is_filled: bool,
+    /// How long it took, in microseconds, if it was measured.
+    pub(crate) took: Option<i64>,
 }
 
 impl Marks {
     /// Begins a claim, at this instant.
     pub(crate) fn look(&self, now: i64) -> Sight<'_> {
-        Sight { marks: self, forgotten: self.places().forgotten, now, seen: Vec::new() }
+        let places = self.places();
+        Sight { marks: self, forgotten: places.forgotten, now, taken: places.taken, seen: Vec::new() }
     }
 
     /// A job of this priority was made ready, not before it was due.
@@ -66,7 +120,7 @@ impl Marks {
         let mut places = self.places();
         if places.last.is_some_and(|last| priority < last) {
             places.forgotten += 1;
-            places.of.retain(|_, place| place.priority <= priority);
+            places.of.retain(|_, place| place.priority <= priority || place.look.is_long());
         }
     }
 
@@ -74,7 +128,7 @@ impl Marks {
     pub(crate) fn forget(&self) {
         let mut places = self.places();
         places.forgotten += 1;
-        places.of.clear();
+        places.of.retain(|_, place| place.look.is_long());
     }
 
     fn places(&self) -> MutexGuard<'_, Places> {
@@ -83,33 +137,54 @@ impl Marks {
 }
 
 impl Sight<'_> {
-    /// Behind which place to look, if there is one that is still believed in.
-    pub(crate) fn behind(&self, queue: &str, kinds: &Arc<[Box<str>]>) -> Option<Place> {
-        let line = (queue.into(), Arc::clone(kinds));
-        let place = self.marks.places().of.get(&line).copied();
-        place.filter(|place| (place.looked_at..place.looked_at + TRUST).contains(&self.now))
+    /// Whether looks from the head are to be measured.
+    pub(crate) const fn measures(&self) -> bool {
+        self.taken >= MANY
     }
 
-    /// What was looked through, from the head or from behind a place: up to this job, or to the end.
-    pub(crate) fn saw(
-        &mut self,
-        queue: &str,
-        kinds: &Arc<[Box<str>]>,
-        behind: Option<Place>,
-        last: Option<(i64, i64, JobId)>,
-    ) {
-        let looked_at = behind.map_or(self.now, |place| place.looked_at);
-        let place = last.map(|(priority, run_at, id)| {
-            // In the present moment jobs may still come, of any id.
-            let id = if run_at < self.now { id } else { JobId::from_bytes([0; 16]) };
-            Place { priority, run_at, id, looked_at }
-        });
-        self.seen.push(((queue.into(), Arc::clone(kinds)), place));
+    /// Behind which place to look, if there is one that is still believed in.
+    pub(crate) fn behind(&self, queue: &str, kinds: &Arc<[Box<str>]>) -> Option<Place> {
+        let place = self.known(&(queue.into(), Arc::clone(kinds)));
+        place.filter(|place| (place.look.at..place.look.holds_until()).contains(&self.now))
+    }
+
+    /// Whether to look from the head, too, where a claim from behind this place came back short.
+    pub(crate) const fn looks_before(&self, place: Place) -> bool {
+        self.now >= place.look.rests_until()
+    }
+
+    /// What was looked through, from the head or from behind a place: up to the last job, or to the end.
+    pub(crate) fn saw(&mut self, queue: &str, kinds: &Arc<[Box<str>]>, behind: Option<Place>, found: Found) {
+        let line = (queue.into(), Arc::clone(kinds));
+        let look = behind.map_or(Look { at: self.now, took: found.took.unwrap_or(0) }, |place| place.look);
+        let last = found.last.map(|last| self.place(last, look));
+        let place = if found.is_filled {
+            last
+        } else if look.is_long() {
+            // What was before the old place has been looked through, too.
+            last.or_else(|| self.known(&line).map(|old| Place { look, ..old }))
+        } else {
+            None
+        };
+        self.taken += found.count;
+        self.seen.push((line, place));
+    }
+
+    fn known(&self, line: &Line) -> Option<Place> {
+        self.marks.places().of.get(line).copied()
+    }
+
+    /// In the present moment jobs may still come, of any id.
+    fn place(&self, (priority, run_at, id): (i64, i64, JobId), look: Look) -> Place {
+        let latest = self.now.saturating_sub(if look.is_long() { SLACK } else { 0 });
+        let id = if run_at < latest { id } else { JobId::from_bytes([0; 16]) };
+        Place { priority, run_at: run_at.min(latest), id, look }
     }
 
     /// The claim is committed: the next one may begin where this one has ended.
     pub(crate) fn remember(self) {
         let mut places = self.marks.places();
+        places.taken = places.taken.max(self.taken);
         if places.forgotten != self.forgotten {
             return;
         }
@@ -126,7 +201,7 @@ impl Sight<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Arc, JobId, Marks, Place, TRUST};
+    use super::{Arc, Found, JobId, LONG, MANY, Marks, Place, SHARE, SLACK, TRUST};
 
     const NOW: i64 = 5_000_000;
 
@@ -138,11 +213,22 @@ mod tests {
         JobId::from_bytes([number; 16])
     }
 
+    const NOTHING: Found = Found { last: None, count: 0, is_filled: false, took: None };
+
+    fn full(last: (i64, i64, JobId)) -> Found {
+        Found { last: Some(last), count: 1, is_filled: true, took: None }
+    }
+
+    /// A claim, from behind a place or from the head.
+    fn claim(marks: &Marks, now: i64, behind: Option<Place>, found: Found) {
+        let mut sight = marks.look(now);
+        sight.saw("mail", &kinds("work"), behind, found);
+        sight.remember();
+    }
+
     /// A claim from the head that was filled.
     fn filled(marks: &Marks, now: i64, last: (i64, i64, JobId)) {
-        let mut sight = marks.look(now);
-        sight.saw("mail", &kinds("work"), None, Some(last));
-        sight.remember();
+        claim(marks, now, None, full(last));
     }
 
     fn behind(marks: &Marks, now: i64) -> Option<Place> {
@@ -156,9 +242,7 @@ mod tests {
         filled(&marks, NOW, (0, 7, id(1)));
         let place = behind(&marks, NOW + 1).unwrap();
         assert_eq!((place.priority, place.run_at, place.id), (0, 7, id(1)));
-        let mut sight = marks.look(NOW + 900_000);
-        sight.saw("mail", &kinds("work"), Some(place), Some((0, 8, id(2))));
-        sight.remember();
+        claim(&marks, NOW + 900_000, Some(place), full((0, 8, id(2))));
         assert_eq!(behind(&marks, NOW + TRUST - 1).unwrap().run_at, 8);
         assert_eq!(behind(&marks, NOW + TRUST), None);
         assert_eq!(behind(&marks, NOW - 1), None, "the clock was set back");
@@ -172,9 +256,7 @@ mod tests {
     fn a_claim_that_comes_back_short_leaves_no_place() {
         let marks = Marks::default();
         filled(&marks, NOW, (0, 7, id(1)));
-        let mut sight = marks.look(NOW);
-        sight.saw("mail", &kinds("work"), None, None);
-        sight.remember();
+        claim(&marks, NOW, None, NOTHING);
         assert_eq!(behind(&marks, NOW), None);
     }
 
@@ -193,7 +275,7 @@ mod tests {
         marks.made_ready(3);
         assert!(behind(&marks, NOW).is_some(), "behind it, where it comes next");
         let mut under_way = marks.look(NOW);
-        under_way.saw("mail", &kinds("work"), None, Some((3, 8, id(2))));
+        under_way.saw("mail", &kinds("work"), None, full((3, 8, id(2))));
         marks.made_ready(2);
         assert_eq!(behind(&marks, NOW), None);
         under_way.remember();
@@ -201,5 +283,49 @@ mod tests {
         filled(&marks, NOW, (3, 7, id(1)));
         marks.forget();
         assert_eq!(behind(&marks, NOW), None);
+    }
+
+    /// 200 ms, as past a million jobs that are gone on MariaDB.
+    const LASTS: i64 = 20 * LONG;
+
+    fn long(last: (i64, i64, JobId)) -> Found {
+        Found { took: Some(LASTS), ..full(last) }
+    }
+
+    #[test]
+    fn a_long_look_is_not_made_again_before_twenty_times_as_long() {
+        let (marks, due) = (Marks::default(), NOW + SHARE * LASTS);
+        claim(&marks, NOW, None, long((0, 7, id(1))));
+        let place = behind(&marks, due - 1).unwrap();
+        assert!(!marks.look(due - 1).looks_before(place) && marks.look(due).looks_before(place));
+        assert_eq!(behind(&marks, due), None);
+        // What comes back short leaves the place where it is, or moves it on, and takes no part in the rest.
+        claim(&marks, due - 9, Some(place), NOTHING);
+        assert_eq!(behind(&marks, due - 1), Some(place));
+        claim(&marks, due - 9, Some(place), Found { is_filled: false, ..full((0, 8, id(2))) });
+        assert_eq!(behind(&marks, due - 1).unwrap().run_at, 8);
+        claim(&marks, due, None, Found { took: Some(LASTS), ..NOTHING });
+        assert_eq!(behind(&marks, due + SHARE * LASTS - 1).unwrap().run_at, 8, "before it there was nothing");
+        claim(&marks, due, None, Found { took: Some(LONG - 1), ..NOTHING });
+        assert_eq!(behind(&marks, due), None, "the old transaction has ended");
+    }
+
+    #[test]
+    fn where_looks_are_long_nothing_is_forgotten_and_places_stay_behind_the_present() {
+        let marks = Marks::default();
+        claim(&marks, NOW, None, long((3, NOW, id(1))));
+        marks.made_ready(2);
+        marks.forget();
+        let place = behind(&marks, NOW).unwrap();
+        assert_eq!((place.priority, place.run_at, place.id), (3, NOW - SLACK, id(0)));
+    }
+
+    #[test]
+    fn looks_are_measured_once_many_jobs_were_taken() {
+        let marks = Marks::default();
+        claim(&marks, NOW, None, Found { count: MANY - 1, ..full((0, 7, id(1))) });
+        assert!(!marks.look(NOW).measures());
+        filled(&marks, NOW, (0, 7, id(1)));
+        assert!(marks.look(NOW).measures());
     }
 }

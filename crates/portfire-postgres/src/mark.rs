@@ -147,7 +147,8 @@ impl Mark {
         if seen.instant < self.walk.at {
             return None; // The clock was set back.
         }
-        let filled_since = seen.is_filled.then(|| self.filled_since.map_or(seen.instant, |since| since.min(seen.instant)));
+        let filled_since =
+            seen.is_filled.then(|| self.filled_since.map_or(seen.instant, |since| since.min(seen.instant)));
         if !seen.is_filled && start.looks_before {
             let walk = Walk { at: seen.instant, entries: seen.walked, ..self.walk };
             return Some(Self { place, walk, filled_since });

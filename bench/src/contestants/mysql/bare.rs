@@ -54,13 +54,14 @@ impl Contestant for Bare {
         match workload {
             Workload::Bulk { .. }
             | Workload::Drain { servers: 1, .. }
-            | Workload::Pinned { .. }
+            | Workload::Pinned { minutes: 0, .. }
             | Workload::Lifecycle { .. } => true,
             // Here a transaction holds as many jobs, whatever the batch.
             Workload::Enqueue { .. } | Workload::Latency { .. } | Workload::Claim { .. } => {
                 self.batch == workload.bare_batch()
             }
             Workload::Drain { .. }
+            | Workload::Pinned { .. }
             | Workload::Retries { .. }
             | Workload::Load { .. }
             | Workload::Scheduled { .. }

@@ -39,9 +39,18 @@ pub(super) struct Fetch {
     backlog: bool,
     /// How many claims were made.
     claims: u64,
-    /// A poll has found jobs, and nothing has been claimed since; and whether the last claim was the first after that.
-    found: bool,
-    after_find: bool,
+    find: Find,
+}
+
+/// What became of the jobs that a poll found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Find {
+    /// There were none, or a claim after that was made already.
+    Nothing,
+    /// There were some, and nothing has been claimed since.
+    Seen,
+    /// The last claim was the first after that.
+    Asked,
 }
 
 #[derive(Debug)]
@@ -54,7 +63,7 @@ struct Lane {
 impl Fetch {
     pub(super) fn new(queues: Vec<QueueConfig>, order: QueueOrder) -> Self {
         let queues = queues.into_iter().map(|config| Lane { config, held: 0 }).collect();
-        Self { queues, order, hungry: true, backlog: false, claims: 0, found: false, after_find: false }
+        Self { queues, order, hungry: true, backlog: false, claims: 0, find: Find::Nothing }
     }
 
     pub(super) fn hint_if(&mut self, there_may_be_work: bool) {
@@ -62,8 +71,8 @@ impl Fetch {
     }
 
     /// A poll has found jobs in these queues.
-    pub(super) fn found(&mut self) {
-        (self.hungry, self.found) = (true, true);
+    pub(super) const fn found(&mut self) {
+        (self.hungry, self.find) = (true, Find::Seen);
     }
 
     pub(super) fn is_hungry(&self) -> bool {
@@ -80,7 +89,7 @@ impl Fetch {
     pub(super) fn claimed(&mut self, limit: u32, count: usize) -> bool {
         self.backlog = u32::try_from(count).unwrap_or(u32::MAX) >= limit;
         self.hungry |= self.backlog;
-        self.after_find && count == 0
+        self.find == Find::Asked && count == 0
     }
 
     pub(super) fn took(&mut self, queue: &str) {
@@ -117,7 +126,7 @@ impl Fetch {
             return None;
         }
         self.hungry = false;
-        self.after_find = std::mem::take(&mut self.found);
+        self.find = if self.find == Find::Seen { Find::Asked } else { Find::Nothing };
         self.claims += 1;
         let token = fresh_token(self.claims, dice);
         Some(Want { token, limit, queues, kinds: Arc::clone(kinds) })
