@@ -31,10 +31,10 @@ CREATE INDEX portfire_audit_target ON portfire_audit (sort, target, id);
 CREATE INDEX portfire_audit_prune ON portfire_audit (at);
 
 -- Goes through the wanted queues in their order; the list of queues drives a nested loop, which ends as soon as
--- there is enough. A paused queue is passed by, and so is what others hold. Each queue is read from the place that
--- is handed in, past the dead entries of jobs that are gone, which are there until a vacuum: on four hundred thousand
--- they doubled the cost of a claim. What is before that place comes first if it is of a higher priority, and else
--- last, when the queue has nothing more, if that is to be looked at. The bodies come along.
+-- there is enough. A paused queue is passed by, and so is what others hold. Each queue is read in the stretches that are
+-- handed in for its number: from a place, past the dead entries of jobs that are gone, which are there until a vacuum (on
+-- four hundred thousand they doubled the cost of a claim), until a priority. What is before that place in its priority
+-- comes when the stretch has nothing more, if it is to be looked at. The bodies come along.
 -- A claim is asked once. Whoever has not heard of it asks by its token for no job (a limit of 0), hears what it took, for
 -- which all running jobs are read, and closes the token: there are few, and that is rare. The two wait for each other at
 -- the server's row, so that a claim which the repeat has not seen takes nothing; heartbeats wait for neither: they leave
@@ -43,8 +43,8 @@ CREATE INDEX portfire_audit_prune ON portfire_audit (at);
 -- read, of jobs and of what they left.
 CREATE FUNCTION portfire_claim(
     handed_in bigint, this_token uuid, this_server uuid, wanted_queues text[], wanted_limits bigint[],
-    from_priorities bigint[], from_times bigint[], from_ids uuid[], look_above boolean[], look_before boolean[],
-    wanted_kinds text[], wanted bigint
+    from_numbers bigint[], from_priorities bigint[], from_times bigint[], from_ids uuid[], until_priorities bigint[],
+    look_before boolean[], wanted_kinds text[], wanted bigint
 ) RETURNS TABLE (
     place bigint, queue text, id uuid, kind text, args text, policy text, tags text, created_at bigint,
     attempts integer, crashes integer, parents text, schedule text, slot_at bigint, priority smallint, run_at bigint,
@@ -72,26 +72,25 @@ BEGIN
         WHERE wanted = 0 AND r.token = this_token ORDER BY r.place
     ),
     picked AS MATERIALIZED (
-        SELECT head.* FROM unnest(wanted_queues, wanted_limits, from_priorities, from_times, from_ids, look_above,
-            look_before) AS w(queue, most, priority, run_at, id, looks_above, looks_before)
+        SELECT head.* FROM unnest(wanted_queues, wanted_limits) WITH ORDINALITY AS q(queue, most, number)
         CROSS JOIN LATERAL (
-            SELECT * FROM (SELECT r.ctid AS spot, r.id FROM portfire_ready AS r
-                WHERE r.queue = w.queue AND r.priority < w.priority AND r.kind = ANY (wanted_kinds)
-                    AND w.looks_above
-                ORDER BY r.priority, r.run_at, r.id FOR UPDATE SKIP LOCKED) AS above
-            UNION ALL
-            SELECT * FROM (SELECT r.ctid, r.id FROM portfire_ready AS r
-                WHERE r.queue = w.queue AND (r.priority, r.run_at, r.id) >= (w.priority, w.run_at, w.id)
-                    AND r.kind = ANY (wanted_kinds)
-                ORDER BY r.priority, r.run_at, r.id FOR UPDATE SKIP LOCKED) AS behind
-            UNION ALL
-            SELECT * FROM (SELECT r.ctid, r.id FROM portfire_ready AS r
-                WHERE r.queue = w.queue AND r.priority = w.priority AND (r.run_at, r.id) < (w.run_at, w.id)
-                    AND r.kind = ANY (wanted_kinds) AND w.looks_before
-                ORDER BY r.run_at, r.id FOR UPDATE SKIP LOCKED) AS before
-            LIMIT w.most
+            SELECT part.* FROM unnest(from_numbers, from_priorities, from_times, from_ids, until_priorities, look_before)
+                AS w(number, priority, run_at, id, until, looks_before)
+            CROSS JOIN LATERAL (
+                SELECT * FROM (SELECT r.ctid AS spot, r.id FROM portfire_ready AS r
+                    WHERE r.queue = q.queue AND (r.priority, r.run_at, r.id) >= (w.priority, w.run_at, w.id)
+                        AND r.priority < w.until AND r.kind = ANY (wanted_kinds)
+                    ORDER BY r.priority, r.run_at, r.id FOR UPDATE SKIP LOCKED) AS behind
+                UNION ALL
+                SELECT * FROM (SELECT r.ctid, r.id FROM portfire_ready AS r
+                    WHERE r.queue = q.queue AND r.priority = w.priority AND (r.run_at, r.id) < (w.run_at, w.id)
+                        AND r.kind = ANY (wanted_kinds) AND w.looks_before
+                    ORDER BY r.run_at, r.id FOR UPDATE SKIP LOCKED) AS before
+            ) AS part
+            WHERE w.number = q.number
+            LIMIT q.most
         ) AS head
-        WHERE may_claim AND NOT EXISTS (SELECT 1 FROM portfire_paused_queue AS p WHERE p.name = w.queue)
+        WHERE may_claim AND NOT EXISTS (SELECT 1 FROM portfire_paused_queue AS p WHERE p.name = q.queue)
         LIMIT wanted
     ),
     gone AS (
@@ -132,16 +131,15 @@ BEGIN
 END
 $$;
 
--- One look for all that a server might have to do, and no more than the head of each table. Each queue is looked at from
--- the places that are handed in, as by a claim, and before them, if the instant for that has come. Who may have lost
+-- One look for all that a server might have to do, and no more than the head of each table. Each queue is looked at in
+-- the stretches that are handed in, as by a claim, and before them, if the instant for that has come. Who may have lost
 -- jobs is asked of the servers, of which few are dead, and not of all that runs. The first row is the answer, with the
 -- instant and how many entries were walked over before the places; the others number those before which a job was found.
 CREATE FUNCTION portfire_poll(
     handed_in bigint, wanted_queues text[], from_priorities bigint[], from_times bigint[], from_ids uuid[],
-    due_times bigint[]
+    until_priorities bigint[], due_times bigint[]
 ) RETURNS TABLE (
-    stands_before bigint, enqueued boolean, expired boolean, next bigint, next_slot bigint, looked_at bigint, walked_above bigint,
-    walked bigint
+    stands_before bigint, enqueued boolean, expired boolean, next bigint, next_slot bigint, looked_at bigint, walked bigint
 ) LANGUAGE plpgsql
 SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan SET jit = off
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
@@ -149,15 +147,8 @@ SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off S
 DECLARE
     instant bigint := portfire_now(handed_in);
     read_before bigint := pg_stat_get_xact_tuples_returned('portfire_ready_pkey'::regclass);
-    places_above bigint[];
     places_before bigint[];
 BEGIN
-    SELECT array_agg(w.place) INTO places_above
-    FROM unnest(wanted_queues, from_priorities, due_times) WITH ORDINALITY AS w(queue, priority, due_at, place)
-    WHERE w.due_at <= instant AND (SELECT r.id FROM portfire_ready AS r WHERE r.queue = w.queue AND r.priority < w.priority
-        ORDER BY r.priority, r.run_at, r.id LIMIT 1) IS NOT NULL;
-    walked_above := pg_stat_get_xact_tuples_returned('portfire_ready_pkey'::regclass) - read_before;
-
     SELECT array_agg(w.place) INTO places_before
     FROM unnest(wanted_queues, from_priorities, from_times, from_ids, due_times) WITH ORDINALITY
         AS w(queue, priority, run_at, id, due_at, place)
@@ -166,9 +157,10 @@ BEGIN
     walked := pg_stat_get_xact_tuples_returned('portfire_ready_pkey'::regclass) - read_before;
     looked_at := instant;
 
-    SELECT EXISTS (SELECT 1 FROM unnest(wanted_queues, from_priorities, from_times, from_ids) AS w(queue, priority, run_at, id)
+    SELECT EXISTS (SELECT 1 FROM unnest(wanted_queues, from_priorities, from_times, from_ids, until_priorities)
+            AS w(queue, priority, run_at, id, until)
         WHERE (SELECT r.id FROM portfire_ready AS r
-            WHERE r.queue = w.queue AND (r.priority, r.run_at, r.id) >= (w.priority, w.run_at, w.id)
+            WHERE r.queue = w.queue AND (r.priority, r.run_at, r.id) >= (w.priority, w.run_at, w.id) AND r.priority < w.until
             ORDER BY r.priority, r.run_at, r.id LIMIT 1) IS NOT NULL),
         EXISTS (SELECT 1 FROM (
                 SELECT s.id FROM portfire_server AS s WHERE s.lease_until <= instant
@@ -183,7 +175,7 @@ BEGIN
     INTO enqueued, expired, next, next_slot;
     RETURN NEXT;
 
-    FOREACH stands_before IN ARRAY coalesce(places_above, '{}') || coalesce(places_before, '{}') LOOP
+    FOREACH stands_before IN ARRAY coalesce(places_before, '{}') LOOP
         RETURN NEXT;
     END LOOP;
 END

@@ -8,34 +8,39 @@
 use portfire_core::storage::{Exchange, Exchanged, Want, WantQueue};
 use portfire_core::{Lease, Result};
 
-use crate::mark::{Marks, Place, Seen, Start};
+use crate::mark::{Marks, Place, Seen, Stretch};
 use crate::pool::Step;
 use crate::rows::{Row, Value, claimed, job_uuid, token_uuid};
 use crate::statements::Op;
 
-/// Where a claim begins, in each of the wanted queues.
-pub(crate) fn starts(request: &Exchange, marks: &Marks) -> Vec<Start> {
-    let starts = |want: &Want| want.queues.iter().map(|queue| marks.of(&queue.name, &want.kinds)).collect();
-    request.want.as_ref().map(starts).unwrap_or_default()
+/// What a claim reads of each of the wanted queues.
+pub(crate) type Stretches = Vec<Vec<Stretch>>;
+
+pub(crate) fn stretches(request: &Exchange, marks: &Marks) -> Stretches {
+    let of = |want: &Want| want.queues.iter().map(|queue| marks.of(&queue.name, &want.kinds)).collect();
+    request.want.as_ref().map(of).unwrap_or_default()
 }
 
-pub(crate) fn claim_step<'a>(now: Option<i64>, request: &'a Exchange, starts: &[Start]) -> Step<'a> {
+pub(crate) fn claim_step<'a>(now: Option<i64>, request: &'a Exchange, stretches: &Stretches) -> Step<'a> {
     let server = Value::server(request.server);
     let Some(want) = &request.want else { return (Op::CancelFlags, vec![server]) };
-    let ints = |part: fn(&Start) -> i64| Value::Ints(starts.iter().map(|start| Some(part(start))).collect());
-    let bools =
-        |part: fn(&Start) -> bool| Value::Bools(starts.iter().map(|start| Some(part(start))).collect());
+    let all =
+        || (1..).zip(stretches).flat_map(|(number, parts)| parts.iter().map(move |part| (number, part)));
+    let ints = |value: fn(i64, &Stretch) -> i64| {
+        Value::Ints(all().map(|(number, part)| Some(value(number, part))).collect())
+    };
     let values = vec![
         Value::Int(now),
         Value::Id(token_uuid(want.token)),
         server,
         Value::texts(want.queues.iter().map(|queue| &*queue.name)),
         Value::Ints(want.queues.iter().map(|queue| Some(queue.limit.into())).collect()),
-        ints(|start| start.place.priority),
-        ints(|start| start.place.run_at),
-        Value::Ids(starts.iter().map(|start| Some(job_uuid(start.place.id))).collect()),
-        bools(|start| start.looks_above),
-        bools(|start| start.looks_before),
+        ints(|number, _| number),
+        ints(|_, part| part.from.priority),
+        ints(|_, part| part.from.run_at),
+        Value::Ids(all().map(|(_, part)| Some(job_uuid(part.from.id))).collect()),
+        ints(|_, part| part.until),
+        Value::Bools(all().map(|(_, part)| Some(part.looks_before)).collect()),
         Value::texts(want.kinds.iter().map(|kind| &**kind)),
         Value::Int(Some(want.limit.into())),
     ];
@@ -45,7 +50,7 @@ pub(crate) fn claim_step<'a>(now: Option<i64>, request: &'a Exchange, starts: &[
 pub(crate) fn read_claim(
     rows: &[Row],
     request: &Exchange,
-    (marks, starts): (&Marks, &[Start]),
+    (marks, stretches): (&Marks, &Stretches),
     answer: &mut Exchanged,
 ) -> Result<()> {
     let (Some(want), Some((about, rows))) = (&request.want, rows.split_last()) else {
@@ -60,8 +65,8 @@ pub(crate) fn read_claim(
         }
     }
     if want.limit > 0 {
-        for (queue, start) in want.queues.iter().zip(starts) {
-            marks.claimed(&queue.name, &want.kinds, *start, seen(rows, about, want, queue)?);
+        for (queue, read) in want.queues.iter().zip(stretches) {
+            marks.claimed(&queue.name, &want.kinds, read, &seen(rows, about, want, queue)?);
         }
     }
     Ok(())
@@ -70,13 +75,14 @@ pub(crate) fn read_claim(
 /// What the claim came to in this queue.
 fn seen(rows: &[Row], about: &Row, want: &Want, queue: &WantQueue) -> Result<Seen> {
     let jobs = || rows.iter().filter(|row| !row.is_null(0));
-    let (mut last, mut taken) = (None, 0);
-    for row in jobs().filter(|row| row.opt_text(1).is_ok_and(|name| name == Some(&*queue.name))) {
-        taken += 1;
-        last = last.max(Some(Place { priority: row.int(13)?, run_at: row.int(14)?, id: row.id(2)? }));
-    }
-    let is_filled = taken >= queue.limit as usize || jobs().count() >= want.limit as usize;
-    Ok(Seen { last, is_filled, instant: about.int(16)?, walked: about.int(17)? })
+    let here = |row: &&Row| row.opt_text(1).is_ok_and(|name| name == Some(&*queue.name));
+    let taken = jobs().filter(here).map(place).collect::<Result<Vec<_>>>()?;
+    let is_filled = taken.len() >= queue.limit as usize || jobs().count() >= want.limit as usize;
+    Ok(Seen { taken, is_filled, instant: about.int(16)?, walked: about.int(17)? })
+}
+
+fn place(row: &Row) -> Result<Place> {
+    Ok(Place { priority: row.int(13)?, run_at: row.int(14)?, id: row.id(2)? })
 }
 
 /// A row of `cancel_flags` or `beat`.

@@ -4,22 +4,23 @@
 //! see it. A claim from the head walks over all of them: with a backlog of four hundred thousand that was two thirds of
 //! its cost, and beside a transaction that is open for ten minutes amid work there are millions.
 //!
-//! 1. A claim that reads a queue from its head marks the last job that it took there, but no later than [`SLACK`] ago:
-//!    what is made ready now may still come to stand before others.
-//! 2. The next claims begin at the mark, and move it on.
-//! 3. While that is cheap, a claim also looks at what is before the mark: at once if the priority is higher, and else
-//!    once nothing is left behind it. And the mark is let go when the last such look is [`RECHECK`] old by the database's
-//!    clock, or when this storage itself makes something ready anew: the next claim reads from the head.
+//! 1. A claim that reads a queue from its head marks the last job of each priority that it took there, but no later than
+//!    [`SLACK`] ago: what is made ready now may still come to stand before others.
+//! 2. The next claims begin at these places, and move them on; of other priorities they take what there is.
+//! 3. While that is cheap, a claim also looks at what is before a place, once nothing is left behind it. And the mark is let
+//!    go when the last such look is [`RECHECK`] old by the database's clock, or when this storage itself makes something
+//!    ready anew: the next claim reads from the head.
 //! 4. Once such a look has walked far, only polls make it, beside the claims, and seldom: [`SHARE`] times as long as it
-//!    took after the last one, and after claims began to be filled. The mark is let go if something is found.
+//!    took after the last one, and after claims began to be filled. Where something is found the priority is read from its
+//!    head again. A claim that comes back short has looked at all that is behind the places, and moves them on.
 //!
-//! A mark is only a hint, of order and of when, never of whether. A job that came to stand before the mark, as one does
-//! that was moved, is taken a second later at most while others are there to be taken, and at once otherwise; later than
-//! that only where looking for it takes long.
+//! A mark is only a hint, of order and of when, never of whether. A job that came to stand before the place of its
+//! priority, as one does that was moved, is taken a second later at most while others are there to be taken, and at once
+//! otherwise; later than that only where looking for it takes long.
 //! All servers of a storage that know the same kinds share a mark, and a look; what one does not know stays behind
 //! its mark.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -38,6 +39,8 @@ const CHEAP: i64 = 10_000;
 const SHARE: i64 = 20;
 /// A poll that is earlier than another look by more than it can take was made after the clock was set back.
 const POLL_LONGEST: Duration = Duration::from_secs(60);
+/// For how many priorities of a queue places are kept; of more, for the most urgent.
+const PRIORITIES_MAX: usize = 8;
 /// How far a mark stays behind the present: promotions come within 50 ms of their time, and most transactions end in
 /// less than this. At 40,000 jobs a second 8,000 entries are walked over again.
 const SLACK: Duration = Duration::from_millis(200);
@@ -50,30 +53,41 @@ pub(crate) struct Place {
     pub(crate) id: JobId,
 }
 
+/// Before all jobs of a moment.
+const NO_JOB: JobId = JobId::from_bytes([0; 16]);
+
 impl Place {
     /// Before every job.
-    pub(crate) const HEAD: Self =
-        Self { priority: i64::MIN, run_at: i64::MIN, id: JobId::from_bytes([0; 16]) };
+    pub(crate) const HEAD: Self = Self::before(i64::MIN);
+
+    /// Before every job of this priority.
+    const fn before(priority: i64) -> Self {
+        Self { priority, run_at: i64::MIN, id: NO_JOB }
+    }
 }
 
-/// How a claim reads a queue.
+/// Behind all priorities.
+const END: i64 = i64::MAX;
+
+/// A part of a queue, and how a claim reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Start {
-    pub(crate) place: Place,
-    /// Whether it looks at jobs of a higher priority, and at the others before that place.
-    pub(crate) looks_above: bool,
+pub(crate) struct Stretch {
+    pub(crate) from: Place,
+    /// The priority that it does not reach.
+    pub(crate) until: i64,
+    /// Whether to look at jobs of the same priority before it, too.
     pub(crate) looks_before: bool,
 }
 
-impl Start {
-    const HEAD: Self = Self { place: Place::HEAD, looks_above: true, looks_before: true };
+impl Stretch {
+    const WHOLE: Self = Self { from: Place::HEAD, until: END, looks_before: false };
 }
 
 /// What a claim came to in a queue.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
-    /// The last of the jobs that it took there, if any.
-    pub(crate) last: Option<Place>,
+    /// Where the jobs stood that it took there.
+    pub(crate) taken: Vec<Place>,
     /// Whether it stopped because it had enough.
     pub(crate) is_filled: bool,
     /// When that was, by the database.
@@ -82,12 +96,13 @@ pub(crate) struct Seen {
     pub(crate) walked: i64,
 }
 
-/// A mark as a poll takes it along; a queue that has none is read from its head.
+/// A stretch as a poll takes it along; a queue that has no mark is read from its head.
 #[derive(Clone, Debug)]
 pub(crate) struct Look {
     pub(crate) queue: Arc<str>,
     kinds: Option<Kinds>,
-    pub(crate) place: Place,
+    pub(crate) from: Place,
+    pub(crate) until: i64,
     /// From which instant on to look before that place.
     pub(crate) due_at: i64,
 }
@@ -96,8 +111,7 @@ pub(crate) struct Look {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Walk {
     pub(crate) at: i64,
-    /// Over how many entries: those of higher priorities, and all.
-    pub(crate) above: i64,
+    /// Over how many entries.
     pub(crate) entries: i64,
 }
 
@@ -122,65 +136,104 @@ type Kinds = Arc<[Box<str>]>;
 #[derive(Debug, Default)]
 pub(crate) struct Marks(Mutex<HashMap<Arc<str>, HashMap<Kinds, Mark>>>);
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Mark {
-    place: Place,
-    /// The last look at what is before it.
+    /// By priority.
+    places: BTreeMap<i64, (i64, JobId)>,
+    /// The last look at what is before them.
     walk: Walk,
     /// Since when claims have been filled, if the last one was.
     filled_since: Option<i64>,
 }
 
 impl Mark {
+    /// Of a queue that was read from its head.
+    const fn new(seen: &Seen) -> Self {
+        let walk = Walk { at: seen.instant, entries: seen.walked };
+        Self { places: BTreeMap::new(), walk, filled_since: None }
+    }
+
     /// Where a look walks far it takes its part of the time in which claims are filled, not of that before.
     fn looks_again_at(&self) -> i64 {
         self.walk.again_at(self.filled_since.map_or(self.walk.at, |since| since.max(self.walk.at)))
     }
 
-    const fn start(&self) -> Start {
-        Start { place: self.place, looks_above: self.walk.above < CHEAP, looks_before: self.walk.is_cheap() }
+    /// What is more urgent than all that was seen, and each priority from its place.
+    fn stretches(&self) -> Vec<Stretch> {
+        let places = self.places.iter().map(|(priority, (run_at, id))| Place {
+            priority: *priority,
+            run_at: *run_at,
+            id: *id,
+        });
+        let ends = self.places.keys().copied().chain([END]);
+        let looks_before = self.walk.is_cheap();
+        let stretch = |(from, until)| Stretch { from, until, looks_before };
+        [Place::HEAD].into_iter().chain(places).zip(ends).map(stretch).collect()
     }
 
     /// The mark once a claim began there; none if the next one is to read from the head.
-    fn after(self, start: Start, seen: Seen) -> Option<Self> {
-        let place = seen.last.map_or(self.place, |last| self.place.max(last));
+    fn after(mut self, read: &[Stretch], seen: &Seen) -> Option<Self> {
         if seen.instant < self.walk.at {
             return None; // The clock was set back.
         }
-        let filled_since =
-            seen.is_filled.then(|| self.filled_since.map_or(seen.instant, |since| since.min(seen.instant)));
-        if !seen.is_filled && start.looks_before {
-            let walk = Walk { at: seen.instant, entries: seen.walked, ..self.walk };
-            return Some(Self { place, walk, filled_since });
+        if !seen.is_filled && read.iter().any(|stretch| stretch.looks_before) {
+            self.walk = Walk { at: seen.instant, entries: seen.walked };
+        } else if seen.is_filled && self.walk.is_cheap() && self.is_old(seen.instant) {
+            return None;
         }
-        let is_old = seen.instant >= self.walk.at.saturating_add(micros(RECHECK));
-        (!seen.is_filled || !self.walk.is_cheap() || !is_old).then_some(Self { place, filled_since, ..self })
+        self.moved(read, seen)
+    }
+
+    fn is_old(&self, instant: i64) -> bool {
+        instant >= self.walk.at.saturating_add(micros(RECHECK))
+    }
+
+    /// Moves the places to where the claim came; none if there are none.
+    fn moved(mut self, read: &[Stretch], seen: &Seen) -> Option<Self> {
+        let latest = (seen.instant.saturating_sub(micros(SLACK)), NO_JOB);
+        for taken in &seen.taken {
+            let reached = (taken.run_at, taken.id).min(latest);
+            let place = self.places.entry(taken.priority).or_insert(reached);
+            reach(read, taken.priority, place, reached);
+        }
+        if !seen.is_filled && !self.walk.is_cheap() {
+            self.places.iter_mut().for_each(|(priority, place)| reach(read, *priority, place, latest));
+        }
+        while self.places.len() > PRIORITIES_MAX {
+            self.places.pop_last();
+        }
+        self.filled_since =
+            seen.is_filled.then(|| self.filled_since.map_or(seen.instant, |since| since.min(seen.instant)));
+        (!self.places.is_empty()).then_some(self)
+    }
+}
+
+/// Moves the place of a priority on, unless it was put back while the claim was under way: then that began behind it.
+fn reach(read: &[Stretch], priority: i64, place: &mut (i64, JobId), reached: (i64, JobId)) {
+    let begins_behind =
+        |part: &Stretch| part.from.priority == priority && (part.from.run_at, part.from.id) > *place;
+    if !read.iter().any(begins_behind) {
+        *place = reached.max(*place);
     }
 }
 
 impl Marks {
-    /// Where the next claim of these kinds begins in this queue.
-    pub(crate) fn of(&self, queue: &str, kinds: &Kinds) -> Start {
-        self.all().get(queue).and_then(|marks| marks.get(kinds)).map_or(Start::HEAD, Mark::start)
+    /// What the next claim of these kinds reads of this queue, in this order.
+    pub(crate) fn of(&self, queue: &str, kinds: &Kinds) -> Vec<Stretch> {
+        let all = self.all();
+        let mark = all.get(queue).and_then(|marks| marks.get(kinds));
+        mark.map_or_else(|| vec![Stretch::WHOLE], Mark::stretches)
     }
 
-    /// What a claim came to that began where [`of`](Self::of) said.
-    pub(crate) fn claimed(&self, queue: &Arc<str>, kinds: &Kinds, start: Start, mut seen: Seen) {
+    /// What a claim came to that read what [`of`](Self::of) said.
+    pub(crate) fn claimed(&self, queue: &Arc<str>, kinds: &Kinds, read: &[Stretch], seen: &Seen) {
         let mut all = self.all();
         let marks = all.entry(Arc::clone(queue)).or_default();
-        let latest = seen.instant.saturating_sub(micros(SLACK));
-        seen.last = seen.last.map(|last| {
-            last.min(Place { run_at: latest, ..Place { priority: last.priority, ..Place::HEAD } })
-        });
         let mark = match marks.remove(kinds) {
-            Some(mark) => mark.after(start, seen),
+            Some(mark) => mark.after(read, seen),
+            None if read == [Stretch::WHOLE] => Mark::new(seen).moved(read, seen),
             // Another claim has let the mark go meanwhile.
-            None if start != Start::HEAD => None,
-            None => seen.last.map(|place| Mark {
-                place,
-                walk: Walk { at: seen.instant, above: 0, entries: seen.walked },
-                filled_since: seen.is_filled.then_some(seen.instant),
-            }),
+            None => None,
         };
         if let Some(mark) = mark {
             marks.insert(Arc::clone(kinds), mark);
@@ -192,18 +245,19 @@ impl Marks {
         let all = self.all();
         let mut looks = Vec::with_capacity(queues.len());
         for queue in queues {
+            let look = |kinds: Option<&Kinds>, stretch: Stretch, due_at| {
+                let (queue, kinds) = (Arc::clone(queue), kinds.map(Arc::clone));
+                Look { queue, kinds, from: stretch.from, until: stretch.until, due_at }
+            };
             let marks = all.get(queue).filter(|marks| !marks.is_empty());
             let Some(marks) = marks else {
-                let (place, queue) = (Place::HEAD, Arc::clone(queue));
-                looks.push(Look { queue, kinds: None, place, due_at: i64::MAX });
+                looks.push(look(None, Stretch::WHOLE, i64::MAX));
                 continue;
             };
-            looks.extend(marks.iter().map(|(kinds, mark)| Look {
-                queue: Arc::clone(queue),
-                kinds: Some(Arc::clone(kinds)),
-                place: mark.place,
-                due_at: mark.looks_again_at(),
-            }));
+            for (kinds, mark) in marks {
+                let due_at = mark.looks_again_at();
+                looks.extend(mark.stretches().into_iter().map(|stretch| look(Some(kinds), stretch, due_at)));
+            }
         }
         looks
     }
@@ -213,11 +267,18 @@ impl Marks {
         let mut all = self.all();
         let (Some(marks), Some(kinds)) = (all.get_mut(&look.queue), &look.kinds) else { return };
         let Some(mark) = marks.get_mut(kinds) else { return };
-        let was_set_back = walk.at.saturating_add(micros(POLL_LONGEST)) < mark.walk.at;
-        if has_found || was_set_back {
-            marks.remove(kinds);
-        } else if look.due_at <= walk.at && mark.place >= look.place {
+        if walk.at.saturating_add(micros(POLL_LONGEST)) < mark.walk.at {
+            marks.remove(kinds); // The clock was set back.
+            return;
+        }
+        let place = mark.places.get_mut(&look.from.priority);
+        if look.due_at <= walk.at
+            && place.as_ref().is_none_or(|place| **place >= (look.from.run_at, look.from.id))
+        {
             mark.walk = walk;
+        }
+        if let Some(place) = place.filter(|_| has_found) {
+            *place = (i64::MIN, NO_JOB);
         }
     }
 
@@ -235,9 +296,8 @@ impl Marks {
 
 #[cfg(test)]
 mod tests {
+    use super::{Arc, CHEAP, END, Kinds, Look, Marks, NO_JOB, PRIORITIES_MAX, Place, Seen, Stretch, Walk};
     use portfire_core::JobId;
-
-    use super::{Arc, CHEAP, Kinds, Marks, Place, Seen, Start, Walk};
 
     const SECOND: i64 = 1_000_000;
     /// Long after all jobs of these tests were due.
@@ -251,41 +311,55 @@ mod tests {
         Arc::new([kind.into()])
     }
 
-    fn start(marks: &Marks) -> Start {
+    fn stretches(marks: &Marks) -> Vec<Stretch> {
         marks.of("mail", &kinds("work"))
     }
 
-    /// A claim that began where it should.
+    /// From where jobs of the ordinary priority are read, if it is not the head of the queue.
+    fn from(marks: &Marks) -> Option<Place> {
+        stretches(marks).iter().map(|part| part.from).find(|from| from.priority == 0)
+    }
+
+    fn looks_before(marks: &Marks) -> bool {
+        stretches(marks).iter().all(|part| part.looks_before)
+    }
+
+    /// A claim that read what it should.
     fn claims(marks: &Marks, seen: Seen) {
-        marks.claimed(&"mail".into(), &kinds("work"), start(marks), seen);
+        marks.claimed(&"mail".into(), &kinds("work"), &stretches(marks), &seen);
     }
 
     fn filled(last: i64, instant: i64) -> Seen {
-        Seen { last: Some(place(last)), is_filled: true, instant, walked: CHEAP - 1 }
+        Seen { taken: vec![place(last)], is_filled: true, instant, walked: CHEAP - 1 }
+    }
+
+    /// One that walked over a million entries, which takes 0.15 s.
+    fn far(last: i64) -> Seen {
+        Seen { walked: SECOND, ..filled(last, NOW) }
     }
 
     fn in_vain(instant: i64, walked: i64) -> Seen {
-        Seen { last: None, is_filled: false, instant, walked }
+        Seen { taken: Vec::new(), is_filled: false, instant, walked }
     }
 
-    /// When a poll would look before the mark of the queue.
-    fn due_at(marks: &Marks) -> i64 {
-        marks.looks(&["mail".into()])[0].due_at
+    /// The look before the place of the ordinary priority.
+    fn look(marks: &Marks) -> Look {
+        marks.looks(&["mail".into()]).into_iter().find(|look| look.from.priority == 0).unwrap()
     }
 
     #[test]
     fn a_mark_moves_on_and_is_let_go_after_a_second() {
         let marks = Marks::default();
-        assert_eq!(start(&marks), Start::HEAD);
+        assert_eq!(stretches(&marks), [Stretch::WHOLE]);
         claims(&marks, filled(5, NOW));
-        assert_eq!(start(&marks).place, place(5));
+        assert_eq!(from(&marks), Some(place(5)));
         claims(&marks, filled(9, NOW + SECOND / 2));
         claims(&marks, filled(3, NOW + SECOND - 1));
-        assert_eq!(start(&marks).place, place(9), "what was found before it does not move it back");
+        assert_eq!(from(&marks), Some(place(9)), "what was found before it does not move it back");
         claims(&marks, filled(11, NOW + SECOND));
-        assert_eq!(start(&marks), Start::HEAD, "a second after the look at the head");
+        assert_eq!(stretches(&marks), [Stretch::WHOLE], "a second after the look at the head");
         claims(&marks, filled(4, NOW + SECOND));
-        assert_eq!(start(&marks).place, place(4), "from the head, it goes back");
+        assert_eq!(from(&marks), Some(place(4)), "from the head, it goes back");
     }
 
     #[test]
@@ -294,7 +368,9 @@ mod tests {
         claims(&marks, filled(5, NOW));
         for instant in [NOW + 1, NOW + 9 * SECOND] {
             claims(&marks, in_vain(instant, CHEAP - 1));
-            assert_eq!(start(&marks), Start { place: place(5), ..Start::HEAD });
+            let urgent = Stretch { from: Place::HEAD, until: 0, looks_before: true };
+            let rest = Stretch { from: place(5), until: END, looks_before: true };
+            assert_eq!(stretches(&marks), [urgent, rest]);
         }
     }
 
@@ -302,99 +378,127 @@ mod tests {
     fn a_mark_stays_behind_the_present() {
         let marks = Marks::default();
         claims(&marks, filled(NOW, NOW));
-        assert_eq!(start(&marks).place, Place { priority: 0, run_at: NOW - SECOND / 5, ..Place::HEAD });
+        assert_eq!(from(&marks), Some(Place { priority: 0, run_at: NOW - SECOND / 5, id: NO_JOB }));
     }
 
-    /// A million entries take 0.15 s, and the next look is due 3 s after the last.
+    /// Else all that is more urgent than the last job would wait for the next look.
+    #[test]
+    fn each_priority_has_a_place() {
+        let marks = Marks::default();
+        let low = Place { priority: 7, ..place(2) };
+        claims(&marks, Seen { taken: vec![place(5), low, place(6)], ..filled(5, NOW) });
+        let parts: Vec<_> = stretches(&marks).iter().map(|part| (part.from, part.until)).collect();
+        assert_eq!(parts, [(Place::HEAD, 0), (place(6), 7), (low, END)]);
+
+        let many = (0..20).map(|priority| Place { priority, ..place(6) }).collect();
+        claims(&marks, Seen { taken: many, ..filled(5, NOW) });
+        assert_eq!(stretches(&marks).len(), 1 + PRIORITIES_MAX);
+    }
+
     #[test]
     fn a_look_that_walks_far_is_left_to_polls_that_come_seldom() {
         let marks = Marks::default();
-        claims(&marks, Seen { walked: SECOND, ..filled(5, NOW) });
-        assert!(!start(&marks).looks_before && start(&marks).looks_above);
-        assert_eq!(due_at(&marks), NOW + 3 * SECOND);
+        claims(&marks, far(5));
+        assert!(!looks_before(&marks));
+        assert_eq!(look(&marks).due_at, NOW + 3 * SECOND);
         claims(&marks, filled(6, NOW + 9 * SECOND));
         claims(&marks, in_vain(NOW + 9 * SECOND, 0));
-        assert_eq!((start(&marks).place, due_at(&marks)), (place(6), NOW + 3 * SECOND), "claims go on");
+        let moved = Place { priority: 0, run_at: NOW + 9 * SECOND - SECOND / 5, id: NO_JOB };
+        assert_eq!(from(&marks), Some(moved), "nothing was left behind it");
+        assert_eq!(look(&marks).due_at, NOW + 3 * SECOND, "claims go on");
 
-        let looks = marks.looks(&["mail".into(), "bulk".into()]);
-        let walk = |at| Walk { at, above: CHEAP, entries: SECOND };
-        marks.looked(&looks[0], false, walk(NOW + 3 * SECOND - 1));
-        assert_eq!(due_at(&marks), NOW + 3 * SECOND, "it was not due");
-        marks.looked(&looks[0], false, walk(NOW + 4 * SECOND));
-        assert_eq!(due_at(&marks), NOW + 7 * SECOND);
-        assert!(!start(&marks).looks_above, "that walks far, too");
-        marks.looked(&looks[1], true, walk(NOW));
-        marks.looked(&looks[0], true, walk(NOW + 7 * SECOND));
-        assert_eq!(start(&marks), Start::HEAD, "something is there");
+        let walk = |at| Walk { at, entries: SECOND };
+        marks.looked(&look(&marks), false, walk(NOW + 3 * SECOND - 1));
+        assert_eq!(look(&marks).due_at, NOW + 3 * SECOND, "it was not due");
+        let early = Look { from: Place { run_at: i64::MAX, ..moved }, ..look(&marks) };
+        marks.looked(&early, false, walk(NOW + 4 * SECOND));
+        assert_eq!(look(&marks).due_at, NOW + 3 * SECOND, "it was before another place");
+        marks.looked(&look(&marks), false, walk(NOW + 4 * SECOND));
+        assert_eq!(look(&marks).due_at, NOW + 7 * SECOND);
+    }
+
+    #[test]
+    fn what_a_look_finds_is_claimed_from_the_head_of_its_priority() {
+        let marks = Marks::default();
+        let low = Place { priority: 7, ..place(2) };
+        claims(&marks, Seen { taken: vec![place(5), low], ..far(5) });
+        let begun = stretches(&marks);
+        marks.looked(&look(&marks), true, Walk { at: NOW + 3 * SECOND, entries: SECOND });
+        let parts = || stretches(&marks).iter().map(|part| part.from).collect::<Vec<_>>();
+        assert_eq!(parts(), [Place::HEAD, Place::before(0), low]);
+        marks.claimed(&"mail".into(), &kinds("work"), &begun, &filled(6, NOW + 3 * SECOND));
+        assert_eq!(parts()[1], Place::before(0), "a claim that was under way has not seen it");
+        claims(&marks, filled(4, NOW + 3 * SECOND));
+        assert_eq!(parts()[1], place(4));
     }
 
     #[test]
     fn a_look_that_walks_far_waits_when_work_begins() {
         let marks = Marks::default();
-        claims(&marks, Seen { walked: SECOND, ..filled(5, NOW) });
+        claims(&marks, far(5));
         claims(&marks, in_vain(NOW + SECOND, 0));
-        assert_eq!(due_at(&marks), NOW + 3 * SECOND, "nothing is to be done");
+        assert_eq!(look(&marks).due_at, NOW + 3 * SECOND, "nothing is to be done");
         for instant in [NOW + 9 * SECOND, NOW + 10 * SECOND] {
             claims(&marks, filled(6, instant));
-            assert_eq!(due_at(&marks), NOW + 12 * SECOND);
+            assert_eq!(look(&marks).due_at, NOW + 12 * SECOND);
         }
         claims(&marks, filled(6, NOW + 2 * SECOND));
-        assert_eq!(due_at(&marks), NOW + 5 * SECOND, "the clock was set back");
+        assert_eq!(look(&marks).due_at, NOW + 5 * SECOND, "the clock was set back");
     }
 
     #[test]
     fn once_a_look_walks_little_claims_make_it_again() {
         let marks = Marks::default();
-        claims(&marks, Seen { walked: SECOND, ..filled(5, NOW) });
-        let look = marks.looks(&["mail".into()]).remove(0);
-        marks.looked(&look, false, Walk { at: NOW + 9 * SECOND, above: 0, entries: 1 });
-        assert_eq!(start(&marks), Start { place: place(5), ..Start::HEAD });
+        claims(&marks, far(5));
+        marks.looked(&look(&marks), false, Walk { at: NOW + 9 * SECOND, entries: 1 });
+        assert_eq!((from(&marks), looks_before(&marks)), (Some(place(5)), true));
     }
 
     #[test]
     fn a_mark_that_is_in_doubt_is_let_go_if_looks_are_cheap() {
-        for (walked, place) in [(CHEAP - 1, Place::HEAD), (CHEAP, place(5))] {
+        for (walked, place) in [(CHEAP - 1, None), (CHEAP, Some(place(5)))] {
             let marks = Marks::default();
             claims(&marks, Seen { walked, ..filled(5, NOW) });
             marks.doubt();
-            assert_eq!(start(&marks).place, place);
+            assert_eq!(from(&marks), place);
         }
     }
 
     #[test]
     fn a_clock_that_was_set_back_keeps_nobody_waiting() {
         let marks = Marks::default();
-        claims(&marks, Seen { walked: SECOND, ..filled(5, NOW) });
+        claims(&marks, far(5));
         claims(&marks, in_vain(0, 0));
-        assert_eq!(start(&marks), Start::HEAD);
-        claims(&marks, Seen { walked: SECOND, ..filled(5, NOW) });
-        let look = marks.looks(&["mail".into()]).remove(0);
-        marks.looked(&look, false, Walk { at: NOW - 60 * SECOND, ..Walk::default() });
-        assert_eq!(start(&marks).place, place(5), "a poll that took long");
-        marks.looked(&look, false, Walk { at: NOW - 60 * SECOND - 1, ..Walk::default() });
-        assert_eq!(start(&marks), Start::HEAD);
+        assert_eq!(stretches(&marks), [Stretch::WHOLE]);
+        claims(&marks, far(5));
+        marks.looked(&look(&marks), false, Walk { at: NOW - 60 * SECOND, entries: 0 });
+        assert_eq!(from(&marks), Some(place(5)), "a poll that took long");
+        marks.looked(&look(&marks), false, Walk { at: NOW - 60 * SECOND - 1, entries: 0 });
+        assert_eq!(stretches(&marks), [Stretch::WHOLE]);
     }
 
     #[test]
     fn a_claim_that_was_under_way_makes_no_mark_where_nobody_looked() {
         let marks = Marks::default();
         claims(&marks, filled(5, NOW));
-        let begun = start(&marks);
+        let begun = stretches(&marks);
         claims(&marks, filled(6, NOW + SECOND));
-        marks.claimed(&"mail".into(), &kinds("work"), begun, filled(7, NOW + SECOND));
-        assert_eq!(start(&marks), Start::HEAD);
+        marks.claimed(&"mail".into(), &kinds("work"), &begun, &filled(7, NOW + SECOND));
+        assert_eq!(stretches(&marks), [Stretch::WHOLE]);
     }
 
     #[test]
     fn a_mark_is_of_one_queue_and_of_those_who_know_the_same_and_a_poll_looks_before_each() {
         let marks = Marks::default();
         claims(&marks, filled(5, NOW));
-        assert_eq!(marks.of("bulk", &kinds("work")), Start::HEAD);
-        assert_eq!(marks.of("mail", &kinds("other")), Start::HEAD);
-        marks.claimed(&"mail".into(), &kinds("other"), Start::HEAD, filled(4, NOW));
+        assert_eq!(marks.of("bulk", &kinds("work")), [Stretch::WHOLE]);
+        assert_eq!(marks.of("mail", &kinds("other")), [Stretch::WHOLE]);
+        marks.claimed(&"mail".into(), &kinds("other"), &[Stretch::WHOLE], &filled(4, NOW));
         let looks = marks.looks(&["mail".into(), "bulk".into()]);
-        let mut places: Vec<_> = looks.iter().map(|look| (&*look.queue, look.place)).collect();
+        let mut places: Vec<_> = looks.iter().map(|look| (&*look.queue, look.from)).collect();
         places.sort();
-        assert_eq!(places, [("bulk", Place::HEAD), ("mail", place(4)), ("mail", place(5))]);
+        let head = Place::HEAD;
+        let all = [("bulk", head), ("mail", head), ("mail", head), ("mail", place(4)), ("mail", place(5))];
+        assert_eq!(places, all);
     }
 }

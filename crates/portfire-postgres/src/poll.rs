@@ -1,7 +1,7 @@
 //! The look of an idle server at all that it might have to do.
 //!
 //! 1. Each queue is read from its [marks](crate::mark), and what is before them is looked at, if that is due.
-//! 2. Where something was found there the mark is let go, and the next claim reads from the head.
+//! 2. Where something was found there the next claim reads that priority from its head.
 
 use std::time::Duration;
 
@@ -16,18 +16,19 @@ pub(crate) fn poll_values(now: Option<i64>, looks: &[Look]) -> Vec<Value<'_>> {
     vec![
         Value::Int(now),
         Value::texts(looks.iter().map(|look| &*look.queue)),
-        ints(|look| look.place.priority),
-        ints(|look| look.place.run_at),
-        Value::Ids(looks.iter().map(|look| Some(job_uuid(look.place.id))).collect()),
+        ints(|look| look.from.priority),
+        ints(|look| look.from.run_at),
+        Value::Ids(looks.iter().map(|look| Some(job_uuid(look.from.id))).collect()),
+        ints(|look| look.until),
         ints(|look| look.due_at),
     ]
 }
 
-/// The first row is the answer; each other one says before which mark something was found.
+/// The first row is the answer; each other one says before which place something was found.
 pub(crate) fn read_poll(rows: &[Row], looks: &[Look], marks: &Marks) -> Result<Polled> {
     let (answer, found) = rows.split_first().ok_or_else(|| Error::broken("a question has an answer"))?;
     let found = found.iter().map(|row| row.small::<usize>(0)).collect::<Result<Vec<_>>>()?;
-    let walk = Walk { at: answer.int(5)?, above: answer.int(6)?, entries: answer.int(7)? };
+    let walk = Walk { at: answer.int(5)?, entries: answer.int(6)? };
     for (number, look) in (1..).zip(looks) {
         marks.looked(look, found.contains(&number), walk);
     }

@@ -19,7 +19,7 @@ use std::sync::LazyLock;
 use portfire_core::storage::{Exchange, Exchanged, LogLine, Note, Progress, Settled};
 use portfire_core::{Lease, Result, Settlement, State, Target, Trigger, Verdict, first_line};
 
-use crate::claim::{claim_step, read_claim, starts};
+use crate::claim::{claim_step, read_claim, stretches};
 use crate::insert::{Executor, keep};
 use crate::mark::Marks;
 use crate::pool::{Lane, Step};
@@ -70,11 +70,11 @@ async fn piece(lane: &Lane, now: Option<i64>, request: &Exchange, marks: &Marks)
         steps.push(settle_step(now, &parts.others, &groups));
         steps.push(settled_step(now, &parts.others));
     }
-    let starts = starts(request, marks);
-    steps.push(claim_step(now, request, &starts));
+    let stretches = stretches(request, marks);
+    steps.push(claim_step(now, request, &stretches));
     let mut rows = lane.pipeline(steps).await?.into_iter().rev();
     let mut answer = Exchanged::default();
-    read_claim(&rows.next().unwrap_or_default(), request, (marks, &starts), &mut answer)?;
+    read_claim(&rows.next().unwrap_or_default(), request, (marks, &stretches), &mut answer)?;
     let made_ready = parts.read(rows, &mut answer.settled)?;
     Ok(Done { made_ready: made_ready || answer.settled.contains(&Settled::Applied(State::Enqueued)), answer })
 }

@@ -134,3 +134,19 @@ async fn a_look_that_walked_far_is_not_made_again_at_once() {
     line.storage.insert(vec![younger.clone()]).await.unwrap();
     assert_eq!(claim().await, [younger.id], "behind the mark at once");
 }
+
+/// Else what is more urgent than the last job would wait until a poll has looked through all that is gone.
+#[tokio::test]
+async fn beside_an_old_transaction_each_priority_goes_on_where_it_was() {
+    let line = Line::of(0).await;
+    let _old = left(&line.schema, 20_000).await;
+    let line = line.filled(1).await;
+    let server = beaten(&*line.storage).await;
+    let low = NewJob { priority: 7, ..job() };
+    line.storage.insert(vec![low.clone()]).await.unwrap();
+    assert_eq!(line.claim(server, want(9)).await, [line.jobs[0], low.id]);
+
+    let (next, urgent) = (job(), NewJob { priority: -1, ..job() });
+    line.storage.insert(vec![next.clone(), urgent.clone()]).await.unwrap();
+    assert_eq!(line.claim(server, want(9)).await, [urgent.id, next.id]);
+}
