@@ -171,7 +171,7 @@ CREATE INDEX portfire_tally_shards ON SCHEMA.portfire_tally USING btree (at) WHE
 CREATE INDEX portfire_unique_name_job ON SCHEMA.portfire_unique_name USING btree (job)
 CREATE UNIQUE INDEX portfire_unique_name_pkey ON SCHEMA.portfire_unique_name USING btree (kind, name)
 
-CREATE OR REPLACE FUNCTION SCHEMA.portfire_claim(handed_in bigint, this_token uuid, this_server uuid, wanted_queues text[], wanted_limits bigint[], from_priorities bigint[], from_times bigint[], from_ids uuid[], look_above boolean[], look_before boolean[], wanted_kinds text[], wanted bigint)
+CREATE OR REPLACE FUNCTION SCHEMA.portfire_claim(handed_in bigint, this_token uuid, this_server uuid, wanted_queues text[], wanted_limits bigint[], from_numbers bigint[], from_priorities bigint[], from_times bigint[], from_ids uuid[], until_priorities bigint[], look_before boolean[], wanted_kinds text[], wanted bigint)
  RETURNS TABLE(place bigint, queue text, id uuid, kind text, args text, policy text, tags text, created_at bigint, attempts integer, crashes integer, parents text, schedule text, slot_at bigint, priority smallint, run_at bigint, flagged uuid, claimed_at bigint, walked bigint)
  LANGUAGE plpgsql
  SET search_path TO 'SCHEMA'
@@ -202,26 +202,25 @@ BEGIN
         WHERE wanted = 0 AND r.token = this_token ORDER BY r.place
     ),
     picked AS MATERIALIZED (
-        SELECT head.* FROM unnest(wanted_queues, wanted_limits, from_priorities, from_times, from_ids, look_above,
-            look_before) AS w(queue, most, priority, run_at, id, looks_above, looks_before)
+        SELECT head.* FROM unnest(wanted_queues, wanted_limits) WITH ORDINALITY AS q(queue, most, number)
         CROSS JOIN LATERAL (
-            SELECT * FROM (SELECT r.ctid AS spot, r.id FROM portfire_ready AS r
-                WHERE r.queue = w.queue AND r.priority < w.priority AND r.kind = ANY (wanted_kinds)
-                    AND w.looks_above
-                ORDER BY r.priority, r.run_at, r.id FOR UPDATE SKIP LOCKED) AS above
-            UNION ALL
-            SELECT * FROM (SELECT r.ctid, r.id FROM portfire_ready AS r
-                WHERE r.queue = w.queue AND (r.priority, r.run_at, r.id) >= (w.priority, w.run_at, w.id)
-                    AND r.kind = ANY (wanted_kinds)
-                ORDER BY r.priority, r.run_at, r.id FOR UPDATE SKIP LOCKED) AS behind
-            UNION ALL
-            SELECT * FROM (SELECT r.ctid, r.id FROM portfire_ready AS r
-                WHERE r.queue = w.queue AND r.priority = w.priority AND (r.run_at, r.id) < (w.run_at, w.id)
-                    AND r.kind = ANY (wanted_kinds) AND w.looks_before
-                ORDER BY r.run_at, r.id FOR UPDATE SKIP LOCKED) AS before
-            LIMIT w.most
+            SELECT part.* FROM unnest(from_numbers, from_priorities, from_times, from_ids, until_priorities, look_before)
+                AS w(number, priority, run_at, id, until, looks_before)
+            CROSS JOIN LATERAL (
+                SELECT * FROM (SELECT r.ctid AS spot, r.id FROM portfire_ready AS r
+                    WHERE r.queue = q.queue AND (r.priority, r.run_at, r.id) >= (w.priority, w.run_at, w.id)
+                        AND r.priority < w.until AND r.kind = ANY (wanted_kinds)
+                    ORDER BY r.priority, r.run_at, r.id FOR UPDATE SKIP LOCKED) AS behind
+                UNION ALL
+                SELECT * FROM (SELECT r.ctid, r.id FROM portfire_ready AS r
+                    WHERE r.queue = q.queue AND r.priority = w.priority AND (r.run_at, r.id) < (w.run_at, w.id)
+                        AND r.kind = ANY (wanted_kinds) AND w.looks_before
+                    ORDER BY r.run_at, r.id FOR UPDATE SKIP LOCKED) AS before
+            ) AS part
+            WHERE w.number = q.number
+            LIMIT q.most
         ) AS head
-        WHERE may_claim AND NOT EXISTS (SELECT 1 FROM portfire_paused_queue AS p WHERE p.name = w.queue)
+        WHERE may_claim AND NOT EXISTS (SELECT 1 FROM portfire_paused_queue AS p WHERE p.name = q.queue)
         LIMIT wanted
     ),
     gone AS (
@@ -433,8 +432,8 @@ BEGIN
 END
 $function$
 
-CREATE OR REPLACE FUNCTION SCHEMA.portfire_poll(handed_in bigint, wanted_queues text[], from_priorities bigint[], from_times bigint[], from_ids uuid[], due_times bigint[])
- RETURNS TABLE(stands_before bigint, enqueued boolean, expired boolean, next bigint, next_slot bigint, looked_at bigint, walked_above bigint, walked bigint)
+CREATE OR REPLACE FUNCTION SCHEMA.portfire_poll(handed_in bigint, wanted_queues text[], from_priorities bigint[], from_times bigint[], from_ids uuid[], until_priorities bigint[], due_times bigint[])
+ RETURNS TABLE(stands_before bigint, enqueued boolean, expired boolean, next bigint, next_slot bigint, looked_at bigint, walked bigint)
  LANGUAGE plpgsql
  SET search_path TO 'SCHEMA'
  SET plan_cache_mode TO 'force_generic_plan'
@@ -448,15 +447,8 @@ AS $function$
 DECLARE
     instant bigint := portfire_now(handed_in);
     read_before bigint := pg_stat_get_xact_tuples_returned('portfire_ready_pkey'::regclass);
-    places_above bigint[];
     places_before bigint[];
 BEGIN
-    SELECT array_agg(w.place) INTO places_above
-    FROM unnest(wanted_queues, from_priorities, due_times) WITH ORDINALITY AS w(queue, priority, due_at, place)
-    WHERE w.due_at <= instant AND (SELECT r.id FROM portfire_ready AS r WHERE r.queue = w.queue AND r.priority < w.priority
-        ORDER BY r.priority, r.run_at, r.id LIMIT 1) IS NOT NULL;
-    walked_above := pg_stat_get_xact_tuples_returned('portfire_ready_pkey'::regclass) - read_before;
-
     SELECT array_agg(w.place) INTO places_before
     FROM unnest(wanted_queues, from_priorities, from_times, from_ids, due_times) WITH ORDINALITY
         AS w(queue, priority, run_at, id, due_at, place)
@@ -465,9 +457,10 @@ BEGIN
     walked := pg_stat_get_xact_tuples_returned('portfire_ready_pkey'::regclass) - read_before;
     looked_at := instant;
 
-    SELECT EXISTS (SELECT 1 FROM unnest(wanted_queues, from_priorities, from_times, from_ids) AS w(queue, priority, run_at, id)
+    SELECT EXISTS (SELECT 1 FROM unnest(wanted_queues, from_priorities, from_times, from_ids, until_priorities)
+            AS w(queue, priority, run_at, id, until)
         WHERE (SELECT r.id FROM portfire_ready AS r
-            WHERE r.queue = w.queue AND (r.priority, r.run_at, r.id) >= (w.priority, w.run_at, w.id)
+            WHERE r.queue = w.queue AND (r.priority, r.run_at, r.id) >= (w.priority, w.run_at, w.id) AND r.priority < w.until
             ORDER BY r.priority, r.run_at, r.id LIMIT 1) IS NOT NULL),
         EXISTS (SELECT 1 FROM (
                 SELECT s.id FROM portfire_server AS s WHERE s.lease_until <= instant
@@ -482,7 +475,7 @@ BEGIN
     INTO enqueued, expired, next, next_slot;
     RETURN NEXT;
 
-    FOREACH stands_before IN ARRAY coalesce(places_above, '{}') || coalesce(places_before, '{}') LOOP
+    FOREACH stands_before IN ARRAY coalesce(places_before, '{}') LOOP
         RETURN NEXT;
     END LOOP;
 END
