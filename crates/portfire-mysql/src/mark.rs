@@ -227,8 +227,9 @@ impl Sight<'_> {
             found.jobs.iter().for_each(|place| mark.reaches(*place, self.now));
         } else {
             mark.places.clear();
-            let last = found.jobs.last().filter(|_| found.is_filled);
-            last.into_iter().for_each(|place| mark.reaches(*place, self.now));
+            if let Some(last) = found.jobs.last().filter(|_| found.is_filled) {
+                mark.reaches(*last, self.now);
+            }
         }
         while mark.places.len() > PRIORITIES_MAX {
             mark.places.pop_last();
