@@ -15,7 +15,7 @@ use portfire_core::{Error, Facts, JobId, Json, Lease, Policy, Result, Token};
 
 use crate::body::{Bodies, Body};
 use crate::insert::Executor;
-use crate::mark::{Found, Mark, Marks, Sight, Stretch};
+use crate::mark::{Found, Marks, Place, Sight};
 use crate::pool::{Answer, Lane, Step};
 use crate::rows::{Row, Value, slot, tags};
 use crate::settle::read_flag;
@@ -148,7 +148,7 @@ async fn hold<'w>(
     Ok(marks)
 }
 
-/// Holds the head of one queue, from behind the mark that is known, and from the very head if too few are there.
+/// Holds the head of one queue, from behind the place that is known, and from the very head if too few are there.
 async fn hold_queue(
     lane: &mut Lane,
     want: &Want,
@@ -158,60 +158,35 @@ async fn hold_queue(
 ) -> Result<Vec<Row>> {
     let mut behind = sight.behind(queue, &want.kinds);
     loop {
-        let (mut rows, took) = match &behind {
-            Some(mark) => (hold_behind(lane, want, (queue, limit), steps, mark).await?, None),
-            None => hold_head(lane, want, (queue, limit), steps, sight.measures()).await?,
-        };
-        let is_filled = rows.len() >= limit as usize;
-        if !is_filled && behind.as_ref().is_some_and(|mark| sight.looks_before(mark)) {
+        let step = claim_step(want, queue, behind, limit);
+        let is_measured = behind.is_none() && sight.measures();
+        let (mut rows, took) = run_claim(lane, std::mem::take(steps), step, is_measured).await?;
+        let (count, is_filled) = (rows.len(), rows.len() >= limit as usize);
+        if !is_filled && behind.is_some_and(|place| sight.looks_before(place)) {
             // What is held already comes again, in its place.
             behind = None;
             continue;
         }
         rows.sort_by_key(|row| (row.int(0).ok(), row.int(1).ok(), row.id(2).ok()));
-        let jobs = rows.iter().map(|row| Ok((row.int(0)?, row.int(1)?, row.id(2)?)));
-        let found = Found { jobs: jobs.collect::<Result<_>>()?, is_filled, took };
-        sight.saw(queue, &want.kinds, behind, &found);
+        let last = rows.last().map(|row| Ok((row.int(0)?, row.int(1)?, row.id(2)?))).transpose()?;
+        sight.saw(queue, &want.kinds, behind, Found { last, count, is_filled, took });
         return Ok(rows);
     }
 }
 
-/// Holds what is behind the mark, a stretch at a time; the steps are written before.
-async fn hold_behind(
+/// Runs the steps and that of a claim; answers its rows and, if it is to be measured, for how many microseconds it ran,
+/// by the database's clock before and after it.
+async fn run_claim(
     lane: &mut Lane,
-    want: &Want,
-    (queue, limit): (&str, u32),
-    steps: &mut Vec<Step<'_>>,
-    mark: &Mark,
-) -> Result<Vec<Row>> {
-    let mut rows = Vec::new();
-    for stretch in mark.stretches() {
-        let left = limit.saturating_sub(u32::try_from(rows.len()).unwrap_or(u32::MAX));
-        if left == 0 {
-            break;
-        }
-        let mut travelling = std::mem::take(steps);
-        travelling.push(behind_step(want, queue, stretch, left));
-        rows.append(&mut lane.run(travelling).await?.pop().unwrap_or_default().rows);
-    }
-    Ok(rows)
-}
-
-/// Holds the head; the steps are written before. Answers its rows and, if it is to be measured, for how many microseconds
-/// that ran, by the database's clock before and after it.
-async fn hold_head(
-    lane: &mut Lane,
-    want: &Want,
-    (queue, limit): (&str, u32),
-    steps: &mut Vec<Step<'_>>,
+    mut steps: Vec<Step<'_>>,
+    claim: Step<'_>,
     is_measured: bool,
 ) -> Result<(Vec<Row>, Option<i64>)> {
     let clock = || is_measured.then(|| (Op::Now, vec![Value::Now(None)]));
-    let mut travelling = std::mem::take(steps);
-    travelling.extend(clock());
-    travelling.push((Op::Claim, vec![Value::Text(queue), kinds(want), Value::Int(limit.into())]));
-    travelling.extend(clock());
-    let mut answers = lane.run(travelling).await?;
+    steps.extend(clock());
+    steps.push(claim);
+    steps.extend(clock());
+    let mut answers = lane.run(steps).await?;
     let after = if is_measured { answers.pop() } else { None };
     let rows = answers.pop().unwrap_or_default().rows;
     let took = match (answers.pop(), after) {
@@ -226,17 +201,16 @@ fn instant(answer: &Answer) -> Result<i64> {
     answer.rows.first().map_or_else(|| Err(Error::broken("a clock tells the time")), |row| row.int(0))
 }
 
-/// The step that holds a stretch of a queue.
-fn behind_step<'w>(want: &'w Want, queue: &'w str, stretch: Stretch, limit: u32) -> Step<'w> {
-    let (priority, run_at, id) = stretch.behind;
-    let [priority, run_at, until, limit] = [priority, run_at, stretch.until, limit.into()].map(Value::Int);
+/// The step that holds the head of a queue.
+fn claim_step<'w>(want: &'w Want, queue: &'w str, behind: Option<Place>, limit: u32) -> Step<'w> {
+    let kinds = Value::texts(want.kinds.iter().map(|kind| &**kind));
+    let (queue, limit) = (Value::Text(queue), Value::Int(limit.into()));
+    let Some(Place { priority, run_at, id, .. }) = behind else {
+        return (Op::Claim, vec![queue, kinds, limit]);
+    };
+    let [priority, run_at] = [priority, run_at].map(Value::Int);
     let place = [priority.clone(), run_at.clone(), Value::job(id), priority.clone(), run_at, priority];
-    let values = [Value::Text(queue), kinds(want)].into_iter().chain(place).chain([until, limit]);
-    (Op::ClaimBehind, values.collect())
-}
-
-fn kinds(want: &Want) -> Value<'_> {
-    Value::texts(want.kinds.iter().map(|kind| &**kind))
+    (Op::ClaimBehind, [queue, kinds].into_iter().chain(place).chain([limit]).collect())
 }
 
 /// The steps by which what is held moves to `running`.

@@ -7,16 +7,14 @@
 //! 3. Whatever this storage itself may have made ready before a place makes it forget the place. It forgets all of them
 //!    when a claim has failed, because others may have passed by what that held.
 //! 4. A look from the head that took [`LONG`] is not made again before [`SHARE`] times as long, whatever else is said
-//!    here: beside a backup of an hour it takes a second. Meanwhile claims that come back short leave it at that. So
-//!    that nothing waits for the next look that need not, a place is kept for each priority, [`SLACK`] behind the
-//!    present, where transactions that are under way may still put jobs: only what comes to stand before the place of
-//!    its own priority waits, as a job does that was moved.
+//!    here: beside a backup of an hour it takes a second. Meanwhile claims that come back short leave it at that, and
+//!    places stay [`SLACK`] behind the present, where transactions that are under way may still put jobs.
 //!
 //! A hint, nothing more: what others made ready before a place waits for a second at most, and only while there is work
-//! behind it; and where looks are long, for the next one. Places are kept apart for each set of kinds, because jobs of
+//! behind it; and where looks are long, for the next one. A place is kept apart for each set of kinds, because jobs of
 //! others were not looked for.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use portfire_core::JobId;
@@ -35,63 +33,15 @@ const SLACK: i64 = 200_000;
 /// the machine had something else to do.
 const MANY: usize = 1_000;
 
-/// For how many priorities places are kept; of more, for the most urgent.
-const PRIORITIES_MAX: usize = 8;
-
-/// Before and behind all priorities.
-const FIRST: i64 = i16::MIN as i64 - 1;
-const END: i64 = i16::MAX as i64 + 1;
-
-/// A place in the order of claims: priority, time and id.
-pub(crate) type Place = (i64, i64, JobId);
-
-/// A part of a queue, in the order of claims.
+/// A place in the order of claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stretch {
-    pub(crate) behind: Place,
-    /// The priority that it does not reach.
-    pub(crate) until: i64,
-}
-
-/// What is known of a queue.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Mark {
-    /// When it was looked through from its head.
+pub(crate) struct Place {
+    pub(crate) priority: i64,
+    pub(crate) run_at: i64,
+    pub(crate) id: JobId,
+    /// When the queue was looked through from its head to here.
     look: Look,
-    /// The places, by priority; one, where looks are not long. There is no mark without a place.
-    places: BTreeMap<i64, (i64, JobId)>,
 }
-
-impl Mark {
-    /// What to look through for the next jobs, in this order.
-    pub(crate) fn stretches(&self) -> Vec<Stretch> {
-        // Where looks are not long, what is more urgent is found by the next one.
-        let first = self.look.is_long().then_some((FIRST, 0, NO_JOB));
-        let places = self.places.iter().map(|(priority, (run_at, id))| (*priority, *run_at, *id));
-        let places: Vec<Place> = first.into_iter().chain(places).collect();
-        let ends = places.iter().skip(1).map(|(priority, ..)| *priority).chain([END]);
-        places.iter().zip(ends).map(|(behind, until)| Stretch { behind: *behind, until }).collect()
-    }
-
-    /// Nothing ready was seen before this place. In the present moment jobs may still come, of any id.
-    fn reaches(&mut self, (priority, run_at, id): Place, now: i64) {
-        let place = (run_at, id).min((self.latest(now), NO_JOB));
-        let known = self.places.entry(priority).or_insert(place);
-        *known = place.max(*known);
-    }
-
-    /// No place may be later than this.
-    const fn latest(&self, now: i64) -> i64 {
-        now.saturating_sub(if self.look.is_long() { SLACK } else { 0 })
-    }
-
-    fn last_priority(&self) -> Option<i64> {
-        self.places.keys().next_back().copied()
-    }
-}
-
-/// Before all jobs of the same moment.
-const NO_JOB: JobId = JobId::from_bytes([0; 16]);
 
 /// A look from the head of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,7 +76,7 @@ pub(crate) struct Marks(Mutex<Places>);
 
 #[derive(Debug, Default)]
 struct Places {
-    of: HashMap<Line, Mark>,
+    of: HashMap<Line, Place>,
     /// How often something was forgotten: what a claim saw before is not remembered after.
     forgotten: u64,
     /// The last priority, in the order of claims, of which there was a place. Before it a job may come too late to be
@@ -143,15 +93,16 @@ pub(crate) struct Sight<'m> {
     forgotten: u64,
     now: i64,
     taken: usize,
-    seen: Vec<(Line, Option<Mark>)>,
+    seen: Vec<(Line, Option<Place>)>,
 }
 
 /// What was found in a queue.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Found {
-    /// Where the jobs stand, in order.
-    pub(crate) jobs: Vec<Place>,
-    /// Whether these are as many as were looked for.
+    /// The last job, if there was any.
+    pub(crate) last: Option<(i64, i64, JobId)>,
+    pub(crate) count: usize,
+    /// Whether that was as many as were looked for.
     pub(crate) is_filled: bool,
     /// How long it took, in microseconds, if it was measured.
     pub(crate) took: Option<i64>,
@@ -169,7 +120,7 @@ impl Marks {
         let mut places = self.places();
         if places.last.is_some_and(|last| priority < last) {
             places.forgotten += 1;
-            places.of.retain(|_, mark| mark.look.is_long() || mark.last_priority() <= Some(priority));
+            places.of.retain(|_, place| place.priority <= priority || place.look.is_long());
         }
     }
 
@@ -177,7 +128,7 @@ impl Marks {
     pub(crate) fn forget(&self) {
         let mut places = self.places();
         places.forgotten += 1;
-        places.of.retain(|_, mark| mark.look.is_long());
+        places.of.retain(|_, place| place.look.is_long());
     }
 
     fn places(&self) -> MutexGuard<'_, Places> {
@@ -191,54 +142,43 @@ impl Sight<'_> {
         self.taken >= MANY
     }
 
-    /// Behind which mark to look, if there is one that is still believed in.
-    pub(crate) fn behind(&self, queue: &str, kinds: &Arc<[Box<str>]>) -> Option<Mark> {
-        let mark = self.known(&(queue.into(), Arc::clone(kinds)));
-        mark.filter(|mark| (mark.look.at..mark.look.holds_until()).contains(&self.now))
+    /// Behind which place to look, if there is one that is still believed in.
+    pub(crate) fn behind(&self, queue: &str, kinds: &Arc<[Box<str>]>) -> Option<Place> {
+        let place = self.known(&(queue.into(), Arc::clone(kinds)));
+        place.filter(|place| (place.look.at..place.look.holds_until()).contains(&self.now))
     }
 
-    /// Whether to look from the head, too, where a claim from behind this mark came back short.
-    pub(crate) const fn looks_before(&self, mark: &Mark) -> bool {
-        self.now >= mark.look.rests_until()
+    /// Whether to look from the head, too, where a claim from behind this place came back short.
+    pub(crate) const fn looks_before(&self, place: Place) -> bool {
+        self.now >= place.look.rests_until()
     }
 
-    /// What was looked through, from the head or from behind a mark: up to the last job, or to the end.
-    pub(crate) fn saw(&mut self, queue: &str, kinds: &Arc<[Box<str>]>, behind: Option<Mark>, found: &Found) {
+    /// What was looked through, from the head or from behind a place: up to the last job, or to the end.
+    pub(crate) fn saw(&mut self, queue: &str, kinds: &Arc<[Box<str>]>, behind: Option<Place>, found: Found) {
         let line = (queue.into(), Arc::clone(kinds));
-        let look = Look { at: self.now, took: found.took.unwrap_or(0) };
-        let mark = behind.unwrap_or_else(|| self.looked(look, &line));
-        self.taken += found.jobs.len();
-        self.seen.push((line, self.moved(mark, found)));
-    }
-
-    /// The mark of a queue that was looked at from its head. If that took long the places of before are kept.
-    fn looked(&self, look: Look, line: &Line) -> Mark {
-        let known = self.known(line).filter(|_| look.is_long());
-        let mut mark = Mark { look, places: BTreeMap::new() };
-        for (priority, (run_at, id)) in known.into_iter().flat_map(|known| known.places) {
-            mark.reaches((priority, run_at, id), self.now);
-        }
-        mark
-    }
-
-    /// The mark once these jobs were found.
-    fn moved(&self, mut mark: Mark, found: &Found) -> Option<Mark> {
-        if mark.look.is_long() {
-            found.jobs.iter().for_each(|place| mark.reaches(*place, self.now));
+        let look = behind.map_or(Look { at: self.now, took: found.took.unwrap_or(0) }, |place| place.look);
+        let last = found.last.map(|last| self.place(last, look));
+        let place = if found.is_filled {
+            last
+        } else if look.is_long() {
+            // What was before the old place has been looked through, too.
+            last.or_else(|| self.known(&line).map(|old| Place { look, ..old }))
         } else {
-            mark.places.clear();
-            if let Some(last) = found.jobs.last().filter(|_| found.is_filled) {
-                mark.reaches(*last, self.now);
-            }
-        }
-        while mark.places.len() > PRIORITIES_MAX {
-            mark.places.pop_last();
-        }
-        (!mark.places.is_empty()).then_some(mark)
+            None
+        };
+        self.taken += found.count;
+        self.seen.push((line, place));
     }
 
-    fn known(&self, line: &Line) -> Option<Mark> {
-        self.marks.places().of.get(line).cloned()
+    fn known(&self, line: &Line) -> Option<Place> {
+        self.marks.places().of.get(line).copied()
+    }
+
+    /// In the present moment jobs may still come, of any id.
+    fn place(&self, (priority, run_at, id): (i64, i64, JobId), look: Look) -> Place {
+        let latest = self.now.saturating_sub(if look.is_long() { SLACK } else { 0 });
+        let id = if run_at < latest { id } else { JobId::from_bytes([0; 16]) };
+        Place { priority, run_at: run_at.min(latest), id, look }
     }
 
     /// The claim is committed: the next one may begin where this one has ended.
@@ -248,22 +188,20 @@ impl Sight<'_> {
         if places.forgotten != self.forgotten {
             return;
         }
-        for (line, mark) in self.seen {
-            let Some(mark) = mark else {
+        for (line, place) in self.seen {
+            let Some(place) = place else {
                 places.of.remove(&line);
                 continue;
             };
-            places.last = places.last.max(mark.last_priority());
-            places.of.insert(line, mark);
+            places.last = places.last.max(Some(place.priority));
+            places.of.insert(line, place);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        Arc, END, FIRST, Found, JobId, LONG, MANY, Mark, Marks, Place, SHARE, SLACK, Stretch, TRUST,
-    };
+    use super::{Arc, Found, JobId, LONG, MANY, Marks, Place, SHARE, SLACK, TRUST};
 
     const NOW: i64 = 5_000_000;
 
@@ -275,46 +213,39 @@ mod tests {
         JobId::from_bytes([number; 16])
     }
 
-    fn nothing() -> Found {
-        Found::default()
-    }
+    const NOTHING: Found = Found { last: None, count: 0, is_filled: false, took: None };
 
-    fn full(last: Place) -> Found {
-        Found { jobs: vec![last], is_filled: true, took: None }
+    fn full(last: (i64, i64, JobId)) -> Found {
+        Found { last: Some(last), count: 1, is_filled: true, took: None }
     }
 
     /// A claim, from behind a place or from the head.
-    fn claim(marks: &Marks, now: i64, behind: Option<&Mark>, found: &Found) {
+    fn claim(marks: &Marks, now: i64, behind: Option<Place>, found: Found) {
         let mut sight = marks.look(now);
-        sight.saw("mail", &kinds("work"), behind.cloned(), found);
+        sight.saw("mail", &kinds("work"), behind, found);
         sight.remember();
     }
 
     /// A claim from the head that was filled.
-    fn filled(marks: &Marks, now: i64, last: Place) {
-        claim(marks, now, None, &full(last));
+    fn filled(marks: &Marks, now: i64, last: (i64, i64, JobId)) {
+        claim(marks, now, None, full(last));
     }
 
-    fn mark(marks: &Marks, now: i64) -> Option<Mark> {
+    fn behind(marks: &Marks, now: i64) -> Option<Place> {
         marks.look(now).behind("mail", &kinds("work"))
-    }
-
-    /// The places from which the next claim looks on.
-    fn behind(marks: &Marks, now: i64) -> Vec<Place> {
-        mark(marks, now).map_or(Vec::new(), |mark| mark.stretches().iter().map(|part| part.behind).collect())
     }
 
     #[test]
     fn a_place_is_believed_in_for_a_second_however_often_it_moves() {
         let marks = Marks::default();
-        assert_eq!(behind(&marks, NOW), []);
+        assert_eq!(behind(&marks, NOW), None);
         filled(&marks, NOW, (0, 7, id(1)));
-        let first = mark(&marks, NOW + 1).unwrap();
-        assert_eq!(first.stretches(), [Stretch { behind: (0, 7, id(1)), until: END }]);
-        claim(&marks, NOW + 900_000, Some(&first), &full((0, 8, id(2))));
-        assert_eq!(behind(&marks, NOW + TRUST - 1), [(0, 8, id(2))]);
-        assert_eq!(behind(&marks, NOW + TRUST), []);
-        assert_eq!(behind(&marks, NOW - 1), [], "the clock was set back");
+        let place = behind(&marks, NOW + 1).unwrap();
+        assert_eq!((place.priority, place.run_at, place.id), (0, 7, id(1)));
+        claim(&marks, NOW + 900_000, Some(place), full((0, 8, id(2))));
+        assert_eq!(behind(&marks, NOW + TRUST - 1).unwrap().run_at, 8);
+        assert_eq!(behind(&marks, NOW + TRUST), None);
+        assert_eq!(behind(&marks, NOW - 1), None, "the clock was set back");
         let other = marks.look(NOW + 1);
         assert!(
             other.behind("mail", &kinds("other")).is_none() && other.behind("slow", &kinds("work")).is_none()
@@ -322,19 +253,18 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_that_comes_back_short_looks_from_the_head_and_leaves_no_place() {
+    fn a_claim_that_comes_back_short_leaves_no_place() {
         let marks = Marks::default();
         filled(&marks, NOW, (0, 7, id(1)));
-        assert!(marks.look(NOW).looks_before(&mark(&marks, NOW).unwrap()));
-        claim(&marks, NOW, None, &Found { is_filled: false, ..full((0, 8, id(2))) });
-        assert_eq!(behind(&marks, NOW), []);
+        claim(&marks, NOW, None, NOTHING);
+        assert_eq!(behind(&marks, NOW), None);
     }
 
     #[test]
     fn in_the_present_moment_jobs_of_any_id_may_come() {
         let marks = Marks::default();
         filled(&marks, NOW, (0, NOW, id(1)));
-        assert_eq!(behind(&marks, NOW), [(0, NOW, id(0))]);
+        assert_eq!(behind(&marks, NOW).unwrap().id, id(0));
     }
 
     #[test]
@@ -343,79 +273,57 @@ mod tests {
         filled(&marks, NOW, (3, 7, id(1)));
         marks.made_ready(4);
         marks.made_ready(3);
-        assert_eq!(behind(&marks, NOW).len(), 1, "behind it, where it comes next");
+        assert!(behind(&marks, NOW).is_some(), "behind it, where it comes next");
         let mut under_way = marks.look(NOW);
-        under_way.saw("mail", &kinds("work"), None, &full((3, 8, id(2))));
+        under_way.saw("mail", &kinds("work"), None, full((3, 8, id(2))));
         marks.made_ready(2);
-        assert_eq!(behind(&marks, NOW), []);
+        assert_eq!(behind(&marks, NOW), None);
         under_way.remember();
-        assert_eq!(behind(&marks, NOW), [], "the claim may not have seen it");
+        assert_eq!(behind(&marks, NOW), None, "the claim may not have seen it");
         filled(&marks, NOW, (3, 7, id(1)));
         marks.forget();
-        assert_eq!(behind(&marks, NOW), []);
+        assert_eq!(behind(&marks, NOW), None);
     }
 
     /// 200 ms, as past a million jobs that are gone on MariaDB.
     const LASTS: i64 = 20 * LONG;
 
-    fn long(last: Place) -> Found {
+    fn long(last: (i64, i64, JobId)) -> Found {
         Found { took: Some(LASTS), ..full(last) }
     }
 
     #[test]
     fn a_long_look_is_not_made_again_before_twenty_times_as_long() {
         let (marks, due) = (Marks::default(), NOW + SHARE * LASTS);
-        claim(&marks, NOW, None, &long((0, 7, id(1))));
-        let seen = mark(&marks, due - 1).unwrap();
-        assert!(!marks.look(due - 1).looks_before(&seen) && marks.look(due).looks_before(&seen));
-        assert_eq!(mark(&marks, due), None);
-        claim(&marks, due - 9, Some(&seen), &nothing());
-        assert_eq!(mark(&marks, due - 1), Some(seen.clone()), "what comes back short leaves it where it is");
-        claim(&marks, due - 9, Some(&seen), &Found { is_filled: false, ..full((0, 8, id(2))) });
-        assert_eq!(behind(&marks, due - 1)[1..], [(0, 8, id(2))]);
-        assert_eq!(mark(&marks, due), None, "however often it moves");
-        claim(&marks, due, None, &Found { took: Some(LASTS), ..nothing() });
-        assert_eq!(
-            behind(&marks, due + SHARE * LASTS - 1)[1..],
-            [(0, 8, id(2))],
-            "before it there was nothing"
-        );
-        claim(&marks, due, None, &Found { took: Some(LONG - 1), ..nothing() });
-        assert_eq!(behind(&marks, due), [], "the old transaction has ended");
-    }
-
-    /// Else all that is more urgent than the last job would wait for the next look.
-    #[test]
-    fn where_looks_are_long_each_priority_has_a_place() {
-        let marks = Marks::default();
-        claim(&marks, NOW, None, &long((0, 7, id(1))));
-        let first = mark(&marks, NOW).unwrap();
-        claim(&marks, NOW, Some(&first), &Found { jobs: vec![(0, 9, id(3)), (5, 2, id(2))], ..nothing() });
-        let stretch = |behind, until| Stretch { behind, until };
-        let all = [stretch((FIRST, 0, id(0)), 0), stretch((0, 9, id(3)), 5), stretch((5, 2, id(2)), END)];
-        assert_eq!(mark(&marks, NOW).unwrap().stretches(), all);
-
-        let many = (0..20).map(|priority| (priority, 2, id(2))).collect();
-        claim(&marks, NOW, Some(&first), &Found { jobs: many, ..nothing() });
-        assert_eq!(behind(&marks, NOW).len(), 9, "the most urgent eight, and what is before them");
+        claim(&marks, NOW, None, long((0, 7, id(1))));
+        let place = behind(&marks, due - 1).unwrap();
+        assert!(!marks.look(due - 1).looks_before(place) && marks.look(due).looks_before(place));
+        assert_eq!(behind(&marks, due), None);
+        // What comes back short leaves the place where it is, or moves it on, and takes no part in the rest.
+        claim(&marks, due - 9, Some(place), NOTHING);
+        assert_eq!(behind(&marks, due - 1), Some(place));
+        claim(&marks, due - 9, Some(place), Found { is_filled: false, ..full((0, 8, id(2))) });
+        assert_eq!(behind(&marks, due - 1).unwrap().run_at, 8);
+        claim(&marks, due, None, Found { took: Some(LASTS), ..NOTHING });
+        assert_eq!(behind(&marks, due + SHARE * LASTS - 1).unwrap().run_at, 8, "before it there was nothing");
+        claim(&marks, due, None, Found { took: Some(LONG - 1), ..NOTHING });
+        assert_eq!(behind(&marks, due), None, "the old transaction has ended");
     }
 
     #[test]
     fn where_looks_are_long_nothing_is_forgotten_and_places_stay_behind_the_present() {
         let marks = Marks::default();
-        filled(&marks, NOW, (3, NOW, id(1)));
-        for priority in [2, 3] {
-            claim(&marks, NOW, None, &long((priority, NOW, id(1))));
-        }
+        claim(&marks, NOW, None, long((3, NOW, id(1))));
         marks.made_ready(2);
         marks.forget();
-        assert_eq!(behind(&marks, NOW)[1..], [(2, NOW - SLACK, id(0)), (3, NOW - SLACK, id(0))]);
+        let place = behind(&marks, NOW).unwrap();
+        assert_eq!((place.priority, place.run_at, place.id), (3, NOW - SLACK, id(0)));
     }
 
     #[test]
     fn looks_are_measured_once_many_jobs_were_taken() {
         let marks = Marks::default();
-        claim(&marks, NOW, None, &Found { jobs: vec![(0, 7, id(1)); MANY - 1], ..nothing() });
+        claim(&marks, NOW, None, Found { count: MANY - 1, ..full((0, 7, id(1))) });
         assert!(!marks.look(NOW).measures());
         filled(&marks, NOW, (0, 7, id(1)));
         assert!(marks.look(NOW).measures());
