@@ -7,8 +7,8 @@
 //! 4. [`Engine::wake_at`] says when to call `step` again if nothing happens before.
 //!
 //! Invariants: at most one exchange that writes, one that claims, one poll, one promotion, one sweep, one
-//! pruning and one look for strangers are in flight; a failed exchange is repeated, with the same token, until the storage answers; an outcome
-//! is never dropped; jobs in memory never exceed slots plus prefetch, nor do outcomes that wait when more is claimed;
+//! pruning and one look for strangers are in flight; a failed exchange is repeated, with the same token, until the
+//! storage answers; an outcome is never dropped; jobs in memory never exceed slots plus prefetch, nor do outcomes that wait when more is claimed;
 //! nothing starts once the lease is not trusted or the server is stopping.
 //!
 //! It deliberately does not beat: heartbeats have their own thread, so that they go on while everything

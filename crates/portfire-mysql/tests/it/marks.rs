@@ -8,6 +8,7 @@ use std::time::Duration;
 use portfire_core::storage::{Action, By, Want, WantQueue};
 use portfire_core::{JobId, NewJob, ServerId, Start, Storage, VirtualClock};
 use portfire_mysql::MysqlStorage;
+use portfire_mysql::mysql_async::Conn;
 use portfire_mysql::mysql_async::prelude::Queryable;
 
 use crate::bed::{Database, Engine, beaten, exchange, job, on_both, succeeded, want};
@@ -18,6 +19,7 @@ on_both! {
     what_the_storage_itself_makes_ready_before_the_place_is_found_at_once
     a_claim_that_comes_back_short_has_looked_from_the_head
     what_an_old_transaction_still_sees_is_not_walked_past
+    a_look_that_took_long_is_not_made_again_at_once
 }
 
 /// A database with a backlog, of which a server has claimed the first ten.
@@ -126,4 +128,33 @@ async fn what_an_old_transaction_still_sees_is_not_walked_past(engine: Engine) {
     let claims: Vec<_> = asked.iter().filter(|sql| sql.contains("FROM portfire_ready AS r")).collect();
     let begins_behind = |sql: &&String| sql.contains("r.run_at > ");
     assert_eq!((claims.len(), claims.iter().filter(|sql| begins_behind(sql)).count()), (3, 2), "{claims:#?}");
+}
+
+/// Lets go of a table once a claim has waited for it for so long that its look was long.
+async fn let_go(mut holder: Conn, database: &Database) {
+    let mut watch = database.connect().await;
+    let waiting = "SELECT COUNT(*) FROM information_schema.processlist
+        WHERE db = DATABASE() AND state LIKE 'Waiting for table%'";
+    while watch.query_first::<u64, _>(waiting).await.unwrap() == Some(0) {}
+    watch.query_drop("DO SLEEP(0.02)").await.unwrap();
+    holder.query_drop("UNLOCK TABLES").await.unwrap();
+}
+
+/// Beside a backup of an hour a look from the head takes a second.
+async fn a_look_that_took_long_is_not_made_again_at_once(engine: Engine) {
+    let all = Backlog::new(engine).await;
+    all.ours.insert((0..1_000).map(|_| job()).collect()).await.unwrap();
+    while !all.claim(500).await.is_empty() {}
+    all.others.insert(vec![job(), job()]).await.unwrap();
+    all.clock.advance(Duration::from_secs(1));
+    let mut holder = all.database.connect().await;
+    holder.query_drop("LOCK TABLES portfire_ready WRITE").await.unwrap();
+    let (claimed, ()) = tokio::join!(all.claim(2), let_go(holder, &all.database));
+    assert_eq!(claimed.len(), 2);
+
+    let (urgent, next) = (NewJob { priority: -1, ..job() }, job());
+    all.others.insert(vec![urgent.clone(), next.clone()]).await.unwrap();
+    assert_eq!(all.claim(9).await, [next.id], "a claim that came back short leaves it at that");
+    all.clock.advance(Duration::from_secs(500));
+    assert_eq!(all.claim(9).await, [urgent.id], "the next look has come");
 }
