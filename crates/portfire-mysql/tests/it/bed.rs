@@ -171,12 +171,21 @@ async fn end_others(conn: &mut Conn, name: &str) {
     }
 }
 
+/// What lists walk from the end. These databases may lose rows of such a walk while they clear away deleted rows
+/// beside them, as the header of `list.rs` says; there are none after `TRUNCATE`, but it takes 5 ms a table.
+const WALKED_BACK: [&str; 4] = ["portfire_job", "portfire_attempt", "portfire_finished", "portfire_tag"];
+
 async fn empty(conn: &mut Conn, name: &str) {
     conn.query_drop(format!("CREATE DATABASE IF NOT EXISTS {name}")).await.unwrap();
     let tables = format!("SELECT table_name FROM information_schema.tables WHERE table_schema = '{name}'");
     let tables: Vec<String> = conn.query(tables).await.unwrap();
-    let tables = tables.iter().filter(|table| *table != "portfire_meta");
-    let empty: Vec<_> = tables.map(|table| format!("DELETE FROM {name}.{table}")).collect();
+    let tables = tables.iter().map(String::as_str).filter(|table| *table != "portfire_meta");
+    let empty: Vec<_> = tables
+        .map(|table| {
+            let empties = if WALKED_BACK.contains(&table) { "TRUNCATE TABLE" } else { "DELETE FROM" };
+            format!("{empties} {name}.{table}")
+        })
+        .collect();
     if !empty.is_empty() {
         conn.query_drop(empty.join("; ")).await.unwrap();
     }
