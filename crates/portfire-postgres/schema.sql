@@ -188,20 +188,10 @@ DECLARE
     instant bigint := portfire_now(handed_in);
     read_before bigint := pg_stat_get_xact_tuples_returned('portfire_ready_pkey'::regclass);
 BEGIN
-    IF wanted = 0 THEN
-        PERFORM 1 FROM portfire_server WHERE id = this_server FOR UPDATE;
-        UPDATE portfire_server SET closed_token = this_token
-        WHERE id = this_server AND (closed_token IS NULL OR closed_token < this_token);
-    ELSE
-        SELECT lease_until > instant AND (closed_token IS NULL OR closed_token < this_token)
-        INTO may_claim FROM portfire_server WHERE id = this_server FOR KEY SHARE;
-    END IF;
+    SELECT lease_until > instant AND (closed_token IS NULL OR closed_token < this_token)
+    INTO may_claim FROM portfire_server WHERE id = this_server FOR KEY SHARE;
     RETURN QUERY
-    WITH taken_before AS MATERIALIZED (
-        SELECT r.id, r.place, r.attempt FROM portfire_running AS r
-        WHERE wanted = 0 AND r.token = this_token ORDER BY r.place
-    ),
-    picked AS MATERIALIZED (
+    WITH picked AS MATERIALIZED (
         SELECT head.* FROM unnest(wanted_queues, wanted_limits) WITH ORDINALITY AS q(queue, most, number)
         CROSS JOIN LATERAL (
             SELECT part.* FROM unnest(from_numbers, from_priorities, from_times, from_ids, until_priorities, look_before)
@@ -237,26 +227,48 @@ BEGIN
             -- What was made ready after this statement began is seen all the same: it starts when it was due.
             greatest(instant, run_at), false, kind, queue, run_at, unique_name IS NOT NULL
         FROM body
-    ),
-    claimed AS (
-        SELECT place, queue, id, kind, args, policy, tags, created_at, attempts, crashes, has_parents,
-            schedule, slot_at, priority, run_at FROM body
-        UNION ALL
-        SELECT t.place::bigint, j.queue, j.id, j.kind, j.args, j.policy, j.tags, j.created_at, t.attempt - 1, j.crashes, j.has_parents,
-            j.schedule, j.slot_at, j.priority, j.run_at
-        FROM taken_before AS t JOIN portfire_job AS j ON j.id = ANY (ARRAY[t.id])
     )
-    SELECT c.place, c.queue, c.id, c.kind, c.args, c.policy, c.tags, c.created_at, c.attempts, c.crashes,
-        CASE WHEN c.has_parents THEN (
-            SELECT json_agg(json_build_array(d.parent, d.state, d.result) ORDER BY d.position)::text
-            FROM portfire_dependency AS d WHERE d.child = c.id) END, c.schedule, c.slot_at,
-        c.priority, c.run_at, NULL::uuid, NULL::bigint, NULL::bigint
-    FROM claimed AS c
+    SELECT b.place, b.queue, b.id, b.kind, b.args, b.policy, b.tags, b.created_at, b.attempts, b.crashes,
+        CASE WHEN b.has_parents THEN portfire_parents(b.id) END, b.schedule, b.slot_at,
+        b.priority, b.run_at, NULL::uuid, NULL::bigint, NULL::bigint
+    FROM body AS b
     UNION ALL
     SELECT NULL, NULL, r.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, r.token, NULL, NULL
     FROM portfire_running AS r WHERE r.server = this_server AND r.cancel_requested;
     claimed_at := instant;
     walked := pg_stat_get_xact_tuples_returned('portfire_ready_pkey'::regclass) - read_before;
+    RETURN NEXT;
+END
+$function$
+
+CREATE OR REPLACE FUNCTION SCHEMA.portfire_claim_again(handed_in bigint, this_token uuid, this_server uuid)
+ RETURNS TABLE(place bigint, queue text, id uuid, kind text, args text, policy text, tags text, created_at bigint, attempts integer, crashes integer, parents text, schedule text, slot_at bigint, priority smallint, run_at bigint, flagged uuid, claimed_at bigint, walked bigint)
+ LANGUAGE plpgsql
+ SET search_path TO 'SCHEMA'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+AS $function$
+#variable_conflict use_column
+BEGIN
+    PERFORM 1 FROM portfire_server WHERE id = this_server FOR UPDATE;
+    UPDATE portfire_server SET closed_token = this_token
+    WHERE id = this_server AND (closed_token IS NULL OR closed_token < this_token);
+    RETURN QUERY
+    WITH taken AS MATERIALIZED (
+        SELECT r.id, r.place, r.attempt FROM portfire_running AS r WHERE r.token = this_token ORDER BY r.place
+    )
+    SELECT t.place::bigint, j.queue, j.id, j.kind, j.args, j.policy, j.tags, j.created_at, t.attempt - 1, j.crashes,
+        CASE WHEN j.has_parents THEN portfire_parents(j.id) END, j.schedule, j.slot_at,
+        j.priority, j.run_at, NULL::uuid, NULL::bigint, NULL::bigint
+    FROM taken AS t JOIN portfire_job AS j ON j.id = ANY (ARRAY[t.id])
+    UNION ALL
+    SELECT NULL, NULL, r.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, r.token, NULL, NULL
+    FROM portfire_running AS r WHERE r.server = this_server AND r.cancel_requested;
+    claimed_at := portfire_now(handed_in);
     RETURN NEXT;
 END
 $function$
@@ -390,6 +402,16 @@ CREATE OR REPLACE FUNCTION SCHEMA.portfire_now(handed_in bigint)
  STABLE
 AS $function$
     SELECT coalesce(handed_in, (extract(epoch FROM statement_timestamp()) * 1000000)::bigint)
+$function$
+
+CREATE OR REPLACE FUNCTION SCHEMA.portfire_parents(waiting uuid)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'SCHEMA'
+AS $function$
+    SELECT json_agg(json_build_array(d.parent, d.state, d.result) ORDER BY d.position)::text
+    FROM portfire_dependency AS d WHERE d.child = waiting
 $function$
 
 CREATE OR REPLACE FUNCTION SCHEMA.portfire_place(instant bigint, stored uuid[], these_children uuid[], these_waits bigint[])

@@ -2,6 +2,8 @@
 //!
 //! 1. Each wanted queue is read from where its [mark](crate::mark) says.
 //! 2. What was taken moves the mark.
+//! 3. A claim that nobody has heard of is not made again: what it took is asked for by its token (a limit of 0), and
+//!    it takes nothing more.
 //!
 //! A server that wants nothing hears of cancel requests all the same.
 
@@ -24,14 +26,18 @@ pub(crate) fn stretches(request: &Exchange, marks: &Marks) -> Stretches {
 pub(crate) fn claim_step<'a>(now: Option<i64>, request: &'a Exchange, stretches: &Stretches) -> Step<'a> {
     let server = Value::server(request.server);
     let Some(want) = &request.want else { return (Op::CancelFlags, vec![server]) };
+    let (now, token) = (Value::Int(now), Value::Id(token_uuid(want.token)));
+    if want.limit == 0 {
+        return (Op::ClaimAgain, vec![now, token, server]);
+    }
     let all =
         || (1..).zip(stretches).flat_map(|(number, parts)| parts.iter().map(move |part| (number, part)));
     let ints = |value: fn(i64, &Stretch) -> i64| {
         Value::Ints(all().map(|(number, part)| Some(value(number, part))).collect())
     };
     let values = vec![
-        Value::Int(now),
-        Value::Id(token_uuid(want.token)),
+        now,
+        token,
         server,
         Value::texts(want.queues.iter().map(|queue| &*queue.name)),
         Value::Ints(want.queues.iter().map(|queue| Some(queue.limit.into())).collect()),

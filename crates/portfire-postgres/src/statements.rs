@@ -31,6 +31,7 @@ operations! {
     CancelFlags = "cancel_flags",
     CancelRequest = "cancel_request",
     Claim = "claim",
+    ClaimAgain = "claim_again",
     DependencyInsert = "dependency_insert",
     Expired = "expired",
     FaultsForget = "faults_forget",
