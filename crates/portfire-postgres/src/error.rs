@@ -34,6 +34,14 @@ fn is_transient(code: &SqlState) -> bool {
     code.code().starts_with("08") || CODES.contains(&code.code())
 }
 
+/// Whether the database has taken back all that the call had begun, and said so: a deadlock, a conflict, a lock that was
+/// not had in time.
+pub(crate) fn is_undone(error: &Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<tokio_postgres::Error>());
+    let code = cause.and_then(tokio_postgres::Error::code);
+    code.is_some_and(|code| ["40001", "40P01", "55P03"].contains(&code.code()))
+}
+
 /// Whether a statement that was prepared in a session is not there any more, or another of its name is, or the tables
 /// have changed what it answers. It was not run.
 pub(crate) fn is_forgotten(error: &tokio_postgres::Error) -> bool {

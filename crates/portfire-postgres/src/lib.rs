@@ -26,6 +26,7 @@ mod options;
 mod plain;
 mod poll;
 mod pool;
+mod ride;
 mod rows;
 mod schedules;
 mod session;

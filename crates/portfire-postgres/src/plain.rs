@@ -23,15 +23,21 @@ pub(crate) fn is_plain(jobs: &[NewJob]) -> bool {
     !jobs.is_empty() && jobs.iter().all(plain)
 }
 
-/// Stores a set that [`is_plain`] and whose ids are new: if one is not, it fails as a whole.
-pub(crate) async fn insert_plain(lane: &Lane, now: Option<i64>, jobs: &[NewJob]) -> Result<Vec<Inserted>> {
+/// Stores a set that [`is_plain`] and whose ids are new: if one is not, it fails as a whole. Calls `sent` when the
+/// statement is on its way.
+pub(crate) async fn insert_plain(
+    lane: &Lane,
+    now: Option<i64>,
+    jobs: &[NewJob],
+    sent: impl FnOnce(),
+) -> Result<Vec<Inserted>> {
     jobs.iter().try_for_each(NewJob::check)?;
     match jobs {
-        [job] => insert_alike(lane, now, Op::InsertOne, job, one(job)).await?,
+        [job] => insert_alike(lane, now, Op::InsertOne, job, one(job), sent).await?,
         [first, rest @ ..] if rest.iter().all(|job| is_alike(first, job)) => {
-            insert_alike(lane, now, Op::InsertAlike, first, each(jobs)).await?;
+            insert_alike(lane, now, Op::InsertAlike, first, each(jobs), sent).await?;
         }
-        _ => insert_several(lane, now, jobs).await?,
+        _ => insert_several(lane, now, jobs, sent).await?,
     }
     Ok(vec![Inserted::New; jobs.len()])
 }
@@ -68,6 +74,7 @@ async fn insert_alike(
     op: Op,
     job: &NewJob,
     [ids, args]: [Value<'_>; 2],
+    sent: impl FnOnce(),
 ) -> Result<()> {
     let policy = job.policy.to_json();
     let values = [
@@ -80,10 +87,10 @@ async fn insert_alike(
         Value::Text(policy.as_ref().map(Json::as_str)),
         Value::Int(keep(job.policy.retention.of(State::Cancelled))),
     ];
-    lane.rows(op, &values).await.map(drop)
+    lane.rows_once_sent(op, &values, sent).await.map(drop)
 }
 
-async fn insert_several(lane: &Lane, now: Option<i64>, jobs: &[NewJob]) -> Result<()> {
+async fn insert_several(lane: &Lane, now: Option<i64>, jobs: &[NewJob], sent: impl FnOnce()) -> Result<()> {
     let jobs = sorted(jobs);
     let policies: Vec<_> = jobs.iter().map(|job| job.policy.to_json()).collect();
     let kept = |job: &NewJob| keep(job.policy.retention.of(State::Cancelled)).unwrap_or(FOREVER);
@@ -97,7 +104,7 @@ async fn insert_several(lane: &Lane, now: Option<i64>, jobs: &[NewJob]) -> Resul
         Value::Texts(spoken(policies.iter().map(|policy| policy.as_ref().map(Json::as_str)))),
         Value::Ints(said(&jobs, kept)),
     ];
-    lane.rows(Op::InsertPlain, &values).await.map(drop)
+    lane.rows_once_sent(Op::InsertPlain, &values, sent).await.map(drop)
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@
 //!    planned for the tables as they are.
 //! 3. If a session does not keep what was prepared, nothing was done; the call is repeated, with all unnamed.
 //! 4. A lane that is not handed back in order (an error, a deadline, a caller that went away) is closed:
-//!    whatever it had begun ends with it.
+//!    whatever it had begun ends with it. Where two calls [travel](crate::ride) on one connection, it is closed after
+//!    both, if one of them was not in order.
 //! 5. What may succeed when repeated is repeated, with growing pauses, until the deadline of the call.
 //!
 //! A storage that only looks and steers, as for a dashboard, has the database end what takes long: the limit is
@@ -17,8 +18,8 @@
 //! runtime, can keep one.
 
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -90,11 +91,12 @@ impl Lanes {
     pub(crate) async fn lane(&self) -> Result<Lane> {
         match self.pool.get().await {
             Ok(object) => Ok(Lane {
-                object: Some(object),
+                connection: Arc::new(Connection { object: Some(object), is_in_order: AtomicBool::new(true) }),
                 statements: Arc::clone(&self.statements),
                 statement_timeout: self.statement_timeout,
                 keeping: self.keeping.clone(),
                 has_forgotten: AtomicBool::new(false),
+                is_handed_back: false,
             }),
             Err(PoolError::Backend(error)) => Err(postgres_error("connect", error)),
             Err(PoolError::Closed) => Err(Error::closed("the PostgreSQL storage is closed")),
@@ -161,17 +163,36 @@ pub(crate) async fn pause_for(pause: Duration) {
 
 /// A connection while it is used.
 pub(crate) struct Lane {
-    object: Option<Object>,
+    connection: Arc<Connection>,
     statements: Arc<Statements>,
     statement_timeout: Option<Duration>,
     keeping: Keeping,
     /// Whether this session did not keep what was prepared in it.
     has_forgotten: AtomicBool,
+    is_handed_back: bool,
+}
+
+/// What goes back to the pool when its last lane is gone, if all of them were handed back.
+struct Connection {
+    object: Option<Object>,
+    is_in_order: AtomicBool,
 }
 
 impl Lane {
+    /// The same connection for another call. What it sends comes after all that was sent before.
+    pub(crate) fn another(&self) -> Self {
+        Self {
+            connection: Arc::clone(&self.connection),
+            statements: Arc::clone(&self.statements),
+            statement_timeout: self.statement_timeout,
+            keeping: self.keeping.clone(),
+            has_forgotten: AtomicBool::new(false),
+            is_handed_back: false,
+        }
+    }
+
     fn session(&self) -> &Object {
-        self.object.as_ref().expect("a lane has its connection until it is handed back")
+        self.connection.object.as_ref().expect("a connection is there until its last lane is gone")
     }
 
     fn client(&self) -> &Client {
@@ -180,12 +201,23 @@ impl Lane {
 
     /// Runs a statement.
     pub(crate) async fn rows(&self, op: Op, values: &[Value<'_>]) -> Result<Vec<Row>> {
+        self.rows_once_sent(op, values, || ()).await
+    }
+
+    /// Runs a statement; calls `sent` when it is on its way.
+    pub(crate) async fn rows_once_sent(
+        &self,
+        op: Op,
+        values: &[Value<'_>],
+        sent: impl FnOnce(),
+    ) -> Result<Vec<Row>> {
         let rows = match self.kept(op, values).await? {
             Some(statement) => {
                 let values: Vec<_> = values.iter().map(Value::as_sql).collect();
-                self.client().query(&statement, &values).await.map_err(|e| self.kept_error(op, e))?
+                let asked = self.client().query(&statement, &values);
+                once_polled(asked, sent).await.map_err(|e| self.kept_error(op, e))?
             }
-            None => rows(self.client(), self.statements.text(op), values)
+            None => once_polled(rows(self.client(), self.statements.text(op), values), sent)
                 .await
                 .map_err(|e| postgres_error(&format!("run `{op:?}`"), e))?,
         };
@@ -305,18 +337,39 @@ impl Lane {
         }
     }
 
-    /// Gives the connection back. Only in order: nothing is open or on its way.
+    /// Gives the connection back. Only in order: nothing of this lane is open or on its way.
     pub(crate) fn hand_back(mut self) {
-        self.object = None;
+        self.is_handed_back = true;
     }
 }
 
 impl Drop for Lane {
     fn drop(&mut self) {
-        if let Some(object) = self.object.take() {
+        self.connection.is_in_order.fetch_and(self.is_handed_back, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if let Some(object) = self.object.take_if(|_| !*self.is_in_order.get_mut()) {
             drop(Object::take(object));
         }
     }
+}
+
+/// Calls `polled` after the first poll, by which a query is sent: the connection's task writes what it has been given, in
+/// that order.
+async fn once_polled<F: Future>(future: F, polled: impl FnOnce()) -> F::Output {
+    let mut future = pin!(future);
+    let mut polled = Some(polled);
+    poll_fn(|context| {
+        let answer = future.as_mut().poll(context);
+        if let Some(polled) = polled.take() {
+            polled();
+        }
+        answer
+    })
+    .await
 }
 
 impl Executor for Lane {

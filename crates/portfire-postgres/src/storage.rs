@@ -11,17 +11,19 @@ use portfire_core::storage::{
     Tally, TallyRequest, Target,
 };
 use portfire_core::{
-    Firing, JobId, NewJob, Order, Result, Schedule, ScheduleView, ServerId, Storage, Timestamp,
+    Error, Firing, JobId, NewJob, Order, Result, Schedule, ScheduleView, ServerId, Storage, Timestamp,
 };
 
 use crate::PostgresOptions;
+use crate::error::is_undone;
 use crate::insert::{Ids, insert, is_one_statement};
 use crate::look::Look;
 use crate::mark::Marks;
 use crate::options::DEADLINE;
 use crate::plain::{insert_plain, is_plain};
 use crate::poll::{poll_values, read_poll};
-use crate::pool::{Background, Lanes, WRITES, pause_for};
+use crate::pool::{Background, Lane, Lanes, WRITES, pause_for};
+use crate::ride::{Offer, Ride, Rides};
 use crate::rows::{Value, info_text, micros};
 use crate::session::Keeping;
 use crate::settle::exchange;
@@ -53,6 +55,7 @@ pub struct PostgresStorage {
     pulse: Lanes,
     gathering: Gathering,
     marks: Marks,
+    rides: Rides<Lane>,
     bell: Bell,
     /// Last, so that what runs on it is let go first.
     _background: Background,
@@ -95,6 +98,7 @@ impl PostgresStorage {
             pulse,
             gathering: Gathering::default(),
             marks: Marks::default(),
+            rides: Rides::default(),
             bell,
             _background: background,
         })
@@ -121,15 +125,13 @@ impl PostgresStorage {
     /// `alone` tells whether one statement stores it, which is then a transaction by itself.
     async fn insert_once(&self, jobs: &[NewJob], alone: bool, ids: Ids) -> Result<Vec<Inserted>> {
         let mut lane = self.work.lane().await?;
+        if alone && ids == Ids::New && lane.keeps() && is_plain(jobs) {
+            return self.insert_plain_once(lane, jobs).await;
+        }
         if !alone {
             lane.begin(WRITES).await?;
         }
-        let stored = if alone && ids == Ids::New && lane.keeps() && is_plain(jobs) {
-            insert_plain(&lane, self.handed_in(), jobs).await
-        } else {
-            insert(&mut lane, self.handed_in(), jobs, ids).await
-        };
-        let answers = match stored {
+        let answers = match insert(&mut lane, self.handed_in(), jobs, ids).await {
             Err(error) if !alone && error.is_misuse() => {
                 lane.undo().await;
                 return Err(error);
@@ -146,29 +148,81 @@ impl PostgresStorage {
         Ok(answers)
     }
 
+    async fn insert_plain_once(&self, lane: Lane, jobs: &[NewJob]) -> Result<Vec<Inserted>> {
+        let mut offer = None;
+        let answers = insert_plain(&lane, self.handed_in(), jobs, || offer = self.offer(jobs, &lane)).await?;
+        lane.hand_back();
+        match offer.map(Offer::end) {
+            // A claim is on its way.
+            Some(None) => self.bell.ring_elsewhere(),
+            Some(Some(ride)) => {
+                ride.lane.hand_back();
+                self.bell.ring();
+            }
+            None => self.bell.ring(),
+        }
+        Ok(answers)
+    }
+
+    /// Has who waits here claim behind an enqueue that has been sent.
+    fn offer(&self, jobs: &[NewJob], lane: &Lane) -> Option<Offer<'_, Lane>> {
+        let offer = self.bell.is_waited_for().then(|| self.rides.offer(jobs, || lane.another())).flatten()?;
+        self.bell.ring_here();
+        Some(offer)
+    }
+
     /// Repeats an exchange whose end is not known. What the earlier try took is answered; what it might take when
-    /// it arrives later, nobody would hear of, so its token is closed.
+    /// it arrives later, nobody would hear of, so its token is closed. Whether there is more to be claimed is then not
+    /// known, so who waits here looks again.
     async fn exchange_at_last(&self, request: Exchange) -> Result<Exchanged> {
-        let asked = AtomicBool::new(false);
+        let given_up = AtomicBool::new(false);
         let closing = LazyLock::new(|| {
             let mut closing = request.clone();
             closing.want.iter_mut().for_each(|want| want.limit = 0);
             closing
         });
-        let attempt =
-            || self.exchange_once(if asked.swap(true, Ordering::Relaxed) { &closing } else { &request });
-        self.work.retry(attempt).await
+        let ask = || if given_up.load(Ordering::Relaxed) { &*closing } else { &request };
+        let answer = self.work.retry(|| self.exchange_once(ask(), &given_up)).await?;
+        if given_up.load(Ordering::Relaxed) && request.want.is_some() {
+            self.bell.ring_here();
+        }
+        Ok(answer)
     }
 
-    async fn exchange_once(&self, request: &Exchange) -> Result<Exchanged> {
+    /// Notes if it may have been done, or may still be, although it failed.
+    async fn exchange_once(&self, request: &Exchange, given_up: &AtomicBool) -> Result<Exchanged> {
+        let (_under_way, ride) = self.rides.board(is_claim(request));
+        let give_up = |error: &Error| {
+            given_up.fetch_or(!is_undone(error), Ordering::Relaxed);
+        };
+        if let Some(ride) = ride {
+            return self.claim_behind(ride, request).await.inspect_err(give_up);
+        }
         let lane = self.work.lane().await?;
-        let done = exchange(&lane, self.handed_in(), request, &self.marks).await?;
+        let done = exchange(&lane, self.handed_in(), request, &self.marks).await.inspect_err(give_up)?;
         lane.hand_back();
         if done.made_ready {
             // As of now, so behind all marks.
             self.bell.ring();
         }
         Ok(done.answer)
+    }
+
+    /// Whatever becomes of it, who waits here is woken again, unless it took all that it went behind.
+    async fn claim_behind(&self, ride: Ride<Lane>, request: &Exchange) -> Result<Exchanged> {
+        let mut ring = RingAtEnd(Some(&self.bell));
+        let claim = exchange(&ride.lane, self.handed_in(), request, &self.marks);
+        let Ok(done) = tokio::time::timeout(Rides::<Lane>::patience(self.options.deadline), claim).await
+        else {
+            self.rides.rest();
+            return Err(Error::transient(
+                "a claim did not wait any longer for the enqueue that it went behind",
+            ));
+        };
+        let answer = done?.answer;
+        ride.lane.hand_back();
+        ring.0.take_if(|_| Ride::<Lane>::has_all(&ride.jobs, &answer.claimed));
+        Ok(answer)
     }
 
     /// What became ready may stand before a mark, by a time that is past.
@@ -287,6 +341,23 @@ impl PostgresStorage {
         lane.hand_back();
         Ok(overview)
     }
+}
+
+/// Rings here at its end, if there is a bell.
+struct RingAtEnd<'b>(Option<&'b Bell>);
+
+impl Drop for RingAtEnd<'_> {
+    fn drop(&mut self) {
+        if let Some(bell) = self.0 {
+            bell.ring_here();
+        }
+    }
+}
+
+/// Whether it is a claim and says nothing else.
+fn is_claim(request: &Exchange) -> bool {
+    let asks = request.want.as_ref().is_some_and(|want| want.limit > 0);
+    asks && request.settlements.is_empty() && request.notes.is_empty()
 }
 
 impl Storage for PostgresStorage {

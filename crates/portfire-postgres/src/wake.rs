@@ -1,6 +1,7 @@
 //! How a waiting server learns of work: at once from its own storage, within milliseconds from others.
 //!
-//! 1. A call that made jobs ready rings the bell after its commit.
+//! 1. A call that made jobs ready rings the bell after its commit. An enqueue rings it here as soon as it is on its way,
+//!    if a claim can [travel behind it](crate::ride).
 //! 2. Those who wait on this storage are woken directly.
 //! 3. A connection of its own listens for what other storages notify, and notifies for this one: not in the
 //!    transactions that do the work, because each that notifies waits for every other at its commit, and at
@@ -104,6 +105,21 @@ impl Bell {
         self.0.ring();
     }
 
+    /// Whether somebody waits here.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.0.waiting.load(Ordering::Relaxed) > 0
+    }
+
+    /// Wakes those who wait here, and nobody elsewhere.
+    pub(crate) fn ring_here(&self) {
+        self.0.ring_here();
+    }
+
+    /// Tells others of what somebody here has been woken for.
+    pub(crate) fn ring_elsewhere(&self) {
+        self.0.ring_elsewhere(true);
+    }
+
     /// Waits for the bell, but not longer than this.
     pub(crate) async fn wait(&self, at_most: Duration) -> Heard {
         self.0.start();
@@ -139,8 +155,13 @@ pub(crate) fn echo(channel: &str) {
 
 impl Inner {
     fn ring(self: &Arc<Self>) {
-        self.is_heard_here.store(self.waiting.load(Ordering::Relaxed) > 0, Ordering::Relaxed);
+        let is_heard_here = self.waiting.load(Ordering::Relaxed) > 0;
         self.ring_here();
+        self.ring_elsewhere(is_heard_here);
+    }
+
+    fn ring_elsewhere(self: &Arc<Self>, is_heard_here: bool) {
+        self.is_heard_here.store(is_heard_here, Ordering::Relaxed);
         self.elsewhere.notify_one();
         self.start();
     }

@@ -13,5 +13,6 @@ mod kept;
 mod marks;
 mod plans;
 mod proxy;
+mod ride;
 mod scale;
 mod transactions;
