@@ -234,8 +234,11 @@ BEGIN
     FROM body AS b
     UNION ALL
     SELECT NULL, NULL, r.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, r.token, NULL, NULL
-    FROM portfire_running AS r WHERE r.server = this_server AND r.cancel_requested;
-    claimed_at := instant;
+    FROM portfire_running AS r WHERE r.server = this_server AND r.cancel_requested
+    UNION ALL
+    SELECT NULL, p.name, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+    FROM portfire_paused_queue AS p;
+    claimed_at := CASE WHEN may_claim THEN instant END;
     walked := pg_stat_get_xact_tuples_returned('portfire_ready_pkey'::regclass) - read_before;
     RETURN NEXT;
 END
@@ -383,7 +386,8 @@ CREATE OR REPLACE FUNCTION SCHEMA.portfire_keep_left()
  SET search_path TO 'SCHEMA'
 AS $function$
 BEGIN
-    INSERT INTO portfire_left (server) VALUES (OLD.id) ON CONFLICT DO NOTHING;
+    -- Not passed by: who is about to take the old row out has to be waited for, and then there is none.
+    INSERT INTO portfire_left (server) VALUES (OLD.id) ON CONFLICT (server) DO UPDATE SET server = excluded.server;
     RETURN NULL;
 END
 $function$

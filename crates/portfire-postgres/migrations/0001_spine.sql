@@ -161,7 +161,8 @@ CREATE TABLE portfire_left (
 CREATE FUNCTION portfire_keep_left() RETURNS trigger LANGUAGE plpgsql
 SET search_path FROM CURRENT AS $$
 BEGIN
-    INSERT INTO portfire_left (server) VALUES (OLD.id) ON CONFLICT DO NOTHING;
+    -- Not passed by: who is about to take the old row out has to be waited for, and then there is none.
+    INSERT INTO portfire_left (server) VALUES (OLD.id) ON CONFLICT (server) DO UPDATE SET server = excluded.server;
     RETURN NULL;
 END
 $$;

@@ -45,8 +45,8 @@ $$;
 -- a function, whose plan is made ready for none but those.
 -- A claim and its repeat (`portfire_claim_again`) wait for each other at the server's row, so that one which the repeat
 -- has not seen takes nothing; heartbeats wait for neither: they leave the key as it is.
--- Then come the cancel requests of this server, and a last row with the instant, and how many entries of the index were
--- read, of jobs and of what they left.
+-- Then come the cancel requests of this server, the queues that are paused, and a last row with how many entries of the
+-- index were read, of jobs and of what they left, and the instant, if this server may claim.
 CREATE FUNCTION portfire_claim(
     handed_in bigint, this_token uuid, this_server uuid, wanted_queues text[], wanted_limits bigint[],
     from_numbers bigint[], from_priorities bigint[], from_times bigint[], from_ids uuid[], until_priorities bigint[],
@@ -110,8 +110,11 @@ BEGIN
     FROM body AS b
     UNION ALL
     SELECT NULL, NULL, r.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, r.token, NULL, NULL
-    FROM portfire_running AS r WHERE r.server = this_server AND r.cancel_requested;
-    claimed_at := instant;
+    FROM portfire_running AS r WHERE r.server = this_server AND r.cancel_requested
+    UNION ALL
+    SELECT NULL, p.name, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+    FROM portfire_paused_queue AS p;
+    claimed_at := CASE WHEN may_claim THEN instant END;
     walked := pg_stat_get_xact_tuples_returned('portfire_ready_pkey'::regclass) - read_before;
     RETURN NEXT;
 END

@@ -1,5 +1,6 @@
 -- The head of the schedule goes to where servers find it. Answers how many went, how long until the next job behind
--- them is due (this statement still sees those that it moves), and until the next slot of a schedule.
+-- them is due (this statement still sees those that it moves), until the next slot of a schedule, and since when the first
+-- of them has been due.
 WITH due AS MATERIALIZED (
     SELECT s.ctid AS spot, s.run_at, s.id FROM portfire_scheduled AS s
     WHERE s.run_at <= portfire_now($1) ORDER BY s.run_at, s.id LIMIT $2 FOR UPDATE SKIP LOCKED
@@ -23,4 +24,5 @@ SELECT
         )
         ORDER BY s.run_at, s.id LIMIT 1),
     (SELECT greatest(next_at - portfire_now($1), 0) FROM portfire_schedule
-        WHERE next_at IS NOT NULL ORDER BY next_at LIMIT 1)
+        WHERE next_at IS NOT NULL ORDER BY next_at LIMIT 1),
+    (SELECT min(run_at) FROM due)

@@ -18,24 +18,33 @@ use crate::tally;
 /// How often a job that keeps moving is looked at again.
 const LOOKS_MAX: usize = 20;
 
-/// Does what an operator wants of each job; answers whether servers should hear of it.
+/// What came of an operator's wish.
+pub(crate) struct Done {
+    pub(crate) acted: Vec<Acted>,
+    /// Whether servers should hear of it.
+    pub(crate) rings: bool,
+    /// Since when the first job has been due that stands elsewhere in a queue now.
+    pub(crate) due_since: Option<i64>,
+}
+
+/// Does what an operator wants of each job.
 pub(crate) async fn act(
     lane: &Lane,
     now: Option<i64>,
     jobs: &[JobId],
     action: &Action,
     by: &By,
-) -> Result<(Vec<Acted>, bool)> {
+) -> Result<Done> {
     lane.begin(WRITES).await?;
-    let mut hand = Hand { lane, now, ring: false, deeds: Vec::new() };
-    let mut answers = Vec::with_capacity(jobs.len());
+    let mut hand = Hand { lane, now, ring: false, due_since: None, deeds: Vec::new() };
+    let mut acted = Vec::with_capacity(jobs.len());
     for job in jobs {
-        answers.push(hand.act_on(*job, action).await?);
+        acted.push(hand.act_on(*job, action).await?);
     }
-    let Hand { ring, deeds, .. } = hand;
+    let Hand { ring: rings, due_since, deeds, .. } = hand;
     remember(lane, now, by, &deeds).await?;
     lane.batch("COMMIT").await?;
-    Ok((answers, ring))
+    Ok(Done { acted, rings, due_since })
 }
 
 /// Where a job is, as a row of `place` says.
@@ -77,6 +86,7 @@ struct Hand<'l> {
     lane: &'l Lane,
     now: Option<i64>,
     ring: bool,
+    due_since: Option<i64>,
     deeds: Vec<Deed>,
 }
 
@@ -191,7 +201,11 @@ impl Hand<'_> {
         let (queue, priority) = (Value::text(queue), Value::Int(Some(priority)));
         let values = [Value::job(job), queue, priority, Value::text(state.as_str())];
         self.lane.rows(Op::JobRelocate, &values).await?;
-        self.ring |= state == State::Enqueued;
+        if state == State::Enqueued {
+            let run_at = place.row.int(2)?;
+            self.due_since = Some(self.due_since.map_or(run_at, |since| since.min(run_at)));
+            self.ring = true;
+        }
         Ok(Some(Acted::Done(state)))
     }
 
@@ -244,12 +258,13 @@ async fn forget(lane: &Lane, now: Option<i64>, jobs: &[JobId]) -> Result<bool> {
     tell_children(lane, now, jobs, None).await
 }
 
-/// Moves due jobs to where servers find them.
-pub(crate) async fn promote(lane: &Lane, now: Option<i64>, limit: u32) -> Result<Promoted> {
+/// Moves due jobs to where servers find them; answers, too, since when the first of them has been due.
+pub(crate) async fn promote(lane: &Lane, now: Option<i64>, limit: u32) -> Result<(Promoted, Option<i64>)> {
     let limit = Value::Int(Some(limit.into()));
     let rows = lane.rows(Op::Promote, &[Value::Int(now), limit]).await?;
     let row = rows.first().ok_or_else(|| Error::broken("a promotion has an answer"))?;
-    Ok(Promoted { count: row.small(0)?, next: until(row, 1)?, next_slot: until(row, 2)? })
+    let promoted = Promoted { count: row.small(0)?, next: until(row, 1)?, next_slot: until(row, 2)? };
+    Ok((promoted, row.opt_int(3)?))
 }
 
 /// A row of `expired`.
@@ -259,6 +274,16 @@ pub(crate) fn read_expired(row: &Row) -> Result<Expired> {
     let (attempt, crashes, kind) = (row.small(3)?, row.small(4)?, row.text(6)?.into());
     let facts = Facts { lease, kind, attempt, crashes, policy };
     Ok(Expired { facts, server: row.server(2)? })
+}
+
+/// Forgets servers that left and hold nothing any more.
+async fn prune_left(lane: &Lane) -> Result<()> {
+    let left = lane.rows(Op::LeftLock, &[]).await?;
+    let left = left.iter().map(|row| row.server(0)).collect::<Result<Vec<_>>>()?;
+    if !left.is_empty() {
+        lane.rows(Op::LeftPrune, &[Value::servers(left)]).await?;
+    }
+    Ok(())
 }
 
 /// Deletes jobs whose time to be kept has passed, dead servers, and old entries of the audit.
@@ -271,7 +296,7 @@ pub(crate) async fn prune(lane: &Lane, now: Option<i64>, limit: u32) -> Result<u
     }
     let kept = Value::Int(Some(micros(SERVERS_KEPT)));
     lane.rows(Op::PruneServers, &[Value::Int(now), kept]).await?;
-    lane.rows(Op::LeftPrune, &[]).await?;
+    prune_left(lane).await?;
     prune_audit(lane, now, limit).await?;
     lane.batch("COMMIT").await?;
     tally::tidy(lane, now).await?;

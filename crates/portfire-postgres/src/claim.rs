@@ -63,28 +63,32 @@ pub(crate) fn read_claim(
         answer.cancel = rows.iter().map(read_flag).collect::<Result<_>>()?;
         return Ok(());
     };
+    let mut paused = Vec::new();
     for row in rows {
-        if row.is_null(0) {
-            answer.cancel.push(Lease { job: row.id(2)?, token: row.token(15)? });
-        } else {
-            answer.claimed.push(claimed(row, want.token)?);
+        match (row.is_null(0), row.is_null(2)) {
+            (true, true) => paused.push(row.text(1)?),
+            (true, false) => answer.cancel.push(Lease { job: row.id(2)?, token: row.token(15)? }),
+            (false, _) => answer.claimed.push(claimed(row, want.token)?),
         }
     }
-    if want.limit > 0 {
-        for (queue, read) in want.queues.iter().zip(stretches) {
-            marks.claimed(&queue.name, &want.kinds, read, &seen(rows, about, want, queue)?);
+    // Of what was not read nothing is known.
+    let Some(instant) = about.opt_int(16)?.filter(|_| want.limit > 0) else { return Ok(()) };
+    for (queue, read) in want.queues.iter().zip(stretches) {
+        if !paused.contains(&&*queue.name) {
+            let seen = Seen { instant, walked: about.int(17)?, ..seen(rows, want, queue)? };
+            marks.claimed(&queue.name, &want.kinds, read, &seen);
         }
     }
     Ok(())
 }
 
-/// What the claim came to in this queue.
-fn seen(rows: &[Row], about: &Row, want: &Want, queue: &WantQueue) -> Result<Seen> {
+/// What the claim took of this queue.
+fn seen(rows: &[Row], want: &Want, queue: &WantQueue) -> Result<Seen> {
     let jobs = || rows.iter().filter(|row| !row.is_null(0));
     let here = |row: &&Row| row.opt_text(1).is_ok_and(|name| name == Some(&*queue.name));
     let taken = jobs().filter(here).map(place).collect::<Result<Vec<_>>>()?;
     let is_filled = taken.len() >= queue.limit as usize || jobs().count() >= want.limit as usize;
-    Ok(Seen { taken, is_filled, instant: about.int(16)?, walked: about.int(17)? })
+    Ok(Seen { taken, is_filled, ..Seen::default() })
 }
 
 fn place(row: &Row) -> Result<Place> {

@@ -39,6 +39,8 @@ const CHEAP: i64 = 10_000;
 const SHARE: i64 = 20;
 /// A poll that is earlier than another look by more than it can take was made after the clock was set back.
 const POLL_LONGEST: Duration = Duration::from_secs(60);
+/// The priority of nearly all jobs.
+const USUAL: i64 = 0;
 /// For how many priorities of a queue places are kept; of more, for the most urgent.
 const PRIORITIES_MAX: usize = 8;
 /// How far a mark stays behind the present: promotions come within 50 ms of their time, and most transactions end in
@@ -197,6 +199,8 @@ impl Mark {
             reach(read, taken.priority, place, reached);
         }
         if !seen.is_filled && !self.walk.is_cheap() {
+            // Also where nothing was taken, or each claim of a queue that is empty would walk as far.
+            self.places.entry(USUAL).or_insert(latest);
             self.places.iter_mut().for_each(|(priority, place)| reach(read, *priority, place, latest));
         }
         while self.places.len() > PRIORITIES_MAX {
@@ -282,10 +286,15 @@ impl Marks {
         }
     }
 
-    /// Jobs may have come to stand before marks: where it is cheap, the next claim reads from the head.
-    pub(crate) fn doubt(&self) {
+    /// Jobs may have come to stand before marks: where it is cheap, the next claim reads from the head. Elsewhere it goes
+    /// back to where the first of them became due, if that is told.
+    pub(crate) fn doubt(&self, due_since: Option<i64>) {
         for marks in self.all().values_mut() {
             marks.retain(|_, mark| !mark.walk.is_cheap());
+            if let Some(since) = due_since {
+                let places = marks.values_mut().flat_map(|mark| mark.places.values_mut());
+                places.for_each(|place| *place = (*place).min((since, NO_JOB)));
+            }
         }
     }
 
@@ -396,6 +405,25 @@ mod tests {
     }
 
     #[test]
+    fn what_became_due_before_a_place_that_is_far_puts_it_back() {
+        let marks = Marks::default();
+        claims(&marks, far(5));
+        marks.doubt(Some(9));
+        assert_eq!(from(&marks), Some(place(5)), "it is behind the place");
+        marks.doubt(Some(3));
+        assert_eq!(from(&marks), Some(Place { priority: 0, run_at: 3, id: NO_JOB }));
+    }
+
+    #[test]
+    fn a_look_that_walked_far_in_vain_leaves_a_place_for_the_usual_priority() {
+        let marks = Marks::default();
+        claims(&marks, in_vain(NOW, CHEAP - 1));
+        assert_eq!(stretches(&marks), [Stretch::WHOLE]);
+        claims(&marks, in_vain(NOW, CHEAP));
+        assert_eq!(from(&marks), Some(Place { priority: 0, run_at: NOW - SECOND / 5, id: NO_JOB }));
+    }
+
+    #[test]
     fn a_look_that_walks_far_is_left_to_polls_that_come_seldom() {
         let marks = Marks::default();
         claims(&marks, far(5));
@@ -459,7 +487,7 @@ mod tests {
         for (walked, place) in [(CHEAP - 1, None), (CHEAP, Some(place(5)))] {
             let marks = Marks::default();
             claims(&marks, Seen { walked, ..filled(5, NOW) });
-            marks.doubt();
+            marks.doubt(None);
             assert_eq!(from(&marks), place);
         }
     }

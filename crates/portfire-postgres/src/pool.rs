@@ -44,8 +44,10 @@ const PAUSE_FIRST: Duration = Duration::from_millis(10);
 /// The longest pause: a server that is back is used within a second.
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
-/// How a transaction that writes begins.
-pub(crate) const WRITES: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+/// How a transaction that writes begins. It waits for no lock longer than a third of a call's usual time: a transaction of
+/// the application may keep a job's row for minutes, and a connection that is closed when the call ends would go on
+/// waiting, one more each time, until the database has none left.
+pub(crate) const WRITES: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout TO '5s'";
 
 /// A statement with its values.
 pub(crate) type Step<'a> = (Op, Vec<Value<'a>>);

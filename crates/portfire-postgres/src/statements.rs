@@ -47,6 +47,7 @@ operations! {
     Known = "known",
     Leave = "leave",
     LeftForget = "left_forget",
+    LeftLock = "left_lock",
     LeftPrune = "left_prune",
     LogInsert = "log_insert",
     Now = "now",

@@ -225,18 +225,18 @@ impl PostgresStorage {
         Ok(answer)
     }
 
-    /// What became ready may stand before a mark, by a time that is past.
-    fn made_ready(&self) {
-        self.marks.doubt();
+    /// What became ready may stand before a mark, by a time that is past, or this one if it is told.
+    fn made_ready(&self, due_since: Option<i64>) {
+        self.marks.doubt(due_since);
         self.bell.ring();
     }
 
     async fn promote_once(&self, limit: u32) -> Result<Promoted> {
         let lane = self.work.lane().await?;
-        let promoted = act::promote(&lane, self.handed_in(), limit).await?;
+        let (promoted, due_since) = act::promote(&lane, self.handed_in(), limit).await?;
         lane.hand_back();
         if promoted.count > 0 {
-            self.made_ready();
+            self.made_ready(due_since);
         }
         Ok(promoted)
     }
@@ -250,12 +250,12 @@ impl PostgresStorage {
 
     async fn act_once(&self, jobs: &[JobId], action: &Action, by: &By) -> Result<Vec<Acted>> {
         let lane = self.work.lane().await?;
-        let (acted, ring) = act::act(&lane, self.handed_in(), jobs, action, by).await?;
+        let done = act::act(&lane, self.handed_in(), jobs, action, by).await?;
         lane.hand_back();
-        if ring {
-            self.made_ready();
+        if done.rings {
+            self.made_ready(done.due_since);
         }
-        Ok(acted)
+        Ok(done.acted)
     }
 
     async fn put_once(&self, all: &[Schedule]) -> Result<Vec<Put>> {
@@ -271,7 +271,7 @@ impl PostgresStorage {
         let mut lane = self.work.lane().await?;
         let fired = schedules::fire(&mut lane, self.handed_in(), firings, by).await?;
         lane.hand_back();
-        self.made_ready();
+        self.made_ready(None);
         Ok(fired)
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use portfire_core::storage::{Acted, Action, By, Inserted, Settled, Want, WantQueue};
+use portfire_core::storage::{Acted, Action, By, Exchange, Inserted, Settled, Want, WantQueue};
 use portfire_core::{Dependency, NewJob, ServerId, Start, State, Storage, Trigger};
 use portfire_postgres::insert_in;
 
@@ -259,4 +259,57 @@ async fn a_job_that_is_moved_while_it_is_claimed_is_one_or_the_other() {
             run_the_one(&*worker, server, &job, round).await;
         }
     }
+}
+
+/// A handler's transaction may hold a job for minutes. Whoever waits for it goes away in the end, and not only its
+/// connection to the pool: else the database would have one that waits for each call.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_for_a_job_that_is_held_does_not_wait_in_the_database_for_ever() {
+    let schema = Schema::new();
+    let deadline = Duration::from_millis(200);
+    let storage =
+        portfire_postgres::PostgresStorage::open(schema.options().deadline(deadline)).await.unwrap();
+    let server = beaten(&storage).await;
+    storage.insert(vec![job()]).await.unwrap();
+    let claimed = exchange(&storage, server, Vec::new(), Some(want(1))).await.claimed;
+    let holder = connect().await;
+    let hold = format!("BEGIN; SELECT id FROM {}.portfire_running FOR KEY SHARE", schema.name);
+    holder.batch_execute(&hold).await.unwrap();
+
+    let settlements = vec![succeeded(&claimed[0])];
+    let settle = Exchange { server, notes: Vec::new(), settlements, want: None };
+    assert!(storage.exchange(settle.clone()).await.unwrap_err().is_transient());
+    let waits = "SELECT EXISTS (SELECT 1 FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
+        WHERE NOT l.granted AND a.query LIKE $1)";
+    let this = format!("%{}.portfire_succeed%", schema.name);
+    let is_waited_for = async || holder.query_one(waits, &[&this]).await.unwrap().get::<_, bool>(0);
+    assert!(is_waited_for().await, "though nobody hears of it any more");
+    while is_waited_for().await {}
+    holder.batch_execute("COMMIT").await.unwrap();
+    let settled = storage.exchange(settle).await.unwrap().settled;
+    assert_eq!(settled, [Settled::Applied(State::Succeeded)]);
+}
+
+/// A server's row goes while it is decided that it holds nothing: it is remembered all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_goes_while_those_that_left_are_pruned_is_remembered() {
+    let schema = Schema::new();
+    let storage = schema.open().await;
+    let (name, server) = (&schema.name, beaten(&*storage).await);
+    let (pruner, other) = (connect().await, connect().await);
+    let left_before = format!("INSERT INTO {name}.portfire_left SELECT id FROM {name}.portfire_server");
+    pruner.batch_execute(&left_before).await.unwrap();
+    let hold = format!("BEGIN; SELECT server FROM {name}.portfire_left FOR UPDATE");
+    pruner.batch_execute(&hold).await.unwrap();
+    let leaves = Arc::clone(&storage);
+    let leaves = tokio::spawn(async move { leaves.leave(server, false).await });
+    let waits = format!(
+        "SELECT EXISTS (SELECT 1 FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
+         WHERE NOT l.granted AND a.query LIKE '%DELETE FROM {name}.portfire_server%' AND a.pid <> pg_backend_pid())"
+    );
+    while !leaves.is_finished() && !other.query_one(&waits, &[]).await.unwrap().get::<_, bool>(0) {}
+    pruner.batch_execute(&format!("DELETE FROM {name}.portfire_left; COMMIT")).await.unwrap();
+    leaves.await.unwrap().unwrap();
+    let count = format!("SELECT count(*) FROM {name}.portfire_left");
+    assert_eq!(other.query_one(&count, &[]).await.unwrap().get::<_, i64>(0), 1);
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portfire_core::storage::{Polled, Want};
-use portfire_core::{JobId, NewJob, ServerId, Storage, Timestamp, VirtualClock};
+use portfire_core::storage::{By, Polled, QueueOrder, Want};
+use portfire_core::{JobId, NewJob, ServerId, Start, Storage, Timestamp, VirtualClock};
 use portfire_postgres::tokio_postgres::Client;
 
 use crate::bed::{Schema, beaten, connect, exchange, job, want};
@@ -149,4 +149,51 @@ async fn beside_an_old_transaction_each_priority_goes_on_where_it_was() {
     let (next, urgent) = (job(), NewJob { priority: -1, ..job() });
     line.storage.insert(vec![next.clone(), urgent.clone()]).await.unwrap();
     assert_eq!(line.claim(server, want(9)).await, [urgent.id, next.id]);
+}
+
+/// Else each claim of a queue that others have emptied would walk over all that was ever there.
+#[tokio::test]
+async fn beside_an_old_transaction_an_empty_queue_is_walked_over_once() {
+    let line = Line::of(0).await;
+    let _old = left(&line.schema, 20_000).await;
+    let server = beaten(&*line.storage).await;
+    assert_eq!(line.claim(server, want(9)).await, []);
+    oldest(&*line.storage, &line.schema).await;
+    let younger = job();
+    line.storage.insert(vec![younger.clone()]).await.unwrap();
+    assert_eq!(line.claim(server, want(9)).await, [younger.id], "and nothing that is before the place");
+}
+
+/// A claim that may not read a queue does not know that nothing is left there.
+#[tokio::test]
+async fn beside_an_old_transaction_a_queue_goes_on_where_it_was_paused() {
+    let line = Line::of(0).await;
+    let _old = left(&line.schema, 20_000).await;
+    let line = line.filled(2).await;
+    let server = beaten(&*line.storage).await;
+    assert_eq!(line.claim(server, want(1)).await, line.jobs[..1]);
+
+    let direct = |order| line.storage.direct_queues(vec!["default".into()], order, By::Program);
+    direct(QueueOrder::Pause).await.unwrap();
+    line.clock.advance(Duration::from_secs(1));
+    assert_eq!(line.claim(server, want(9)).await, []);
+    direct(QueueOrder::Resume).await.unwrap();
+    assert_eq!(line.claim(server, want(9)).await, line.jobs[1..]);
+}
+
+/// Promotions may be late, after an outage or when very many jobs are due at once.
+#[tokio::test]
+async fn beside_an_old_transaction_what_is_promoted_late_is_not_passed_by() {
+    let line = Line::of(0).await;
+    let _old = left(&line.schema, 20_000).await;
+    let line = line.filled(1).await;
+    let server = beaten(&*line.storage).await;
+    let later = NewJob { start: Start::After(Duration::from_secs(1)), ..job() };
+    line.storage.insert(vec![later.clone()]).await.unwrap();
+    assert_eq!(line.claim(server, want(9)).await, line.jobs);
+
+    line.clock.advance(Duration::from_secs(10));
+    assert_eq!(line.claim(server, want(9)).await, []);
+    assert_eq!(line.storage.promote(9).await.unwrap().count, 1);
+    assert_eq!(line.claim(server, want(9)).await, [later.id]);
 }

@@ -81,7 +81,7 @@ async fn a_claim_that_is_asked_before_the_enqueue_has_ended_gets_the_job() {
     let case = Case::new(LONG).await;
     for _ in 0..3 {
         let (held, job) = (case.hold().await, job());
-        let stored = case.enqueue(&held, &[job.clone()]).await;
+        let stored = case.enqueue(&held, std::slice::from_ref(&job)).await;
         let mut claim = Box::pin(case.claim(9));
         assert!((&mut claim).now_or_never().is_none() && !stored.is_finished(), "both are held");
         held.batch_execute("COMMIT").await.unwrap();
@@ -96,7 +96,7 @@ async fn an_enqueue_that_hangs_keeps_no_server() {
     let (before, late) = (job(), job());
     case.storage.insert(vec![before.clone()]).await.unwrap();
     let held = case.hold().await;
-    let stored = case.enqueue(&held, &[late.clone()]).await;
+    let stored = case.enqueue(&held, std::slice::from_ref(&late)).await;
     case.quiet();
     assert_eq!(case.claim(9).await, [], "it was given up behind the enqueue, and then takes nothing new");
     case.rings.recv().await.unwrap();
@@ -124,7 +124,7 @@ async fn who_takes_less_than_the_set_wakes_the_next() {
 async fn an_enqueue_that_goes_away_takes_no_claim_along() {
     let case = Case::new(LONG).await;
     let (held, job) = (case.hold().await, job());
-    let stored = case.enqueue(&held, &[job.clone()]).await;
+    let stored = case.enqueue(&held, std::slice::from_ref(&job)).await;
     let mut claim = Box::pin(case.claim(9));
     assert!((&mut claim).now_or_never().is_none());
     stored.abort();
