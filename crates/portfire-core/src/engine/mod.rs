@@ -475,7 +475,7 @@ impl Engine {
     fn room(&self) -> u32 {
         let prefetch = self.ended_last.min(self.config.prefetch_max);
         let held = count(self.running.len() + self.buffered.len());
-        (self.config.slots + prefetch).saturating_sub(held)
+        self.config.slots.saturating_add(prefetch).saturating_sub(held)
     }
 
     fn stop_when_done(&mut self, effects: &mut Vec<Effect>) {

@@ -78,11 +78,13 @@ impl Shutdown {
     /// Stops within the budget or `limit`, whichever is shorter. Asking again can only shorten it.
     pub(super) fn stop(&mut self, now: Moment, limit: Duration) {
         let budget = self.budget.min(limit);
-        if self.is_stopping() && now + budget >= self.abort_at {
+        // A budget of `Duration::MAX` is a way to say that there is none.
+        let abort_at = now.saturating_add(budget);
+        if self.is_stopping() && abort_at >= self.abort_at {
             return;
         }
         self.phase = self.phase.max(Phase::Draining);
-        self.abort_at = now + budget;
+        self.abort_at = abort_at;
         self.interrupt_at = self.abort_at.saturating_sub(NOTICE_MAX.min(budget / 5));
     }
 

@@ -1,10 +1,12 @@
 //! How a server lets go: of a lease it may have lost, of jobs somebody cancels, of everything when it stops.
 
-use portfire_core::engine::{Effect, Engine, Event, Line, Phase};
-use portfire_core::storage::{Exchanged, ServerOrder};
-use portfire_core::{Settlement, State, Target, Token};
+use std::time::Duration;
 
-use crate::engine::{answer, claimed, engine, finished, seconds, step, want};
+use portfire_core::engine::{Config, Effect, Engine, Event, Line, Phase};
+use portfire_core::storage::{Exchanged, ServerOrder};
+use portfire_core::{Dice, Settlement, State, Target, Token};
+
+use crate::engine::{answer, claimed, config, engine, finished, seconds, step, want};
 
 /// An engine of one slot that runs job 1, and holds job 2 until the slot is free.
 fn with_one_waiting() -> (Engine, Token) {
@@ -84,6 +86,20 @@ fn it_has_not_stopped_before_everything_is_written() {
     assert!(stops(&step(&mut engine, seconds(3))));
     assert_eq!(engine.phase(), Phase::Stopped);
     assert!(step(&mut engine, seconds(4)).is_empty());
+}
+
+/// `Duration::MAX` is a way to say that a stop may take as long as it takes.
+#[test]
+fn a_stop_without_a_limit_waits_and_may_be_given_one() {
+    let config = Config { shutdown: Duration::MAX, ..config(1) };
+    let mut engine = Engine::new(config, Dice::from_seed([1, 2]));
+    let token = want(&step(&mut engine, seconds(0))).unwrap().token;
+    engine.on(seconds(0), answer(1, token));
+    step(&mut engine, seconds(0));
+    engine.on(seconds(1), Event::StopAsked);
+    assert!(!interrupts(&step(&mut engine, seconds(20))));
+    engine.on(seconds(20), Event::StopAskedWithin(seconds(5)));
+    assert!(interrupts(&step(&mut engine, seconds(24))));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use portfire_core::Dice;
 use portfire_core::engine::{Config, Effect, Engine, Event, Line, QueueConfig, QueueOrder};
+use portfire_core::limits::CLAIM_MAX;
 use portfire_core::storage::{Claimed, Exchanged, Polled, Want};
 
 use crate::engine::{answer, claimed, config, engine, finished, seconds, step, want};
@@ -51,6 +52,20 @@ fn one_round_trip_in_which_none_ended_halves_what_is_claimed_ahead() {
     engine.on(now, finished(&claimed(1, third.token)));
     engine.on(now, finished(&claimed(2, third.token)));
     assert_eq!(want(&step(&mut engine, now)).unwrap().limit, 1);
+}
+
+#[test]
+fn however_many_slots_there_are_it_claims_ahead() {
+    let mut engine = Engine::new(Config { slots: u32::MAX, ..config(2) }, Dice::from_seed([1, 2]));
+    let first = want(&step(&mut engine, seconds(0))).unwrap().token;
+    engine.on(seconds(0), answer(1, first));
+    step(&mut engine, seconds(0));
+    engine.on(seconds(0), Event::Woken);
+    let second = want(&step(&mut engine, seconds(0))).unwrap().token;
+    engine.on(seconds(0), finished(&claimed(1, first)));
+    engine.on(seconds(0), answer(0, second));
+    engine.on(seconds(0), Event::Woken);
+    assert_eq!(want(&step(&mut engine, seconds(0))).unwrap().limit, CLAIM_MAX);
 }
 
 #[test]

@@ -27,7 +27,7 @@ use super::attempt::Attempts;
 use super::registry::Runner;
 use super::signs::Signs;
 use super::strangers::Strangers;
-use crate::clock::monotonic_now;
+use crate::clock::{monotonic_after, monotonic_now};
 use crate::context::ShutdownClock;
 use crate::values::Values;
 use crate::{AttemptScope, JobContext, Jobs};
@@ -55,7 +55,7 @@ impl LocalClock {
     }
 
     fn at(&self, moment: Moment) -> Instant {
-        self.0.checked_add(moment).unwrap_or_else(|| self.0 + Duration::from_secs(365 * 24 * 60 * 60))
+        self.0.checked_add(moment).unwrap_or_else(|| monotonic_after(moment))
     }
 }
 
@@ -89,6 +89,8 @@ impl Driver {
     /// Works until the engine has stopped.
     pub(super) async fn run(mut self) {
         tracing::info!(server = %self.server, "server started");
+        // However this ends, a server that does nothing any more must not keep its jobs by beating on.
+        let _pulse = self.pulse.clone().drop_guard();
         // Dropped with this future: an aborted server leaves no task behind.
         let mut tasks = JoinSet::new();
         tasks.spawn(wait_for_hints(self.jobs.clone(), self.events.clone()));
@@ -122,7 +124,7 @@ impl Driver {
             match &event {
                 Event::Finished { facts, .. } => drop(self.contexts.remove(&facts.lease)),
                 Event::Beaten { order: ServerOrder::Stop, .. } => {
-                    self.shutdown.set(monotonic_now() + self.budget);
+                    self.shutdown.set(monotonic_after(self.budget));
                 }
                 _ => {}
             }

@@ -19,7 +19,7 @@ use super::registry::Registry;
 use super::signs::{Complaint, Signs};
 use super::strangers::Strangers;
 use crate::client::process_server_id;
-use crate::clock::{monotonic_now, system_dice};
+use crate::clock::{monotonic_after, monotonic_now, system_dice};
 use crate::context::ShutdownClock;
 use crate::values::Values;
 use crate::{Jobs, Layer};
@@ -133,7 +133,7 @@ impl RunningServer {
     /// As [`stop`](Self::stop).
     pub async fn stop_within(mut self, limit: std::time::Duration) -> Result<()> {
         let budget = self.budget.min(limit);
-        self.shutdown.set(monotonic_now() + budget);
+        self.shutdown.set(monotonic_after(budget));
         let _ = self.events.send(Event::StopAskedWithin(budget));
         self.ended().await
     }

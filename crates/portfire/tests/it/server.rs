@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use portfire::prelude::*;
@@ -191,6 +192,51 @@ fn a_handler_that_does_not_listen_is_dropped_at_the_deadline() {
         let stopped = tokio::time::timeout(5.seconds(), server.stop()).await;
         stopped.expect("the deadline of the server comes first").unwrap();
         assert_eq!(bed.until(&job, State::Enqueued).await.summary.attempts, 0);
+    });
+}
+
+/// `Duration::MAX` is a way to say that there is no limit. A job that fells each server that claims it fells all.
+#[test]
+fn the_longest_limits_are_none() {
+    on_every_backend(|bed| async move {
+        let server = bed.server().job::<double>().shutdown_timeout(Duration::MAX);
+        let server = server.start().await.unwrap();
+        let job = double(1).timeout(Duration::MAX).enqueue(&bed.jobs).await.unwrap();
+        bed.until(&job, State::Succeeded).await;
+        stop(server).await;
+    });
+}
+
+/// Panics when it is woken, on the thread of who wakes it.
+struct Trap;
+
+impl Wake for Trap {
+    fn wake(self: Arc<Self>) {
+        panic!("a trap");
+    }
+}
+
+#[job]
+async fn sets_a_trap(ctx: &JobContext) {
+    let mut cancelled = Box::pin(ctx.cancellation().cancelled());
+    let trap = Waker::from(Arc::new(Trap));
+    assert!(cancelled.as_mut().poll(&mut Context::from_waker(&trap)).is_pending());
+    std::future::pending::<()>().await;
+}
+
+/// Else its jobs would stay with it for ever: only servers whose lease has ended are rescued.
+#[test]
+fn a_server_whose_driver_died_beats_no_more() {
+    on_every_backend(|bed| async move {
+        let server = bed.server().lease(1.second()).job::<sets_a_trap>();
+        let mut dies = server.start().await.unwrap();
+        let job = sets_a_trap().enqueue(&bed.jobs).await.unwrap();
+        bed.until(&job, State::Processing).await;
+        bed.jobs.cancel(&job).await.unwrap();
+        assert!(dies.ended().await.unwrap_err().is_broken());
+        let rescues = bed.server().lease(1.second()).job::<hopeless>().start().await.unwrap();
+        bed.until(&job, State::Cancelled).await;
+        stop(rescues).await;
     });
 }
 
