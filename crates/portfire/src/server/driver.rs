@@ -21,13 +21,14 @@ use tokio_util::sync::CancellationToken;
 
 use portfire_core::engine::{Effect, Engine, Event, Moment};
 use portfire_core::storage::{By, Claimed, Exchange, Heard, ServerOrder};
-use portfire_core::{Error, Lease, Outcome, Result, ServerId};
+use portfire_core::{Error, Fault, Lease, Outcome, Result, ServerId};
 
 use super::attempt::Attempts;
 use super::registry::Runner;
 use super::signs::Signs;
 use super::strangers::Strangers;
 use crate::clock::{monotonic_after, monotonic_now};
+use crate::contain::contain;
 use crate::context::ShutdownClock;
 use crate::values::Values;
 use crate::{AttemptScope, JobContext, Jobs};
@@ -196,8 +197,7 @@ impl Driver {
     ) {
         let events = self.events.clone();
         tasks.spawn(async move {
-            let late = |_| Err(Error::transient("the storage did not answer in time"));
-            let answer = tokio::time::timeout(CALL_DEADLINE, call).await.unwrap_or_else(late);
+            let answer = in_time(call).await;
             let answer =
                 answer.inspect_err(|error| tracing::warn!(call = name, %error, "a storage call failed"));
             let _ = events.send(event(answer.ok()));
@@ -234,13 +234,21 @@ impl Driver {
 
     async fn leave(&self) {
         self.pulse.cancel(); // A heartbeat after it would register the server again.
-        let left = tokio::time::timeout(CALL_DEADLINE, self.jobs.storage().leave(self.server, true)).await;
-        if let Ok(Ok(())) = left {
+        if in_time(self.jobs.storage().leave(self.server, true)).await.is_ok() {
             tracing::info!(server = %self.server, "server stopped");
         } else {
             tracing::warn!(server = %self.server, "server stopped; its row stays until it is pruned");
         }
     }
+}
+
+/// What a storage call comes to within its deadline. A panic is an error: if it unwound, the engine would wait for
+/// the end of the call for ever.
+async fn in_time<T>(call: impl Future<Output = Result<T>>) -> Result<T> {
+    let late = |_| Err(Error::transient("the storage did not answer in time"));
+    let limited = async { tokio::time::timeout(CALL_DEADLINE, call).await.unwrap_or_else(late) };
+    let panicked = |fault: Fault| Err(Error::broken(format!("the storage panicked: {}", fault.message)));
+    contain(limited).await.unwrap_or_else(panicked)
 }
 
 /// Turns the storage's hints into events, for ever.
@@ -249,9 +257,11 @@ async fn wait_for_hints(jobs: Jobs, events: UnboundedSender<Event>) {
     let mut heard = Heard::default();
     loop {
         heard.rung = false;
-        match tokio::time::timeout(WAIT_AT_MOST, jobs.storage().wait(WAIT_AT_MOST)).await {
-            Ok(Ok(now)) => heard = now,
-            Ok(Err(_)) => {
+        let wait = contain(async { jobs.storage().wait(WAIT_AT_MOST).await });
+        match tokio::time::timeout(WAIT_AT_MOST, wait).await {
+            Ok(Ok(Ok(now))) => heard = now,
+            // It failed, or panicked.
+            Ok(_) => {
                 heard = Heard::default();
                 tokio::time::sleep(WAIT_PAUSE).await;
             }
@@ -264,5 +274,19 @@ async fn wait_for_hints(jobs: Jobs, events: UnboundedSender<Event>) {
         if events.send(Event::Listens(heard.listens)).is_err() {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_storage_call_ends_whatever_happens_in_it() {
+        assert_eq!(in_time(async { Ok(7) }).await.ok(), Some(7));
+        let late = in_time(std::future::pending::<Result<()>>()).await.unwrap_err();
+        assert!(late.is_transient(), "{late}");
+        let panicked = in_time::<()>(async { panic!("boom") }).await.unwrap_err();
+        assert!(panicked.is_broken() && panicked.to_string().contains("boom"), "{panicked}");
     }
 }
