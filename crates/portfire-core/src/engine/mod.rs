@@ -175,6 +175,8 @@ pub struct Engine {
     fetch: Fetch,
     flush: Flush,
     lines: Lines,
+    /// How many attempts have ended, ever. Rescues and what is given back are settled, too, but free no slot.
+    ended: u64,
     /// How many attempts ended during the round trip of a claim: the last one, or half of what it was before, so
     /// that one short trip among many does not leave slots empty.
     ended_last: u32,
@@ -198,6 +200,7 @@ impl Engine {
             fetch: Fetch::new(config.queues.clone(), config.order),
             flush: Flush::default(),
             lines: Lines::default(),
+            ended: 0,
             ended_last: 0,
             lease: LeaseWatch::new(config.lease),
             keeper: Keeper::new(&config),
@@ -318,6 +321,7 @@ impl Engine {
         if let Some(queue) = self.running.remove(&facts.lease) {
             self.fetch.released(queue);
         }
+        self.ended += 1;
         self.flush.note(notes);
         self.flush.settle(settle(facts, outcome, &mut self.dice));
     }
@@ -346,7 +350,7 @@ impl Engine {
         if self.fetch.claimed(limit, claimed.len()) {
             self.keeper.suspect(now);
         }
-        let ended = self.flush.ended().saturating_sub(asked.ended);
+        let ended = self.ended.saturating_sub(asked.ended);
         self.ended_last = u32::try_from(ended).unwrap_or(u32::MAX).max(self.ended_last / 2);
         let claimed: VecDeque<_> = claimed.into_iter().map(Box::new).collect();
         for job in &claimed {
@@ -437,7 +441,7 @@ impl Engine {
         }
         while let Some(line) = self.lines.free() {
             let Some(request) = self.next_request(now) else { break };
-            let asked = Asked { lapses: self.lease.lapses(), ended: self.flush.ended() };
+            let asked = Asked { lapses: self.lease.lapses(), ended: self.ended };
             effects.push(self.lines.send(line, request, asked));
         }
     }

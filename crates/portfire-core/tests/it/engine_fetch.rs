@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portfire_core::Dice;
 use portfire_core::engine::{Config, Effect, Engine, Event, Line, QueueConfig, QueueOrder};
 use portfire_core::limits::CLAIM_MAX;
-use portfire_core::storage::{Claimed, Exchanged, Polled, Want};
+use portfire_core::storage::{Claimed, Exchanged, Expired, Polled, ServerOrder, Want};
+use portfire_core::{Dice, ServerId};
 
 use crate::engine::{answer, claimed, config, engine, finished, seconds, step, want};
 
@@ -52,6 +52,22 @@ fn one_round_trip_in_which_none_ended_halves_what_is_claimed_ahead() {
     engine.on(now, finished(&claimed(1, third.token)));
     engine.on(now, finished(&claimed(2, third.token)));
     assert_eq!(want(&step(&mut engine, now)).unwrap().limit, 1);
+}
+
+/// They end elsewhere, and free no slot here.
+#[test]
+fn rescues_and_what_goes_back_are_no_reason_to_claim_ahead() {
+    let mut engine = engine(2);
+    let first = want(&step(&mut engine, seconds(0))).unwrap().token;
+    let dead = Expired { facts: claimed(9, first).facts, server: ServerId::from_bytes([9; 16]) };
+    engine.on(seconds(0), Event::Swept(Some(vec![dead; 3])));
+    engine.on(seconds(0), answer(3, first));
+    let cancel = vec![claimed(3, first).facts.lease];
+    engine.on(seconds(0), Event::Beaten { sent_at: seconds(0), cancel, order: ServerOrder::Run });
+    assert_eq!(runs(&step(&mut engine, seconds(0))), 2);
+    engine.on(seconds(0), Event::Exchanged(Line::First, Exchanged::default()));
+    engine.on(seconds(0), Event::Woken);
+    assert!(want(&step(&mut engine, seconds(0))).is_none(), "both slots are taken");
 }
 
 #[test]
