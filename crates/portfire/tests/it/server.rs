@@ -163,6 +163,17 @@ async fn fails_when_it_is_asked_to_stop(ctx: &JobContext) -> Result<(), JobError
     Err(JobError::message("it was in the middle of something"))
 }
 
+/// The delay of its kind is for failures, and this is none.
+#[job(retry_delay = an_hour)]
+async fn fails_likewise(ctx: &JobContext) -> Result<(), JobError> {
+    ctx.cancellation().cancelled().await;
+    Err(JobError::message("it was in the middle of something"))
+}
+
+fn an_hour(_retry: u32, _error: &JobError) -> Option<Duration> {
+    Some(1.hour())
+}
+
 #[job]
 async fn never_ends() {
     std::future::pending::<()>().await;
@@ -171,13 +182,19 @@ async fn never_ends() {
 #[test]
 fn an_error_because_of_the_stop_is_not_charged() {
     on_every_backend(|bed| async move {
-        let server =
-            bed.server().job::<fails_when_it_is_asked_to_stop>().shutdown_timeout(100.milliseconds());
-        let server = server.start().await.unwrap();
-        let job = fails_when_it_is_asked_to_stop().enqueue(&bed.jobs).await.unwrap();
-        bed.until(&job, State::Processing).await;
+        let server = bed.server().job::<fails_when_it_is_asked_to_stop>().job::<fails_likewise>();
+        let server = server.shutdown_timeout(100.milliseconds()).start().await.unwrap();
+        let jobs = [
+            fails_when_it_is_asked_to_stop().enqueue(&bed.jobs).await.unwrap().id(),
+            fails_likewise().enqueue(&bed.jobs).await.unwrap().id(),
+        ];
+        for job in jobs {
+            bed.until(job, State::Processing).await;
+        }
         stop(server).await;
-        assert_eq!(bed.until(&job, State::Enqueued).await.summary.attempts, 0);
+        for job in jobs {
+            assert_eq!(bed.until(job, State::Enqueued).await.summary.attempts, 0);
+        }
     });
 }
 
