@@ -8,7 +8,7 @@
 //!
 //! Invariants: at most one exchange that writes, one that claims, one poll, one promotion, one sweep, one
 //! pruning and one look for strangers are in flight; a failed exchange is repeated, with the same token, until the
-//! storage answers; an outcome is never dropped; jobs in memory never exceed slots plus prefetch, nor do outcomes that wait when more is claimed;
+//! storage answers; an outcome is never dropped, but by a server whose time to stop is over; jobs in memory never exceed slots plus prefetch, nor do outcomes that wait when more is claimed;
 //! nothing starts once the lease is not trusted or the server is stopping.
 //!
 //! It deliberately does not beat: heartbeats have their own thread, so that they go on while everything
@@ -162,6 +162,9 @@ pub enum Effect {
     ReportLost(Lease),
     /// Everything is given back and written. The engine does nothing more.
     Stopped,
+    /// The time to stop is over, and not all is. What is left stays with the lease, so the server must not leave before
+    /// it ends. The engine does nothing more.
+    GaveUp,
 }
 
 /// One server's mind.
@@ -274,7 +277,7 @@ impl Engine {
         if !self.running.is_empty() && self.flush.notes_due(now) {
             effects.push(Effect::CollectNotes);
         }
-        self.stop_when_done(effects);
+        self.stop_when_done(now, effects);
     }
 
     /// When to step again if nothing happens before.
@@ -482,7 +485,7 @@ impl Engine {
         self.config.slots.saturating_add(prefetch).saturating_sub(held)
     }
 
-    fn stop_when_done(&mut self, effects: &mut Vec<Effect>) {
+    fn stop_when_done(&mut self, now: Moment, effects: &mut Vec<Effect>) {
         let idle = self.running.is_empty()
             && self.buffered.is_empty()
             && self.flush.is_empty()
@@ -490,6 +493,9 @@ impl Engine {
         if self.phase.is_stopping() && idle {
             self.phase.stopped();
             effects.push(Effect::Stopped);
+        } else if self.phase.gives_up(now) {
+            self.phase.stopped();
+            effects.push(Effect::GaveUp);
         }
     }
 }

@@ -88,6 +88,67 @@ fn it_has_not_stopped_before_everything_is_written() {
     assert!(step(&mut engine, seconds(4)).is_empty());
 }
 
+/// Whether it has ended without having given back everything.
+fn gives_up(effects: &[Effect]) -> bool {
+    effects.iter().any(|effect| matches!(effect, Effect::GaveUp))
+}
+
+/// An engine whose time to stop is over, and which has dropped job 1.
+fn aborted() -> (Engine, Token) {
+    let mut engine = engine(1);
+    let token = want(&step(&mut engine, seconds(0))).unwrap().token;
+    engine.on(seconds(0), answer(1, token));
+    step(&mut engine, seconds(0));
+    engine.on(seconds(1), Event::StopAskedWithin(seconds(2)));
+    step(&mut engine, seconds(3));
+    step(&mut engine, seconds(3));
+    assert_eq!(engine.phase(), Phase::Aborting);
+    (engine, token)
+}
+
+/// A process must be able to end though its database does not come back.
+#[test]
+fn a_stop_does_not_wait_for_a_storage_that_is_away() {
+    for is_answered in [true, false] {
+        let (mut engine, token) = aborted();
+        engine.on(seconds(3), finished(&claimed(1, token)));
+        let mut now = seconds(3);
+        while now < seconds(8) {
+            let effects = step(&mut engine, now);
+            assert!(!gives_up(&effects) && !stops(&effects), "{now:?}");
+            if is_answered && settlements(&effects).len() == 1 {
+                engine.on(now, Event::ExchangeFailed(Line::First));
+            }
+            now = engine.wake_at();
+        }
+        assert_eq!(now, seconds(8));
+        let last = step(&mut engine, now);
+        assert!(gives_up(&last) && !stops(&last), "five seconds later: {last:?}");
+        assert_eq!(engine.phase(), Phase::Stopped);
+        assert!(step(&mut engine, seconds(9)).is_empty());
+    }
+}
+
+#[test]
+fn a_stop_does_not_wait_for_a_handler_that_blocks_its_thread() {
+    let (mut engine, _) = aborted();
+    assert!(!gives_up(&step(&mut engine, Duration::from_millis(7_999))));
+    assert!(engine.wake_at() <= seconds(8));
+    assert!(gives_up(&step(&mut engine, seconds(8))));
+}
+
+/// What it waits for had no chance to come.
+#[test]
+fn a_process_that_stood_still_waits_all_the_same() {
+    let mut engine = with_one_waiting().0;
+    engine.on(seconds(0), Event::Exchanged(Line::First, Exchanged::default()));
+    engine.on(seconds(1), Event::StopAskedWithin(seconds(2)));
+    for late in [100, 100, 104] {
+        assert!(!gives_up(&step(&mut engine, seconds(late))));
+    }
+    assert!(gives_up(&step(&mut engine, seconds(105))));
+}
+
 /// `Duration::MAX` is a way to say that a stop may take as long as it takes.
 #[test]
 fn a_stop_without_a_limit_waits_and_may_be_given_one() {

@@ -4,7 +4,7 @@
 //! 1. Wait for events, or for the moment the engine named.
 //! 2. Feed all events at hand to the engine; let it step once; perform its effects.
 //! 3. Storage calls run as tasks with a deadline, and report back as events.
-//! 4. When the engine says it has stopped, leave the cluster and end.
+//! 4. When the engine says it has stopped, leave the cluster and end; when it gave up, end and leave nothing.
 //!
 //! It decides nothing: what to do about an answer is the engine's matter.
 
@@ -35,10 +35,15 @@ use crate::{AttemptScope, JobContext, Jobs};
 
 /// Longest wait for one storage call; then its outcome counts as unknown and it is repeated.
 const CALL_DEADLINE: Duration = Duration::from_secs(30);
+/// Longest wait for the last call. It only tells others sooner what its lease tells them, and a process waits for it.
+const LEAVE_DEADLINE: Duration = Duration::from_secs(5);
 /// How long one wait for a hint lasts before it is renewed; the loop turns at least as often.
 const WAIT_AT_MOST: Duration = Duration::from_secs(10);
 /// The pause after a wait that failed, so that a dead database is not asked without pause.
 const WAIT_PAUSE: Duration = Duration::from_millis(500);
+/// What is said of a stop that did not end well.
+const GAVE_UP: &str = "the server has ended without giving back everything: an attempt did not end, or the storage did \
+                       not answer; what is left runs again once the server's lease has ended";
 /// Most events taken in before a step: some thousand finished attempts are one batch.
 const EVENTS_PER_STEP: usize = 4_096;
 
@@ -88,7 +93,10 @@ pub(super) struct Driver {
 
 impl Driver {
     /// Works until the engine has stopped.
-    pub(super) async fn run(mut self) {
+    ///
+    /// # Errors
+    /// Transient if it could not give back everything in time.
+    pub(super) async fn run(mut self) -> Result<()> {
         tracing::info!(server = %self.server, "server started");
         // However this ends, a server that does nothing any more must not keep its jobs by beating on.
         let _pulse = self.pulse.clone().drop_guard();
@@ -108,12 +116,11 @@ impl Driver {
             self.engine.step(self.clock.now(), &mut effects);
             while tasks.try_join_next().is_some() {}
             for effect in effects.drain(..) {
-                if matches!(effect, Effect::Stopped) {
-                    self.leave().await;
-                    self.stopped.cancel();
-                    return;
+                match effect {
+                    Effect::Stopped => return self.end(true).await,
+                    Effect::GaveUp => return self.end(false).await,
+                    effect => self.perform(effect, &mut tasks),
                 }
-                self.perform(effect, &mut tasks);
             }
             self.running.store(u32::try_from(self.engine.running()).unwrap_or(u32::MAX), Ordering::Relaxed);
         }
@@ -183,7 +190,7 @@ impl Driver {
             Effect::ReportLost(lease) => {
                 tracing::warn!(job = %lease.job, token = %lease.token, "a late outcome was refused");
             }
-            Effect::Stopped => {}
+            Effect::Stopped | Effect::GaveUp => {}
         }
     }
 
@@ -197,7 +204,7 @@ impl Driver {
     ) {
         let events = self.events.clone();
         tasks.spawn(async move {
-            let answer = in_time(call).await;
+            let answer = in_time(CALL_DEADLINE, call).await;
             let answer =
                 answer.inspect_err(|error| tracing::warn!(call = name, %error, "a storage call failed"));
             let _ = events.send(event(answer.ok()));
@@ -232,9 +239,18 @@ impl Driver {
         }
     }
 
+    /// One that holds something must not leave: its jobs would run elsewhere while they may still run here.
+    async fn end(&self, holds_nothing: bool) -> Result<()> {
+        if holds_nothing {
+            self.leave().await;
+        }
+        self.stopped.cancel();
+        if holds_nothing { Ok(()) } else { Err(Error::transient(GAVE_UP)) }
+    }
+
     async fn leave(&self) {
         self.pulse.cancel(); // A heartbeat after it would register the server again.
-        if in_time(self.jobs.storage().leave(self.server, true)).await.is_ok() {
+        if in_time(LEAVE_DEADLINE, self.jobs.storage().leave(self.server, true)).await.is_ok() {
             tracing::info!(server = %self.server, "server stopped");
         } else {
             tracing::warn!(server = %self.server, "server stopped; its row stays until it is pruned");
@@ -244,9 +260,9 @@ impl Driver {
 
 /// What a storage call comes to within its deadline. A panic is an error: if it unwound, the engine would wait for
 /// the end of the call for ever.
-async fn in_time<T>(call: impl Future<Output = Result<T>>) -> Result<T> {
+async fn in_time<T>(limit: Duration, call: impl Future<Output = Result<T>>) -> Result<T> {
     let late = |_| Err(Error::transient("the storage did not answer in time"));
-    let limited = async { tokio::time::timeout(CALL_DEADLINE, call).await.unwrap_or_else(late) };
+    let limited = async { tokio::time::timeout(limit, call).await.unwrap_or_else(late) };
     let panicked = |fault: Fault| Err(Error::broken(format!("the storage panicked: {}", fault.message)));
     contain(limited).await.unwrap_or_else(panicked)
 }
@@ -283,10 +299,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_storage_call_ends_whatever_happens_in_it() {
-        assert_eq!(in_time(async { Ok(7) }).await.ok(), Some(7));
-        let late = in_time(std::future::pending::<Result<()>>()).await.unwrap_err();
+        assert_eq!(in_time(CALL_DEADLINE, async { Ok(7) }).await.ok(), Some(7));
+        let late = in_time(CALL_DEADLINE, std::future::pending::<Result<()>>()).await.unwrap_err();
         assert!(late.is_transient(), "{late}");
-        let panicked = in_time::<()>(async { panic!("boom") }).await.unwrap_err();
+        let panicked = in_time::<()>(CALL_DEADLINE, async { panic!("boom") }).await.unwrap_err();
         assert!(panicked.is_broken() && panicked.to_string().contains("boom"), "{panicked}");
     }
 }
