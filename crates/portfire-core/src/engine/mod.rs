@@ -337,8 +337,8 @@ impl Engine {
         if let Some(after) = sent.again_after {
             self.keeper.expect(now.saturating_add(after));
         }
-        for (lease, settled) in sent.leases.into_iter().zip(answer.settled) {
-            if settled == Settled::Lost {
+        for (own, settled) in sent.own.into_iter().zip(answer.settled) {
+            if let (Some(lease), Settled::Lost) = (own, settled) {
                 self.pending.push(Effect::ReportLost(lease));
             }
         }

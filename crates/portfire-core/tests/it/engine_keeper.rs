@@ -173,6 +173,18 @@ fn a_rescued_job_is_settled_as_a_crash_and_looked_for() {
     assert!(want.is_some());
 }
 
+/// That is how it should be: all servers look for what is lost, and one of them finds it.
+#[test]
+fn a_rescue_that_another_server_won_is_nothing_to_report() {
+    let mut engine = sated();
+    engine.on(millis(1), expired(1));
+    step(&mut engine, millis(1));
+    let settled = vec![Settled::Lost];
+    engine.on(millis(2), Event::Exchanged(Line::First, Exchanged { settled, ..Exchanged::default() }));
+    let reports = |effect: &Effect| matches!(effect, Effect::ReportLost(_));
+    assert!(!step(&mut engine, millis(2)).iter().any(reports));
+}
+
 #[test]
 fn a_full_sweep_is_followed_by_another_soon() {
     for (count, at) in [(199, seconds(5)), (200, millis(500))] {

@@ -113,7 +113,7 @@ impl Driver {
             }
             self.signs.turned(monotonic_now());
             self.take_in(&mut batch);
-            self.engine.step(self.clock.now(), &mut effects);
+            self.step(&mut effects);
             while tasks.try_join_next().is_some() {}
             for effect in effects.drain(..) {
                 match effect {
@@ -123,6 +123,19 @@ impl Driver {
                 }
             }
             self.running.store(u32::try_from(self.engine.running()).unwrap_or(u32::MAX), Ordering::Relaxed);
+        }
+    }
+
+    /// Lets the engine decide. What running attempts said is told to it at once: if it went the way of other events, the
+    /// end of an attempt could be there before it, and what was said earlier would be kept as the latest.
+    fn step(&mut self, effects: &mut Vec<Effect>) {
+        self.engine.step(self.clock.now(), effects);
+        if effects.extract_if(.., |effect| matches!(effect, Effect::CollectNotes)).next().is_some() {
+            let notes: Vec<_> = self.contexts.values().flat_map(JobContext::take_notes).collect();
+            if !notes.is_empty() {
+                self.engine.on(self.clock.now(), Event::Noted(notes));
+                self.engine.step(self.clock.now(), effects);
+            }
         }
     }
 
@@ -186,11 +199,11 @@ impl Driver {
                 }
             }
             Effect::AbortAll => self.attempts.abort.cancel(),
-            Effect::CollectNotes => self.collect_notes(),
             Effect::ReportLost(lease) => {
                 tracing::warn!(job = %lease.job, token = %lease.token, "a late outcome was refused");
             }
-            Effect::Stopped | Effect::GaveUp => {}
+            // These are seen to where the engine steps, and where its effects are performed.
+            Effect::CollectNotes | Effect::Stopped | Effect::GaveUp => {}
         }
     }
 
@@ -230,13 +243,6 @@ impl Driver {
             let notes = ctx.take_notes();
             let _ = events.send(Event::Finished { facts, outcome, notes });
         });
-    }
-
-    fn collect_notes(&self) {
-        let notes: Vec<_> = self.contexts.values().flat_map(JobContext::take_notes).collect();
-        if !notes.is_empty() {
-            let _ = self.events.send(Event::Noted(notes));
-        }
     }
 
     /// One that holds something must not leave: its jobs would run elsewhere while they may still run here.

@@ -406,6 +406,9 @@ fn a_server_that_could_never_work_is_refused() {
         assert!(says(twice).contains("two jobs have the kind `double`"));
         let idle = bed.server().job::<double>().slots(0).start().await.unwrap_err();
         assert!(idle.is_misuse());
+        let narrow = Queues::ordered(["narrow", "default", "narrow"]);
+        let repeated = bed.server().job::<double>().queues(narrow).queue_slots("narrow", 1).start().await;
+        assert!(says(repeated.unwrap_err()).contains("queue `narrow` is named twice"));
         let unserved = bed.server().job::<double>().queue_slots("other", 1).start().await.unwrap_err();
         assert!(says(unserved).contains("does not serve"));
     });
