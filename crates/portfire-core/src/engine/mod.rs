@@ -41,6 +41,10 @@ use lease::LeaseWatch;
 use lines::{Asked, Lines, Request};
 use shutdown::Shutdown;
 
+/// How long jobs wait for a slot while no attempt ends: they were claimed because attempts ended faster than a round trip,
+/// and another server may have slots.
+const WAIT_MAX: Duration = Duration::from_secs(1);
+
 /// Local time: how long the engine has existed, on a monotonic clock.
 pub type Moment = Duration;
 
@@ -187,6 +191,8 @@ pub struct Engine {
     keeper: Keeper,
     /// Claimed and waiting for a slot.
     buffered: VecDeque<Box<Claimed>>,
+    /// When jobs last came or an attempt last ended.
+    moved_at: Moment,
     /// Running, with the index of the queue each came from. By lease: a server that lost a job may claim
     /// it again while the attempt it was asked to stop still runs.
     running: BTreeMap<Lease, usize>,
@@ -208,6 +214,7 @@ impl Engine {
             lease: LeaseWatch::new(config.lease),
             keeper: Keeper::new(&config),
             buffered: VecDeque::new(),
+            moved_at: Duration::ZERO,
             running: BTreeMap::new(),
             pending: Vec::new(),
             config,
@@ -230,7 +237,7 @@ impl Engine {
         match event {
             Event::Woken => self.on_woken(now),
             Event::Listens(listens) => self.keeper.listens(now, listens),
-            Event::Finished { facts, outcome, notes } => self.on_finished(&facts, outcome, notes),
+            Event::Finished { facts, outcome, notes } => self.on_finished(now, &facts, outcome, notes),
             Event::Noted(notes) => self.flush.note(notes),
             Event::Exchanged(line, answer) => self.on_exchanged(now, line, answer),
             Event::ExchangeFailed(line) => self.lines.failed(line, now),
@@ -268,6 +275,7 @@ impl Engine {
         }
         self.advance_shutdown(now, effects);
         self.watch_lease(now, effects);
+        self.release_what_waits(now);
         if self.phase.may_claim() {
             self.keeper.step(now, effects);
         }
@@ -288,6 +296,9 @@ impl Engine {
         }
         if !self.running.is_empty() {
             at = at.min(self.flush.notes_at());
+        }
+        if !self.buffered.is_empty() {
+            at = at.min(self.moved_at + WAIT_MAX);
         }
         at.min(self.lines.repeat_at()).min(self.phase.next())
     }
@@ -320,11 +331,12 @@ impl Engine {
         self.fetch.hint_if(!may_claim && self.phase.may_claim());
     }
 
-    fn on_finished(&mut self, facts: &Facts, outcome: Outcome, notes: Vec<Note>) {
+    fn on_finished(&mut self, now: Moment, facts: &Facts, outcome: Outcome, notes: Vec<Note>) {
         if let Some(queue) = self.running.remove(&facts.lease) {
             self.fetch.released(queue);
         }
         self.ended += 1;
+        self.moved_at = now;
         self.flush.note(notes);
         self.flush.settle(settle(facts, outcome, &mut self.dice));
     }
@@ -360,6 +372,7 @@ impl Engine {
             self.fetch.took(&job.queue);
         }
         if asked.lapses == self.lease.lapses() {
+            self.moved_at = now;
             self.buffered.extend(claimed);
         } else {
             // The lease lapsed while the answer was on its way: others may have rescued these.
@@ -407,6 +420,15 @@ impl Engine {
             effects.extend(self.running.keys().map(|lease| Effect::Interrupt(*lease)));
         }
         if just_lost || !self.lease.is_trusted(now) || self.phase.is_stopping() {
+            let buffered = std::mem::take(&mut self.buffered);
+            self.give_back(buffered);
+        }
+    }
+
+    /// Gives back what waits behind attempts that have turned out to be long, and claims nothing ahead from then on.
+    fn release_what_waits(&mut self, now: Moment) {
+        if !self.buffered.is_empty() && now >= self.moved_at + WAIT_MAX {
+            self.ended_last = 0;
             let buffered = std::mem::take(&mut self.buffered);
             self.give_back(buffered);
         }

@@ -10,10 +10,14 @@ use crate::engine::{answer, claimed, config, engine, finished, seconds, step, wa
 
 /// An engine of one slot that runs job 1, and holds job 2 until the slot is free.
 fn with_one_waiting() -> (Engine, Token) {
+    with_one_waiting_since(seconds(0))
+}
+
+fn with_one_waiting_since(moment: Duration) -> (Engine, Token) {
     let mut engine = engine(1);
     let token = want(&step(&mut engine, seconds(0))).unwrap().token;
-    engine.on(seconds(0), answer(2, token));
-    step(&mut engine, seconds(0));
+    engine.on(moment, answer(2, token));
+    step(&mut engine, moment);
     (engine, token)
 }
 
@@ -43,8 +47,8 @@ fn assert_given_back(effects: &[Effect], token: Token) {
 
 #[test]
 fn a_lost_lease_gives_back_what_has_not_begun() {
-    let (mut engine, token) = with_one_waiting();
-    assert!(settlements(&step(&mut engine, seconds(26))).is_empty());
+    let (mut engine, token) = with_one_waiting_since(Duration::from_millis(26_500));
+    assert!(settlements(&step(&mut engine, Duration::from_millis(26_999))).is_empty());
     assert_given_back(&step(&mut engine, seconds(27)), token);
 }
 

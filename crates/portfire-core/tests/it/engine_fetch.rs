@@ -54,6 +54,33 @@ fn one_round_trip_in_which_none_ended_halves_what_is_claimed_ahead() {
     assert_eq!(want(&step(&mut engine, now)).unwrap().limit, 1);
 }
 
+/// Another server may have slots.
+#[test]
+fn what_waits_behind_long_jobs_goes_back_after_a_second() {
+    let written = |effects: &[Effect]| {
+        let outcomes = effects.iter().map(|effect| match effect {
+            Effect::Exchange { settlements, .. } => settlements.len(),
+            _ => 0,
+        });
+        outcomes.sum::<usize>()
+    };
+    let (mut engine, third) = after_a_round_trip(4);
+    engine.on(seconds(0), answer(4, third.token));
+    assert_eq!(runs(&step(&mut engine, seconds(0))), 2);
+    let ended = Duration::from_millis(600);
+    engine.on(ended, finished(&claimed(1, third.token)));
+    assert_eq!(runs(&step(&mut engine, ended)), 1, "one of two that wait");
+    engine.on(ended, Event::Exchanged(Line::First, Exchanged::default()));
+    let at = ended + seconds(1);
+    assert_eq!(written(&step(&mut engine, at - Duration::from_millis(1))), 0);
+    assert!(engine.wake_at() <= at);
+    let effects = step(&mut engine, at);
+    assert_eq!((written(&effects), engine.running()), (1, 3), "{effects:?}");
+    engine.on(at, Event::Exchanged(Line::First, Exchanged::default()));
+    engine.on(at, Event::Woken);
+    assert!(want(&step(&mut engine, at)).is_none(), "it is not claimed again");
+}
+
 /// They end elsewhere, and free no slot here.
 #[test]
 fn rescues_and_what_goes_back_are_no_reason_to_claim_ahead() {
