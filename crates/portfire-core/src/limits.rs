@@ -25,7 +25,7 @@ pub const AUDIT_KEPT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 pub const PARENTS_MAX: usize = 100;
 /// Longest kept log line, in bytes; the rest is cut.
 pub const LOG_LINE_BYTES_MAX: usize = 4 << 10;
-/// Most log lines kept of one attempt; later ones are dropped and counted.
+/// Most log lines kept of one attempt; the first beyond them says that no more are kept.
 pub const LOG_LINES_MAX: u32 = 10_000;
 /// Most log lines of one job in one answer, its last: what a person reads.
 pub const LOG_SHOWN: u32 = 500;
@@ -49,8 +49,6 @@ pub const PAGE_MAX: u32 = 200;
 /// Most jobs a server claims in one exchange, if it has slots for so many: with 1,024 slots a drain is a tenth faster by
 /// 512 than by 256, on PostgreSQL and SQLite, and no faster by 1,024; and a claim stays within some milliseconds.
 pub const CLAIM_MAX: u32 = 512;
-/// Most jobs in one storage insert; a larger call is cut into several inside one transaction.
-pub const INSERT_MAX: usize = 1_000_000;
 /// Crashes after which a job is quarantined: once may be a deploy, twice a coincidence, three is the job.
 pub const CRASHES_MAX: u16 = 3;
 /// How long a server's lease lasts after a heartbeat, unless configured.

@@ -78,7 +78,8 @@ impl Attempt {
         cancellation: CancellationToken,
         shutdown: ShutdownClock,
     ) -> Self {
-        let deadline = claimed.facts.policy.timeout.map(|limit| monotonic_now() + limit);
+        // A limit beyond what the clock can name is none.
+        let deadline = claimed.facts.policy.timeout.and_then(|limit| monotonic_now().checked_add(limit));
         let (completed, notes) = (AtomicBool::new(false), NoteBox::default());
         Self { claimed, in_database: false, completed, jobs, scope, cancellation, deadline, shutdown, notes }
     }

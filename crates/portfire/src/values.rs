@@ -126,10 +126,10 @@ impl AttemptScope {
         made.downcast().map(|value| *value).map_err(|_| missing::<T>())
     }
 
-    /// Lets go of everything made for this attempt.
+    /// Lets go of everything made for this attempt: one by one, so that all go even if one of them panics.
     pub(crate) fn release(&self) {
         let made = std::mem::take(&mut *self.made.lock().unwrap_or_else(PoisonError::into_inner));
-        drop(made);
+        made.into_values().for_each(drop);
     }
 
     /// What was made for this attempt already; or the shared one, where no factory would make one.

@@ -17,8 +17,6 @@ pub(super) struct Flush {
     settlements: Vec<Settlement>,
     /// Somebody wants an exchange even if there is nothing to write (to learn of cancel requests).
     asked: bool,
-    /// How many attempts have ended, ever.
-    ended: u64,
     notes_at: Moment,
 }
 
@@ -29,16 +27,10 @@ impl Flush {
 
     pub(super) fn settle(&mut self, settlement: Settlement) {
         self.settlements.push(settlement);
-        self.ended += 1;
     }
 
     pub(super) const fn ask(&mut self) {
         self.asked = true;
-    }
-
-    /// How many attempts have ended, ever.
-    pub(super) const fn ended(&self) -> u64 {
-        self.ended
     }
 
     /// How many outcomes wait to be sent.

@@ -6,12 +6,14 @@
 //! 2. The first poll waits for the first claim, a second at most: the claim tells the storage where to begin. From then
 //!    on polls come every second while anything happens, and at doubling distances while nothing does, up to what
 //!    the server was told, and six times per lease at least, because a dead server rings no bell.
-//! 3. A poll that took long, as one does that walks over what an old transaction may still see, is followed by a rest, so
-//!    that polls take a twentieth of the time at most; but a lease at most, because a dead server waits for it.
+//! 3. Polls that take long, as those do that walk over what an old transaction may still see, are followed by a rest,
+//!    whether they succeed or not, so that they take a twentieth of the time at most; but a lease at most, because a dead
+//!    server waits for it. The first of them in a row rests for a second only: it may be a hiccup of the database.
 //! 4. A poll or a promotion says when the next job and the next slot are due: the promotion then comes by
 //!    itself.
 //! 5. Jobs that a poll found and a claim did not get are looked at, once a minute, and with a rest as after polls: their
 //!    kind may be one that nobody here knows.
+//! 6. A promotion or a firing that failed is tried again by itself, after a second or after as long as it took.
 //!
 //! Each duty has a time of its own and at most one call in flight. Every server does all of them; that
 //! two servers do the same is harmless, because every write is guarded.
@@ -31,6 +33,10 @@ const SWEEP_BATCH: u32 = 200;
 const POLL_FIRST: Duration = Duration::from_secs(1);
 /// The rest after a poll, and after a look for strangers, in how long it took.
 const POLL_REST: u32 = 19;
+/// The longest rest after a poll that took long, if the one before it did not.
+const POLL_REST_ONCE: Duration = POLL_FIRST;
+/// The least time until what failed is tried again.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// Promotions that hints ask for, or what others hold, are at least this far apart.
 const HINTED_EVERY: Duration = Duration::from_millis(50);
 /// How often strangers are looked for, if there may be some.
@@ -46,6 +52,8 @@ pub(super) struct Keeper {
     queues: Arc<[Arc<str>]>,
     poll: Duty,
     has_claimed: bool,
+    /// The last poll took long.
+    polled_slowly: bool,
     /// The longest rest after a poll.
     rest_max: Duration,
     promote: Duty,
@@ -115,10 +123,20 @@ impl Duty {
         self.ask(next);
     }
 
+    /// The call failed: what made it fail is left alone for a while, whoever asks.
+    fn failed(&mut self, now: Moment) {
+        self.not_before = now + self.took(now).max(AGAIN_AFTER);
+        self.done(self.not_before);
+    }
+
+    /// How long the call took that is done now.
+    const fn took(&self, now: Moment) -> Duration {
+        now.saturating_sub(self.began)
+    }
+
     /// Leaves it alone for so many times as long as the call took that is done.
     fn rest(&mut self, now: Moment, times: u32, at_most: Duration) {
-        let took = now.saturating_sub(self.began);
-        self.not_before = now + took.saturating_mul(times).min(at_most);
+        self.not_before = now + self.took(now).saturating_mul(times).min(at_most);
     }
 
     fn next(&self) -> Moment {
@@ -152,6 +170,7 @@ impl Keeper {
             queues: config.queues.iter().map(|queue| Arc::clone(&queue.name)).collect(),
             poll: Duty::at(POLL_FIRST),
             has_claimed: false,
+            polled_slowly: false,
             rest_max: config.lease,
             promote: Duty::on_demand(),
             fire: Duty::on_demand(),
@@ -241,22 +260,26 @@ impl Keeper {
     }
 
     pub(super) fn polled(&mut self, now: Moment, answer: Option<Polled>) {
-        let Some(found) = answer else {
-            self.pace.polled_stirred = true;
-            return self.poll.done(now + self.pace.next());
-        };
-        self.poll.rest(now, POLL_REST, self.rest_max);
+        self.rest_after_poll(now);
+        // One that failed has seen nothing, so it is not waited for longer.
+        self.pace.polled_stirred |= answer.is_none();
         self.poll.done(now + self.pace.next());
+        let Some(found) = answer else { return };
         self.due(now, found.next, found.next_slot);
         if found.expired {
             self.sweep.ask(self.swept_at.map_or(now, |at| now.max(at + self.sweep_every)));
         }
     }
 
+    fn rest_after_poll(&mut self, now: Moment) {
+        let at_most = if self.polled_slowly { self.rest_max } else { POLL_REST_ONCE };
+        self.polled_slowly = self.poll.took(now).saturating_mul(POLL_REST) > POLL_REST_ONCE;
+        self.poll.rest(now, POLL_REST, at_most);
+    }
+
     pub(super) fn promoted(&mut self, now: Moment, answer: Option<Promoted>) {
+        let Some(answer) = answer else { return self.promote.failed(now) };
         self.promote.done(NEVER);
-        // After a failure the next poll says what is due.
-        let Some(answer) = answer else { return self.stir(now) };
         let is_held = answer.count < BATCH && answer.next == Some(Duration::ZERO);
         self.due(now, answer.next.map(|next| if is_held { HINTED_EVERY } else { next }), answer.next_slot);
     }
@@ -285,10 +308,9 @@ impl Keeper {
         self.hint(now);
     }
 
-    /// The look or the firing failed: what made it fail is not asked again before the next poll.
+    /// The look or the firing failed.
     pub(super) fn firing_failed(&mut self, now: Moment) {
-        self.fire.done(NEVER);
-        self.stir(now);
+        self.fire.failed(now);
     }
 
     pub(super) fn swept(&mut self, now: Moment, count: Option<usize>) {

@@ -9,7 +9,8 @@
 //! 4. While anything is to be repeated, nothing else is sent.
 //!
 //! Writes have one order, because only one exchange that writes is in flight: what an attempt said is never behind
-//! its outcome. Nothing that was taken here is dropped before the storage has answered.
+//! its outcome. Nothing that was taken here is dropped before the storage has answered, as long as
+//! the server lives.
 
 use std::time::Duration;
 
@@ -52,7 +53,8 @@ pub(super) struct Asked {
 #[derive(Debug)]
 pub(super) struct Answered {
     pub(super) asked: Asked,
-    pub(super) leases: Vec<Lease>,
+    /// The lease of each settlement; `None` for a rescue, which another server may have won.
+    pub(super) own: Vec<Option<Lease>>,
     pub(super) claim_limit: Option<u32>,
     /// How soon the first of the attempts that are to be made again is due.
     pub(super) again_after: Option<Duration>,
@@ -133,7 +135,7 @@ impl Lines {
         let Sent { request, asked, .. } = self.on(line).take()?;
         Some(Answered {
             asked,
-            leases: request.settlements.iter().map(|settlement| settlement.lease).collect(),
+            own: request.settlements.iter().map(own_lease).collect(),
             again_after: request.settlements.iter().filter_map(again_after).min(),
             claim_limit: request.want.map(|want| want.limit),
         })
@@ -163,6 +165,10 @@ impl Lines {
 fn effect(line: Line, request: &Request) -> Effect {
     let Request { notes, settlements, want } = request.clone();
     Effect::Exchange { line, notes, settlements, want }
+}
+
+fn own_lease(settlement: &Settlement) -> Option<Lease> {
+    (!settlement.only_if_expired).then_some(settlement.lease)
 }
 
 /// How long until the job is due again; `None` if it has ended, or may run at once.

@@ -8,7 +8,7 @@
 //!
 //! Invariants: at most one exchange that writes, one that claims, one poll, one promotion, one sweep, one
 //! pruning and one look for strangers are in flight; a failed exchange is repeated, with the same token, until the
-//! storage answers; an outcome is never dropped; jobs in memory never exceed slots plus prefetch, nor do outcomes that wait when more is claimed;
+//! storage answers; an outcome is never dropped, but by a server whose time to stop is over; jobs in memory never exceed slots plus prefetch, nor do outcomes that wait when more is claimed;
 //! nothing starts once the lease is not trusted or the server is stopping.
 //!
 //! It deliberately does not beat: heartbeats have their own thread, so that they go on while everything
@@ -40,6 +40,10 @@ use keeper::Keeper;
 use lease::LeaseWatch;
 use lines::{Asked, Lines, Request};
 use shutdown::Shutdown;
+
+/// How long jobs wait for a slot while no attempt ends: they were claimed because attempts ended faster than a round trip,
+/// and another server may have slots.
+const WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// Local time: how long the engine has existed, on a monotonic clock.
 pub type Moment = Duration;
@@ -162,6 +166,9 @@ pub enum Effect {
     ReportLost(Lease),
     /// Everything is given back and written. The engine does nothing more.
     Stopped,
+    /// The time to stop is over, and not all is. What is left stays with the lease, so the server must not leave before
+    /// it ends. The engine does nothing more.
+    GaveUp,
 }
 
 /// One server's mind.
@@ -175,6 +182,8 @@ pub struct Engine {
     fetch: Fetch,
     flush: Flush,
     lines: Lines,
+    /// How many attempts have ended, ever. Rescues and what is given back are settled, too, but free no slot.
+    ended: u64,
     /// How many attempts ended during the round trip of a claim: the last one, or half of what it was before, so
     /// that one short trip among many does not leave slots empty.
     ended_last: u32,
@@ -182,6 +191,8 @@ pub struct Engine {
     keeper: Keeper,
     /// Claimed and waiting for a slot.
     buffered: VecDeque<Box<Claimed>>,
+    /// When jobs last came or an attempt last ended.
+    moved_at: Moment,
     /// Running, with the index of the queue each came from. By lease: a server that lost a job may claim
     /// it again while the attempt it was asked to stop still runs.
     running: BTreeMap<Lease, usize>,
@@ -198,10 +209,12 @@ impl Engine {
             fetch: Fetch::new(config.queues.clone(), config.order),
             flush: Flush::default(),
             lines: Lines::default(),
+            ended: 0,
             ended_last: 0,
             lease: LeaseWatch::new(config.lease),
             keeper: Keeper::new(&config),
             buffered: VecDeque::new(),
+            moved_at: Duration::ZERO,
             running: BTreeMap::new(),
             pending: Vec::new(),
             config,
@@ -224,7 +237,7 @@ impl Engine {
         match event {
             Event::Woken => self.on_woken(now),
             Event::Listens(listens) => self.keeper.listens(now, listens),
-            Event::Finished { facts, outcome, notes } => self.on_finished(&facts, outcome, notes),
+            Event::Finished { facts, outcome, notes } => self.on_finished(now, &facts, outcome, notes),
             Event::Noted(notes) => self.flush.note(notes),
             Event::Exchanged(line, answer) => self.on_exchanged(now, line, answer),
             Event::ExchangeFailed(line) => self.lines.failed(line, now),
@@ -262,6 +275,7 @@ impl Engine {
         }
         self.advance_shutdown(now, effects);
         self.watch_lease(now, effects);
+        self.release_what_waits(now);
         if self.phase.may_claim() {
             self.keeper.step(now, effects);
         }
@@ -271,7 +285,7 @@ impl Engine {
         if !self.running.is_empty() && self.flush.notes_due(now) {
             effects.push(Effect::CollectNotes);
         }
-        self.stop_when_done(effects);
+        self.stop_when_done(now, effects);
     }
 
     /// When to step again if nothing happens before.
@@ -282,6 +296,9 @@ impl Engine {
         }
         if !self.running.is_empty() {
             at = at.min(self.flush.notes_at());
+        }
+        if !self.buffered.is_empty() {
+            at = at.min(self.moved_at + WAIT_MAX);
         }
         at.min(self.lines.repeat_at()).min(self.phase.next())
     }
@@ -314,10 +331,12 @@ impl Engine {
         self.fetch.hint_if(!may_claim && self.phase.may_claim());
     }
 
-    fn on_finished(&mut self, facts: &Facts, outcome: Outcome, notes: Vec<Note>) {
+    fn on_finished(&mut self, now: Moment, facts: &Facts, outcome: Outcome, notes: Vec<Note>) {
         if let Some(queue) = self.running.remove(&facts.lease) {
             self.fetch.released(queue);
         }
+        self.ended += 1;
+        self.moved_at = now;
         self.flush.note(notes);
         self.flush.settle(settle(facts, outcome, &mut self.dice));
     }
@@ -330,8 +349,8 @@ impl Engine {
         if let Some(after) = sent.again_after {
             self.keeper.expect(now.saturating_add(after));
         }
-        for (lease, settled) in sent.leases.into_iter().zip(answer.settled) {
-            if settled == Settled::Lost {
+        for (own, settled) in sent.own.into_iter().zip(answer.settled) {
+            if let (Some(lease), Settled::Lost) = (own, settled) {
                 self.pending.push(Effect::ReportLost(lease));
             }
         }
@@ -346,13 +365,14 @@ impl Engine {
         if self.fetch.claimed(limit, claimed.len()) {
             self.keeper.suspect(now);
         }
-        let ended = self.flush.ended().saturating_sub(asked.ended);
+        let ended = self.ended.saturating_sub(asked.ended);
         self.ended_last = u32::try_from(ended).unwrap_or(u32::MAX).max(self.ended_last / 2);
         let claimed: VecDeque<_> = claimed.into_iter().map(Box::new).collect();
         for job in &claimed {
             self.fetch.took(&job.queue);
         }
         if asked.lapses == self.lease.lapses() {
+            self.moved_at = now;
             self.buffered.extend(claimed);
         } else {
             // The lease lapsed while the answer was on its way: others may have rescued these.
@@ -405,6 +425,15 @@ impl Engine {
         }
     }
 
+    /// Gives back what waits behind attempts that have turned out to be long, and claims nothing ahead from then on.
+    fn release_what_waits(&mut self, now: Moment) {
+        if !self.buffered.is_empty() && now >= self.moved_at + WAIT_MAX {
+            self.ended_last = 0;
+            let buffered = std::mem::take(&mut self.buffered);
+            self.give_back(buffered);
+        }
+    }
+
     fn advance_shutdown(&mut self, now: Moment, effects: &mut Vec<Effect>) {
         match self.phase.advance(now) {
             Some(Phase::Interrupting) => {
@@ -437,7 +466,7 @@ impl Engine {
         }
         while let Some(line) = self.lines.free() {
             let Some(request) = self.next_request(now) else { break };
-            let asked = Asked { lapses: self.lease.lapses(), ended: self.flush.ended() };
+            let asked = Asked { lapses: self.lease.lapses(), ended: self.ended };
             effects.push(self.lines.send(line, request, asked));
         }
     }
@@ -475,10 +504,10 @@ impl Engine {
     fn room(&self) -> u32 {
         let prefetch = self.ended_last.min(self.config.prefetch_max);
         let held = count(self.running.len() + self.buffered.len());
-        (self.config.slots + prefetch).saturating_sub(held)
+        self.config.slots.saturating_add(prefetch).saturating_sub(held)
     }
 
-    fn stop_when_done(&mut self, effects: &mut Vec<Effect>) {
+    fn stop_when_done(&mut self, now: Moment, effects: &mut Vec<Effect>) {
         let idle = self.running.is_empty()
             && self.buffered.is_empty()
             && self.flush.is_empty()
@@ -486,6 +515,9 @@ impl Engine {
         if self.phase.is_stopping() && idle {
             self.phase.stopped();
             effects.push(Effect::Stopped);
+        } else if self.phase.gives_up(now) {
+            self.phase.stopped();
+            effects.push(Effect::GaveUp);
         }
     }
 }

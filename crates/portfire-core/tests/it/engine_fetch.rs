@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portfire_core::Dice;
 use portfire_core::engine::{Config, Effect, Engine, Event, Line, QueueConfig, QueueOrder};
-use portfire_core::storage::{Claimed, Exchanged, Polled, Want};
+use portfire_core::limits::CLAIM_MAX;
+use portfire_core::storage::{Claimed, Exchanged, Expired, Polled, ServerOrder, Want};
+use portfire_core::{Dice, ServerId};
 
 use crate::engine::{answer, claimed, config, engine, finished, seconds, step, want};
 
@@ -51,6 +52,63 @@ fn one_round_trip_in_which_none_ended_halves_what_is_claimed_ahead() {
     engine.on(now, finished(&claimed(1, third.token)));
     engine.on(now, finished(&claimed(2, third.token)));
     assert_eq!(want(&step(&mut engine, now)).unwrap().limit, 1);
+}
+
+/// Another server may have slots.
+#[test]
+fn what_waits_behind_long_jobs_goes_back_after_a_second() {
+    let written = |effects: &[Effect]| {
+        let outcomes = effects.iter().map(|effect| match effect {
+            Effect::Exchange { settlements, .. } => settlements.len(),
+            _ => 0,
+        });
+        outcomes.sum::<usize>()
+    };
+    let (mut engine, third) = after_a_round_trip(4);
+    engine.on(seconds(0), answer(4, third.token));
+    assert_eq!(runs(&step(&mut engine, seconds(0))), 2);
+    let ended = Duration::from_millis(600);
+    engine.on(ended, finished(&claimed(1, third.token)));
+    assert_eq!(runs(&step(&mut engine, ended)), 1, "one of two that wait");
+    engine.on(ended, Event::Exchanged(Line::First, Exchanged::default()));
+    let at = ended + seconds(1);
+    assert_eq!(written(&step(&mut engine, at - Duration::from_millis(1))), 0);
+    assert!(engine.wake_at() <= at);
+    let effects = step(&mut engine, at);
+    assert_eq!((written(&effects), engine.running()), (1, 3), "{effects:?}");
+    engine.on(at, Event::Exchanged(Line::First, Exchanged::default()));
+    engine.on(at, Event::Woken);
+    assert!(want(&step(&mut engine, at)).is_none(), "it is not claimed again");
+}
+
+/// They end elsewhere, and free no slot here.
+#[test]
+fn rescues_and_what_goes_back_are_no_reason_to_claim_ahead() {
+    let mut engine = engine(2);
+    let first = want(&step(&mut engine, seconds(0))).unwrap().token;
+    let dead = Expired { facts: claimed(9, first).facts, server: ServerId::from_bytes([9; 16]) };
+    engine.on(seconds(0), Event::Swept(Some(vec![dead; 3])));
+    engine.on(seconds(0), answer(3, first));
+    let cancel = vec![claimed(3, first).facts.lease];
+    engine.on(seconds(0), Event::Beaten { sent_at: seconds(0), cancel, order: ServerOrder::Run });
+    assert_eq!(runs(&step(&mut engine, seconds(0))), 2);
+    engine.on(seconds(0), Event::Exchanged(Line::First, Exchanged::default()));
+    engine.on(seconds(0), Event::Woken);
+    assert!(want(&step(&mut engine, seconds(0))).is_none(), "both slots are taken");
+}
+
+#[test]
+fn however_many_slots_there_are_it_claims_ahead() {
+    let mut engine = Engine::new(Config { slots: u32::MAX, ..config(2) }, Dice::from_seed([1, 2]));
+    let first = want(&step(&mut engine, seconds(0))).unwrap().token;
+    engine.on(seconds(0), answer(1, first));
+    step(&mut engine, seconds(0));
+    engine.on(seconds(0), Event::Woken);
+    let second = want(&step(&mut engine, seconds(0))).unwrap().token;
+    engine.on(seconds(0), finished(&claimed(1, first)));
+    engine.on(seconds(0), answer(0, second));
+    engine.on(seconds(0), Event::Woken);
+    assert_eq!(want(&step(&mut engine, seconds(0))).unwrap().limit, CLAIM_MAX);
 }
 
 #[test]

@@ -129,10 +129,24 @@ fn what_it_settled_for_later_is_promoted_to_the_moment() {
 #[test]
 fn hints_hasten_a_promotion_but_not_more_often_than_twenty_times_a_second() {
     let mut engine = sated();
-    engine.on(millis(1), Event::Promoted(None));
+    engine.on(millis(1), Event::Promoted(Some(Promoted::default())));
     engine.on(millis(10), Event::Woken);
     assert!(!promotes(&step(&mut engine, millis(49))));
     assert!(promotes(&step(&mut engine, millis(50))));
+}
+
+/// Nothing else would tell what is due before the next poll, which may rest for a lease.
+#[test]
+fn a_promotion_that_failed_is_tried_again_after_a_second_or_as_long_as_it_took() {
+    for (took, again) in [(millis(0), seconds(1)), (seconds(3), seconds(6))] {
+        let mut engine = sated();
+        engine.on(seconds(0), Event::Woken);
+        assert!(promotes(&step(&mut engine, millis(50))));
+        engine.on(millis(50) + took, Event::Promoted(None));
+        engine.on(millis(50) + took, Event::Woken);
+        assert!(!promotes(&step(&mut engine, again + millis(49))));
+        assert!(promotes(&step(&mut engine, again + millis(50))), "no poll has ended");
+    }
 }
 
 #[test]
@@ -157,6 +171,18 @@ fn a_rescued_job_is_settled_as_a_crash_and_looked_for() {
     assert!(settlements[0].only_if_expired && settlements[0].lease.job == JobId::from_bytes([9; 16]));
     assert_eq!(settlements[0].to.state(), State::Enqueued);
     assert!(want.is_some());
+}
+
+/// That is how it should be: all servers look for what is lost, and one of them finds it.
+#[test]
+fn a_rescue_that_another_server_won_is_nothing_to_report() {
+    let mut engine = sated();
+    engine.on(millis(1), expired(1));
+    step(&mut engine, millis(1));
+    let settled = vec![Settled::Lost];
+    engine.on(millis(2), Event::Exchanged(Line::First, Exchanged { settled, ..Exchanged::default() }));
+    let reports = |effect: &Effect| matches!(effect, Effect::ReportLost(_));
+    assert!(!step(&mut engine, millis(2)).iter().any(reports));
 }
 
 #[test]

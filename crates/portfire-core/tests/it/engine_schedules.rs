@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use portfire_core::engine::{Effect, Engine, Event, Line};
 use portfire_core::limits::SCHEDULES_MAX;
-use portfire_core::storage::{DueSchedules, Exchanged, Fired, Polled, Promoted};
+use portfire_core::storage::{DueSchedules, Exchanged, Fired, Promoted};
 use portfire_core::{Json, Misfire, Overlap, Policy, Schedule, ScheduleView, Standing, Template, Timestamp};
 
 use crate::engine::{engine, seconds, step, want};
@@ -23,10 +23,6 @@ fn told(next_slot: Option<Duration>) -> Engine {
 
 fn looks(effects: &[Effect]) -> bool {
     effects.iter().any(|effect| matches!(effect, Effect::LookForSchedules(_)))
-}
-
-fn polls(effects: &[Effect]) -> bool {
-    effects.iter().any(|effect| matches!(effect, Effect::Poll(_)))
 }
 
 fn promotes(effects: &[Effect]) -> bool {
@@ -107,23 +103,24 @@ fn after_a_full_look_it_looks_again_at_once() {
     }
 }
 
-/// A firing that fails for good must not be tried twenty times a second.
+/// A firing that fails for good must not be tried twenty times a second, nor may it wait for a poll, which may rest.
 #[test]
-fn what_failed_waits_for_the_next_poll() {
-    for failed in [Event::SchedulesSeen(None), Event::Fired(None)] {
-        let mut engine = told(Some(Duration::ZERO));
-        step(&mut engine, seconds(0));
-        if matches!(failed, Event::Fired(_)) {
-            engine.on(seconds(0), due(1));
+fn what_failed_is_tried_again_after_a_second_or_as_long_as_it_took() {
+    for (took, again) in [(Duration::ZERO, seconds(1)), (seconds(3), seconds(6))] {
+        for failed in [Event::SchedulesSeen(None), Event::Fired(None)] {
+            let mut engine = told(Some(Duration::ZERO));
             step(&mut engine, seconds(0));
+            if matches!(failed, Event::Fired(_)) {
+                engine.on(seconds(0), due(1));
+                step(&mut engine, seconds(0));
+            }
+            engine.on(took, failed);
+            engine.on(took, Event::Woken);
+            assert!(promotes(&step(&mut engine, took + Duration::from_millis(50))));
+            let still = Promoted { next_slot: Some(Duration::ZERO), ..Promoted::default() };
+            engine.on(took + Duration::from_millis(60), Event::Promoted(Some(still)));
+            assert!(!looks(&step(&mut engine, again - Duration::from_millis(1))), "whoever asks");
+            assert!(looks(&step(&mut engine, again)), "and no poll has ended");
         }
-        engine.on(seconds(0), failed);
-        engine.on(seconds(0), Event::Polled(Some(Polled::default())));
-        let early = step(&mut engine, Duration::from_millis(999));
-        assert!(!looks(&early) && !promotes(&early) && !polls(&early));
-        assert!(polls(&step(&mut engine, seconds(1))));
-        let still = Polled { next_slot: Some(Duration::ZERO), ..Polled::default() };
-        engine.on(seconds(1), Event::Polled(Some(still)));
-        assert!(looks(&step(&mut engine, seconds(1))));
     }
 }

@@ -82,6 +82,8 @@ tally! {
     pauses,
     /// Servers that stopped well.
     stops,
+    /// Servers that stopped without having given back everything.
+    given_up,
     /// Jobs taken from dead servers.
     rescues,
     /// Rescues that came too late.

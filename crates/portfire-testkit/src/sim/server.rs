@@ -320,6 +320,7 @@ impl World {
                 self.say(|names| format!("host {} learns that it lost {}", life.host, names.lease(lease)));
             }
             Effect::Stopped => return self.stopped(life),
+            Effect::GaveUp => self.gave_up(life),
         }
         Ok(())
     }
@@ -445,6 +446,13 @@ impl World {
         self.send(Caller::Nobody, Call::Leave(server), DEADLINE);
         self.end_life(life);
         Ok(())
+    }
+
+    /// It could not give back everything, so what it holds stays with its lease.
+    fn gave_up(&mut self, life: Life) {
+        self.tally.given_up += 1;
+        self.say(|_| format!("host {} gives up its stop", life.host));
+        self.end_life(life);
     }
 
     /// The process stands still.

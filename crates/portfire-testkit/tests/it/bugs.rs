@@ -40,5 +40,5 @@ fn a_slot_without_a_key_is_seen() {
 fn a_claim_that_comes_too_late_is_seen() {
     // A claim seldom finds something at the moment at which it comes too late. Nobody runs what it took: it does not
     // end, or its server stops and leaves it.
-    goes_red(Bug::ClaimNotClosed, 90, [6, 8]);
+    goes_red(Bug::ClaimNotClosed, 200, [6, 8]);
 }

@@ -137,7 +137,7 @@ impl Plan {
             flying: Vec::new(),
             started: Vec::new(),
             parts,
-            until: options.startup.map(|limit| now + limit),
+            until: options.startup.map(|limit| now.saturating_add(limit)),
             asked_to_stop: false,
         }
     }
@@ -210,7 +210,7 @@ impl Plan {
     }
 
     fn turn_around(&mut self, now: Moment, effects: &mut Vec<Effect>) {
-        self.until = Some(now + self.options.shutdown);
+        self.until = Some(now.saturating_add(self.options.shutdown));
         if let Phase::Round(hook) = self.phase {
             let patience = (self.options.shutdown / 10).min(RESERVE_MAX);
             for call in &mut self.flying {
@@ -250,7 +250,7 @@ impl Plan {
             && let Some(part) = self.waiting.pop()
         {
             let within = self.allowance(hook, order, now);
-            self.flying.push(InFlight { part, until: within.map(|within| now + within) });
+            self.flying.push(InFlight { part, until: within.map(|within| now.saturating_add(within)) });
             effects.push(Effect::Call { part, hook, within });
         }
     }

@@ -28,7 +28,7 @@ use super::plan::{Effect, Hook, Options, Plan};
 use super::report::{Report, ServiceEnd, ServiceReport};
 use super::service::{ServiceContext, Unit};
 use super::vitals::{ServiceState, Vitals};
-use crate::clock::monotonic_now;
+use crate::clock::{monotonic_after, monotonic_now};
 use crate::contain::caught;
 use crate::context::ShutdownClock;
 use crate::values::Values;
@@ -253,7 +253,7 @@ impl Driver {
             if self.plan.is_down() {
                 return self.report();
             }
-            let wake_at = self.plan.wake_at().map(|moment| self.began + moment);
+            let wake_at = self.plan.wake_at().and_then(|moment| self.began.checked_add(moment));
             tokio::select! {
                 Some(ended) = self.calls.join_next_with_id() => self.take_in(ended),
                 () = lifetime.asked(), if stop_at.is_none() => stop_at = Some(self.stop_at()),
@@ -267,7 +267,7 @@ impl Driver {
     fn stop_at(&self) -> Instant {
         let is_failure = matches!(self.lifetime.cause(), StopCause::Failed { .. });
         let delay = if self.lifetime.is_started() && !is_failure { self.delay } else { Duration::ZERO };
-        monotonic_now() + delay
+        monotonic_after(delay)
     }
 
     fn perform(&mut self, effect: Effect) {
@@ -441,7 +441,7 @@ impl Record {
 /// Tells a service what is about to be asked of it.
 fn prepare(ctx: &ServiceContext, hook: Hook, within: Option<Duration>) {
     if let Some(within) = within.filter(|_| hook.is_down()) {
-        ctx.must_stop_by(monotonic_now() + within);
+        ctx.must_stop_by(monotonic_after(within));
     }
     match hook {
         Hook::Start => ctx.vitals().enter(ServiceState::Starting),

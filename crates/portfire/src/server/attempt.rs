@@ -1,4 +1,8 @@
 //! One attempt: layers, handler, timeout, panic, interruption. Whatever happens, it ends in an outcome.
+//!
+//! 1. The layers and the handler run until they end, or until their time is over.
+//! 2. What they leave behind is dropped: the rest of a handler that did not end, the values made for the attempt.
+//! 3. A panic in any of it is the outcome. If one went further than this file its slot would never be free again.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -10,7 +14,7 @@ use tracing::Instrument;
 use portfire_core::{Fault, Json, Outcome};
 
 use super::Runner;
-use crate::contain::contain;
+use crate::contain::{contain, contain_call};
 use crate::{JobContext, Layer, Next};
 
 /// How long a handler may go on after its token was cancelled, before it is dropped at its next await.
@@ -41,8 +45,11 @@ impl Attempts {
         );
         let next = Next { layers: &self.layers, runner, args };
         let work = contain(next.run(ctx));
-        let outcome = self.supervise(work, ctx).instrument(span.clone()).await;
-        ctx.release_values();
+        // Once more, for a handler that does not end: it is dropped in here, and its drops may panic.
+        let supervised = contain(self.supervise(work, ctx)).instrument(span.clone()).await;
+        let released = contain_call(|| ctx.release_values());
+        let outcome = supervised.and_then(|outcome| released.map(|()| outcome));
+        let outcome = outcome.unwrap_or_else(Outcome::Panicked);
         let outcome = if ctx.is_cancelled() { forgive(outcome) } else { outcome };
         span.in_scope(|| report(&outcome));
         if ctx.may_be_completed() && !matches!(outcome, Outcome::Succeeded(_)) {

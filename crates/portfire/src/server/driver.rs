@@ -4,7 +4,7 @@
 //! 1. Wait for events, or for the moment the engine named.
 //! 2. Feed all events at hand to the engine; let it step once; perform its effects.
 //! 3. Storage calls run as tasks with a deadline, and report back as events.
-//! 4. When the engine says it has stopped, leave the cluster and end.
+//! 4. When the engine says it has stopped, leave the cluster and end; when it gave up, end and leave nothing.
 //!
 //! It decides nothing: what to do about an answer is the engine's matter.
 
@@ -21,23 +21,29 @@ use tokio_util::sync::CancellationToken;
 
 use portfire_core::engine::{Effect, Engine, Event, Moment};
 use portfire_core::storage::{By, Claimed, Exchange, Heard, ServerOrder};
-use portfire_core::{Error, Lease, Outcome, Result, ServerId};
+use portfire_core::{Error, Fault, Lease, Outcome, Result, ServerId};
 
 use super::attempt::Attempts;
 use super::registry::Runner;
 use super::signs::Signs;
 use super::strangers::Strangers;
-use crate::clock::monotonic_now;
+use crate::clock::{monotonic_after, monotonic_now};
+use crate::contain::contain;
 use crate::context::ShutdownClock;
 use crate::values::Values;
 use crate::{AttemptScope, JobContext, Jobs};
 
 /// Longest wait for one storage call; then its outcome counts as unknown and it is repeated.
 const CALL_DEADLINE: Duration = Duration::from_secs(30);
+/// Longest wait for the last call. It only tells others sooner what its lease tells them, and a process waits for it.
+const LEAVE_DEADLINE: Duration = Duration::from_secs(5);
 /// How long one wait for a hint lasts before it is renewed; the loop turns at least as often.
 const WAIT_AT_MOST: Duration = Duration::from_secs(10);
 /// The pause after a wait that failed, so that a dead database is not asked without pause.
 const WAIT_PAUSE: Duration = Duration::from_millis(500);
+/// What is said of a stop that did not end well.
+const GAVE_UP: &str = "the server has ended without giving back everything: an attempt did not end, or the storage did \
+                       not answer; what is left runs again once the server's lease has ended";
 /// Most events taken in before a step: some thousand finished attempts are one batch.
 const EVENTS_PER_STEP: usize = 4_096;
 
@@ -55,7 +61,7 @@ impl LocalClock {
     }
 
     fn at(&self, moment: Moment) -> Instant {
-        self.0.checked_add(moment).unwrap_or_else(|| self.0 + Duration::from_secs(365 * 24 * 60 * 60))
+        self.0.checked_add(moment).unwrap_or_else(|| monotonic_after(moment))
     }
 }
 
@@ -87,8 +93,13 @@ pub(super) struct Driver {
 
 impl Driver {
     /// Works until the engine has stopped.
-    pub(super) async fn run(mut self) {
+    ///
+    /// # Errors
+    /// Transient if it could not give back everything in time.
+    pub(super) async fn run(mut self) -> Result<()> {
         tracing::info!(server = %self.server, "server started");
+        // However this ends, a server that does nothing any more must not keep its jobs by beating on.
+        let _pulse = self.pulse.clone().drop_guard();
         // Dropped with this future: an aborted server leaves no task behind.
         let mut tasks = JoinSet::new();
         tasks.spawn(wait_for_hints(self.jobs.clone(), self.events.clone()));
@@ -102,17 +113,29 @@ impl Driver {
             }
             self.signs.turned(monotonic_now());
             self.take_in(&mut batch);
-            self.engine.step(self.clock.now(), &mut effects);
+            self.step(&mut effects);
             while tasks.try_join_next().is_some() {}
             for effect in effects.drain(..) {
-                if matches!(effect, Effect::Stopped) {
-                    self.leave().await;
-                    self.stopped.cancel();
-                    return;
+                match effect {
+                    Effect::Stopped => return self.end(true).await,
+                    Effect::GaveUp => return self.end(false).await,
+                    effect => self.perform(effect, &mut tasks),
                 }
-                self.perform(effect, &mut tasks);
             }
             self.running.store(u32::try_from(self.engine.running()).unwrap_or(u32::MAX), Ordering::Relaxed);
+        }
+    }
+
+    /// Lets the engine decide. What running attempts said is told to it at once: if it went the way of other events, the
+    /// end of an attempt could be there before it, and what was said earlier would be kept as the latest.
+    fn step(&mut self, effects: &mut Vec<Effect>) {
+        self.engine.step(self.clock.now(), effects);
+        if effects.extract_if(.., |effect| matches!(effect, Effect::CollectNotes)).next().is_some() {
+            let notes: Vec<_> = self.contexts.values().flat_map(JobContext::take_notes).collect();
+            if !notes.is_empty() {
+                self.engine.on(self.clock.now(), Event::Noted(notes));
+                self.engine.step(self.clock.now(), effects);
+            }
         }
     }
 
@@ -122,7 +145,7 @@ impl Driver {
             match &event {
                 Event::Finished { facts, .. } => drop(self.contexts.remove(&facts.lease)),
                 Event::Beaten { order: ServerOrder::Stop, .. } => {
-                    self.shutdown.set(monotonic_now() + self.budget);
+                    self.shutdown.set(monotonic_after(self.budget));
                 }
                 _ => {}
             }
@@ -176,11 +199,11 @@ impl Driver {
                 }
             }
             Effect::AbortAll => self.attempts.abort.cancel(),
-            Effect::CollectNotes => self.collect_notes(),
             Effect::ReportLost(lease) => {
                 tracing::warn!(job = %lease.job, token = %lease.token, "a late outcome was refused");
             }
-            Effect::Stopped => {}
+            // These are seen to where the engine steps, and where its effects are performed.
+            Effect::CollectNotes | Effect::Stopped | Effect::GaveUp => {}
         }
     }
 
@@ -194,8 +217,7 @@ impl Driver {
     ) {
         let events = self.events.clone();
         tasks.spawn(async move {
-            let late = |_| Err(Error::transient("the storage did not answer in time"));
-            let answer = tokio::time::timeout(CALL_DEADLINE, call).await.unwrap_or_else(late);
+            let answer = in_time(CALL_DEADLINE, call).await;
             let answer =
                 answer.inspect_err(|error| tracing::warn!(call = name, %error, "a storage call failed"));
             let _ = events.send(event(answer.ok()));
@@ -223,22 +245,32 @@ impl Driver {
         });
     }
 
-    fn collect_notes(&self) {
-        let notes: Vec<_> = self.contexts.values().flat_map(JobContext::take_notes).collect();
-        if !notes.is_empty() {
-            let _ = self.events.send(Event::Noted(notes));
+    /// One that holds something must not leave: its jobs would run elsewhere while they may still run here.
+    async fn end(&self, holds_nothing: bool) -> Result<()> {
+        if holds_nothing {
+            self.leave().await;
         }
+        self.stopped.cancel();
+        if holds_nothing { Ok(()) } else { Err(Error::transient(GAVE_UP)) }
     }
 
     async fn leave(&self) {
         self.pulse.cancel(); // A heartbeat after it would register the server again.
-        let left = tokio::time::timeout(CALL_DEADLINE, self.jobs.storage().leave(self.server, true)).await;
-        if let Ok(Ok(())) = left {
+        if in_time(LEAVE_DEADLINE, self.jobs.storage().leave(self.server, true)).await.is_ok() {
             tracing::info!(server = %self.server, "server stopped");
         } else {
             tracing::warn!(server = %self.server, "server stopped; its row stays until it is pruned");
         }
     }
+}
+
+/// What a storage call comes to within its deadline. A panic is an error: if it unwound, the engine would wait for
+/// the end of the call for ever.
+async fn in_time<T>(limit: Duration, call: impl Future<Output = Result<T>>) -> Result<T> {
+    let late = |_| Err(Error::transient("the storage did not answer in time"));
+    let limited = async { tokio::time::timeout(limit, call).await.unwrap_or_else(late) };
+    let panicked = |fault: Fault| Err(Error::broken(format!("the storage panicked: {}", fault.message)));
+    contain(limited).await.unwrap_or_else(panicked)
 }
 
 /// Turns the storage's hints into events, for ever.
@@ -247,9 +279,11 @@ async fn wait_for_hints(jobs: Jobs, events: UnboundedSender<Event>) {
     let mut heard = Heard::default();
     loop {
         heard.rung = false;
-        match tokio::time::timeout(WAIT_AT_MOST, jobs.storage().wait(WAIT_AT_MOST)).await {
-            Ok(Ok(now)) => heard = now,
-            Ok(Err(_)) => {
+        let wait = contain(async { jobs.storage().wait(WAIT_AT_MOST).await });
+        match tokio::time::timeout(WAIT_AT_MOST, wait).await {
+            Ok(Ok(Ok(now))) => heard = now,
+            // It failed, or panicked.
+            Ok(_) => {
                 heard = Heard::default();
                 tokio::time::sleep(WAIT_PAUSE).await;
             }
@@ -262,5 +296,19 @@ async fn wait_for_hints(jobs: Jobs, events: UnboundedSender<Event>) {
         if events.send(Event::Listens(heard.listens)).is_err() {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_storage_call_ends_whatever_happens_in_it() {
+        assert_eq!(in_time(CALL_DEADLINE, async { Ok(7) }).await.ok(), Some(7));
+        let late = in_time(CALL_DEADLINE, std::future::pending::<Result<()>>()).await.unwrap_err();
+        assert!(late.is_transient(), "{late}");
+        let panicked = in_time::<()>(CALL_DEADLINE, async { panic!("boom") }).await.unwrap_err();
+        assert!(panicked.is_broken() && panicked.to_string().contains("boom"), "{panicked}");
     }
 }

@@ -215,10 +215,11 @@ impl Server {
 
     /// Starts, works until SIGTERM, SIGINT or SIGQUIT (Ctrl-C, Ctrl-Break and the closing of the console on
     /// Windows), then drains and stops; or until an operator has told it to stop
-    /// ([`ServerHandle::stop`](crate::ServerHandle::stop)).
+    /// ([`ServerHandle::stop`](crate::ServerHandle::stop)). A second signal ends it at once: jobs that run are dropped,
+    /// and run again once the lease has ended.
     ///
     /// # Errors
-    /// As [`start`](Self::start) and [`RunningServer::stop`].
+    /// As [`start`](Self::start) and [`RunningServer::stop`]. Closed if a second signal ended it.
     ///
     /// # Cancel safety
     /// If dropped, jobs that run are dropped too, and run again once the lease has ended.
@@ -226,8 +227,12 @@ impl Server {
         let mut signals = Listener::new(false)?;
         let mut server = self.start().await?;
         tokio::select! {
-            _ = signals.next() => server.stop().await,
-            ended = server.ended() => ended,
+            ended = server.ended() => return ended,
+            _ = signals.next() => {}
+        }
+        tokio::select! {
+            ended = server.stop() => ended,
+            _ = signals.next() => Err(Error::closed("a second signal has ended the server before it had stopped")),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Which queues a server serves, and how they share its slots.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use portfire_core::engine::{QueueConfig, QueueOrder};
 use portfire_core::{Error, Result};
@@ -44,10 +44,21 @@ impl Queues {
         self.queues.iter().map(|(name, _)| name.clone()).collect()
     }
 
+    /// A queue that is named again. Its jobs would be counted at its first name, and its limit be exceeded by the other.
+    fn twice(&self) -> Option<&str> {
+        let mut seen = BTreeSet::new();
+        self.queues.iter().map(|(name, _)| &**name).find(|name| !seen.insert(*name))
+    }
+
     /// What the engine is told; refuses what cannot be meant.
     pub(super) fn configs(&self, slots: &BTreeMap<Box<str>, u32>) -> Result<Vec<QueueConfig>> {
         if self.queues.is_empty() {
             return Err(Error::misuse("a server that serves no queue could never run a job"));
+        }
+        if let Some(name) = self.twice() {
+            return Err(Error::misuse(format!(
+                "queue `{name}` is named twice; a server serves each queue once"
+            )));
         }
         if let Some((name, _)) = self.queues.iter().find(|(_, weight)| *weight == 0) {
             return Err(Error::misuse(format!("queue `{name}` has weight 0 and would never be served")));

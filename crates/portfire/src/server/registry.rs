@@ -107,9 +107,11 @@ async fn run<J: Job>(ctx: JobContext, args: Json) -> Outcome {
         Ok(job) => job,
         Err(error) => return Outcome::Undecodable(Fault::of(&error)),
     };
-    let attempt = ctx.attempt();
+    let (attempt, token) = (ctx.attempt(), ctx.cancellation().clone());
     match job.run(ctx).await {
         Ok(output) => stored_result(&output).map_or_else(Outcome::FailedForGood, Outcome::Succeeded),
+        // It is taken as the stopping, unless it says otherwise by itself.
+        Err(error) if token.is_cancelled() => error.into_outcome(),
         Err(error) => with_own_delay::<J>(attempt, error).into_outcome(),
     }
 }

@@ -19,7 +19,7 @@ use super::registry::Registry;
 use super::signs::{Complaint, Signs};
 use super::strangers::Strangers;
 use crate::client::process_server_id;
-use crate::clock::{monotonic_now, system_dice};
+use crate::clock::{monotonic_after, monotonic_now, system_dice};
 use crate::context::ShutdownClock;
 use crate::values::Values;
 use crate::{Jobs, Layer};
@@ -44,7 +44,7 @@ use crate::{Jobs, Layer};
 pub struct RunningServer {
     id: ServerId,
     events: UnboundedSender<Event>,
-    driver: Option<JoinHandle<()>>,
+    driver: Option<JoinHandle<Result<()>>>,
     pulse: CancellationToken,
     shutdown: ShutdownClock,
     budget: std::time::Duration,
@@ -95,7 +95,7 @@ impl RunningServer {
     /// ```
     ///
     /// # Errors
-    /// Broken if the server's own task had panicked.
+    /// As [`stop`](Self::stop).
     ///
     /// # Cancel safety
     /// Cancel-safe: dropping it changes nothing.
@@ -103,7 +103,7 @@ impl RunningServer {
         let Some(driver) = self.driver.as_mut() else { return Ok(()) };
         let ended = driver.await;
         self.driver = None;
-        ended.map_err(|e| Error::broken("the server's task panicked").caused_by(e))
+        ended.map_err(|e| Error::broken("the server's task panicked").caused_by(e))?
     }
 
     /// Takes no more jobs, but finishes those it has and stays: before a deployment, say. An operator's order
@@ -115,8 +115,11 @@ impl RunningServer {
     /// Takes no more jobs, lets those that run finish, asks them to stop when the time is nearly over,
     /// gives back what did not finish, and ends.
     ///
+    /// Where it cannot, because the storage does not answer or a handler blocks its thread, it waits for 5 s more than
+    /// it may take and ends all the same. What it could not give back runs again once its lease has ended.
+    ///
     /// # Errors
-    /// Broken if the server's own task had panicked.
+    /// Transient if it could not give back everything. Broken if the server's own task had panicked.
     ///
     /// # Cancel safety
     /// If dropped, the server stops at once, as when it is dropped itself.
@@ -133,7 +136,7 @@ impl RunningServer {
     /// As [`stop`](Self::stop).
     pub async fn stop_within(mut self, limit: std::time::Duration) -> Result<()> {
         let budget = self.budget.min(limit);
-        self.shutdown.set(monotonic_now() + budget);
+        self.shutdown.set(monotonic_after(budget));
         let _ = self.events.send(Event::StopAskedWithin(budget));
         self.ended().await
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use portfire::prelude::*;
@@ -162,6 +163,17 @@ async fn fails_when_it_is_asked_to_stop(ctx: &JobContext) -> Result<(), JobError
     Err(JobError::message("it was in the middle of something"))
 }
 
+/// The delay of its kind is for failures, and this is none.
+#[job(retry_delay = an_hour)]
+async fn fails_likewise(ctx: &JobContext) -> Result<(), JobError> {
+    ctx.cancellation().cancelled().await;
+    Err(JobError::message("it was in the middle of something"))
+}
+
+fn an_hour(_retry: u32, _error: &JobError) -> Option<Duration> {
+    Some(1.hour())
+}
+
 #[job]
 async fn never_ends() {
     std::future::pending::<()>().await;
@@ -170,13 +182,19 @@ async fn never_ends() {
 #[test]
 fn an_error_because_of_the_stop_is_not_charged() {
     on_every_backend(|bed| async move {
-        let server =
-            bed.server().job::<fails_when_it_is_asked_to_stop>().shutdown_timeout(100.milliseconds());
-        let server = server.start().await.unwrap();
-        let job = fails_when_it_is_asked_to_stop().enqueue(&bed.jobs).await.unwrap();
-        bed.until(&job, State::Processing).await;
+        let server = bed.server().job::<fails_when_it_is_asked_to_stop>().job::<fails_likewise>();
+        let server = server.shutdown_timeout(100.milliseconds()).start().await.unwrap();
+        let jobs = [
+            fails_when_it_is_asked_to_stop().enqueue(&bed.jobs).await.unwrap().id(),
+            fails_likewise().enqueue(&bed.jobs).await.unwrap().id(),
+        ];
+        for job in jobs {
+            bed.until(job, State::Processing).await;
+        }
         stop(server).await;
-        assert_eq!(bed.until(&job, State::Enqueued).await.summary.attempts, 0);
+        for job in jobs {
+            assert_eq!(bed.until(job, State::Enqueued).await.summary.attempts, 0);
+        }
     });
 }
 
@@ -191,6 +209,51 @@ fn a_handler_that_does_not_listen_is_dropped_at_the_deadline() {
         let stopped = tokio::time::timeout(5.seconds(), server.stop()).await;
         stopped.expect("the deadline of the server comes first").unwrap();
         assert_eq!(bed.until(&job, State::Enqueued).await.summary.attempts, 0);
+    });
+}
+
+/// `Duration::MAX` is a way to say that there is no limit. A job that fells each server that claims it fells all.
+#[test]
+fn the_longest_limits_are_none() {
+    on_every_backend(|bed| async move {
+        let server = bed.server().job::<double>().shutdown_timeout(Duration::MAX);
+        let server = server.start().await.unwrap();
+        let job = double(1).timeout(Duration::MAX).enqueue(&bed.jobs).await.unwrap();
+        bed.until(&job, State::Succeeded).await;
+        stop(server).await;
+    });
+}
+
+/// Panics when it is woken, on the thread of who wakes it.
+struct Trap;
+
+impl Wake for Trap {
+    fn wake(self: Arc<Self>) {
+        panic!("a trap");
+    }
+}
+
+#[job]
+async fn sets_a_trap(ctx: &JobContext) {
+    let mut cancelled = Box::pin(ctx.cancellation().cancelled());
+    let trap = Waker::from(Arc::new(Trap));
+    assert!(cancelled.as_mut().poll(&mut Context::from_waker(&trap)).is_pending());
+    std::future::pending::<()>().await;
+}
+
+/// Else its jobs would stay with it for ever: only servers whose lease has ended are rescued.
+#[test]
+fn a_server_whose_driver_died_beats_no_more() {
+    on_every_backend(|bed| async move {
+        let server = bed.server().lease(1.second()).job::<sets_a_trap>();
+        let mut dies = server.start().await.unwrap();
+        let job = sets_a_trap().enqueue(&bed.jobs).await.unwrap();
+        bed.until(&job, State::Processing).await;
+        bed.jobs.cancel(&job).await.unwrap();
+        assert!(dies.ended().await.unwrap_err().is_broken());
+        let rescues = bed.server().lease(1.second()).job::<hopeless>().start().await.unwrap();
+        bed.until(&job, State::Cancelled).await;
+        stop(rescues).await;
     });
 }
 
@@ -343,6 +406,9 @@ fn a_server_that_could_never_work_is_refused() {
         assert!(says(twice).contains("two jobs have the kind `double`"));
         let idle = bed.server().job::<double>().slots(0).start().await.unwrap_err();
         assert!(idle.is_misuse());
+        let narrow = Queues::ordered(["narrow", "default", "narrow"]);
+        let repeated = bed.server().job::<double>().queues(narrow).queue_slots("narrow", 1).start().await;
+        assert!(says(repeated.unwrap_err()).contains("queue `narrow` is named twice"));
         let unserved = bed.server().job::<double>().queue_slots("other", 1).start().await.unwrap_err();
         assert!(says(unserved).contains("does not serve"));
     });

@@ -62,6 +62,48 @@ async fn hangs_with(#[from] scoped: &Scoped) {
     drop(scoped.counter.clone());
 }
 
+/// Panics when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            panic!("boom");
+        }
+    }
+}
+
+#[job(attempts = 1, timeout = Duration::from_millis(20))]
+async fn hangs_with_a_bomb() {
+    let bomb = Bomb;
+    std::future::pending::<()>().await;
+    drop(bomb);
+}
+
+#[job(attempts = 1)]
+async fn leaves_a_bomb(#[from] _bomb: &Bomb, #[from] _scoped: &Scoped) {}
+
+/// An attempt whose end was not told would hold its slot for ever, and no stop would end.
+#[test]
+fn a_panic_while_things_are_dropped_is_the_outcome() {
+    on_every_backend(|bed| async move {
+        let counter = Counter::default();
+        let server = server(&bed, &counter).provide_with(|_| async { Ok(Bomb) }).slots(1);
+        let server = server.job::<hangs_with_a_bomb>().job::<leaves_a_bomb>().start().await.unwrap();
+        let jobs = [
+            hangs_with_a_bomb().enqueue(&bed.jobs).await.unwrap().id(),
+            leaves_a_bomb().enqueue(&bed.jobs).await.unwrap().id(),
+        ];
+        for job in jobs {
+            let details = bed.until(job, State::Failed).await;
+            assert_eq!(&*details.history[0].outcome, "panicked");
+            assert_eq!(&*details.history[0].fault.clone().unwrap().message, "boom");
+        }
+        assert_eq!((counter.made(), counter.alive()), (1, 0), "the other value is dropped all the same");
+        stop(server).await;
+    });
+}
+
 fn server(bed: &crate::bed::Bed, counter: &Counter) -> Server {
     let shared = counter.clone();
     bed.server().provide(shared).provide_with(|scope| async move {

@@ -5,10 +5,11 @@
     reason = "a program under test talks and takes its time"
 )]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use portfire::hosting::{Background, Host, OnFailure, TaskQueue, on_start};
-use portfire::{DurationExt, JobError};
+use portfire::{DurationExt, JobContext, JobError, Jobs, ModelStorage, Server, job};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> portfire::Result<()> {
@@ -21,6 +22,7 @@ async fn main() -> portfire::Result<()> {
         Some("reloads") => reloads().await,
         Some("reloads slowly") => reloads_slowly().await,
         Some("sticks") => sticks().await,
+        Some("serves") => serves().await,
         manner => Err(portfire_core::Error::misuse(format!("no such manner: {manner:?}"))),
     }
 }
@@ -115,4 +117,31 @@ async fn sticks() -> portfire::Result<()> {
         Ok(())
     });
     announcing(host).run().await
+}
+
+#[derive(Debug)]
+struct WallClock;
+
+impl portfire_core::Clock for WallClock {
+    fn now(&self) -> portfire::Timestamp {
+        std::time::SystemTime::now().into()
+    }
+}
+
+/// Says that it was asked to stop, and does not.
+#[job]
+async fn endless(ctx: &JobContext) {
+    println!("running");
+    while ctx.time_to_shutdown().is_none() {
+        tokio::time::sleep(1.milliseconds()).await;
+    }
+    println!("asked to stop");
+    std::future::pending::<()>().await;
+}
+
+/// A server alone, with a job that does not end.
+async fn serves() -> portfire::Result<()> {
+    let jobs = Jobs::new(Arc::new(ModelStorage::new(Arc::new(WallClock))));
+    endless().enqueue(&jobs).await?;
+    Server::new(&jobs).job::<endless>().shutdown_timeout(1.hour()).run().await
 }

@@ -128,3 +128,23 @@ async fn a_storage_that_hangs_is_reported_before_a_probe_gives_up() {
     assert!(report.checks[0].problem.as_ref().unwrap().contains("no answer within"), "{report:?}");
     host.stop().await;
 }
+
+/// What it could not write stays with its lease, and its owner is told.
+#[tokio::test(start_paused = true)]
+async fn a_server_stops_though_its_storage_is_away() {
+    for ailment in [Ailment::Fails, Ailment::Hangs] {
+        let (storage, begun) = (Arc::new(Ailing::new(Arc::new(WallClock))), Arc::new(Notify::new()));
+        let jobs = Jobs::new(storage.clone());
+        let server = Server::new(&jobs).job::<waits>().provide(begun.clone()).lease(1.hour());
+        let server = server.start().await.unwrap();
+        let job = waits().enqueue(&jobs).await.unwrap();
+        begun.notified().await;
+        storage.suffers(Some(ailment));
+        let stopped = tokio::time::timeout(1.hour(), server.stop()).await.expect("it ends");
+        assert!(stopped.unwrap_err().is_transient(), "{ailment:?}");
+        storage.suffers(None);
+        let details = jobs.get(&job).await.unwrap().unwrap();
+        assert_eq!(details.summary.state, State::Processing);
+        assert_eq!(jobs.overview().await.unwrap().servers.len(), 1, "its lease runs on");
+    }
+}

@@ -69,6 +69,15 @@ impl Service for Noted {
     }
 }
 
+/// `Duration::MAX` is a way to say that there is no limit.
+#[tokio::test(start_paused = true)]
+async fn a_host_without_limits_starts_and_stops() {
+    let host = Host::new().service("a", Noted::new("a", &Diary::default()));
+    let host = host.startup_timeout(Duration::MAX).shutdown_timeout(Duration::MAX);
+    let running = host.start().await.unwrap();
+    assert!(running.stop().await.is_clean());
+}
+
 #[tokio::test(start_paused = true)]
 async fn services_start_in_order_and_stop_in_reverse_hook_by_hook() {
     let diary = Diary::default();

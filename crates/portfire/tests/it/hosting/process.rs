@@ -105,6 +105,17 @@ fn a_second_signal_exits_at_once_even_when_every_thread_is_stuck() {
     assert_eq!(program.end().0, Some(130));
 }
 
+#[test]
+fn a_second_signal_ends_a_server_at_once() {
+    let mut program = Program::start("serves");
+    program.until("running");
+    program.signal("-INT");
+    program.until("asked to stop");
+    program.signal("-INT");
+    let (code, _, error) = program.end();
+    assert!(code == Some(1) && error.contains("a second signal"), "{code:?}: {error}");
+}
+
 /// A socket as systemd has it, and what is said there.
 struct Manager {
     socket: UnixDatagram,
