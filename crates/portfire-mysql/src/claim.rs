@@ -156,11 +156,11 @@ async fn hold_queue(
     steps: &mut Vec<Step<'_>>,
     sight: &mut Sight<'_>,
 ) -> Result<Vec<Row>> {
-    let mut behind = sight.behind(queue, &want.kinds);
+    let mut behind = sight.begin(queue, &want.kinds);
     loop {
         let step = claim_step(want, queue, behind, limit);
-        let is_measured = behind.is_none() && sight.measures();
-        let (mut rows, took) = run_claim(lane, std::mem::take(steps), step, is_measured).await?;
+        let claimed = run_claim(lane, std::mem::take(steps), step, sight.measures(behind));
+        let (mut rows, took) = claimed.await?;
         let (count, is_filled) = (rows.len(), rows.len() >= limit as usize);
         if !is_filled && behind.is_some_and(|place| sight.looks_before(place)) {
             // What is held already comes again, in its place.
@@ -169,7 +169,7 @@ async fn hold_queue(
         }
         rows.sort_by_key(|row| (row.int(0).ok(), row.int(1).ok(), row.id(2).ok()));
         let last = rows.last().map(|row| Ok((row.int(0)?, row.int(1)?, row.id(2)?))).transpose()?;
-        sight.saw(queue, &want.kinds, behind, Found { last, count, is_filled, took });
+        sight.saw(behind, Found { last, count, is_filled, took });
         return Ok(rows);
     }
 }

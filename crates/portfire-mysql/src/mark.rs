@@ -7,8 +7,12 @@
 //! 3. Whatever this storage itself may have made ready before a place makes it forget the place. It forgets all of them
 //!    when a claim has failed, because others may have passed by what that held.
 //! 4. A look from the head that took [`LONG`] is not made again before [`SHARE`] times as long, whatever else is said
-//!    here: beside a backup of an hour it takes a second. Meanwhile claims that come back short leave it at that, and
-//!    places stay [`SLACK`] behind the present, where transactions that are under way may still put jobs.
+//!    here: beside a backup of an hour it takes a second. Meanwhile claims that come back short leave it at that, and move
+//!    their place on, so that nobody walks past what others claim behind it. Places stay [`SLACK`] behind the present,
+//!    where transactions that are under way may still put jobs.
+//! 5. Where such a look found nothing, and there was no place, one is guessed: new jobs mostly have the [`ORDINARY`]
+//!    priority. If looking from there takes long, too, the queue is passed by until the look's rest is over, or until this
+//!    storage itself stores a job in it.
 //!
 //! A hint, nothing more: what others made ready before a place waits for a second at most, and only while there is work
 //! behind it; and where looks are long, for the next one. A place is kept apart for each set of kinds, because jobs of
@@ -32,6 +36,12 @@ const SLACK: i64 = 200_000;
 /// How many jobs a storage has taken before it believes that a look is long for what they left: it may as well be that
 /// the machine had something else to do.
 const MANY: usize = 1_000;
+/// The priority of jobs for which none was chosen.
+const ORDINARY: i64 = 0;
+/// Behind all priorities: nothing is looked through from there.
+const NOWHERE: i64 = i64::MAX;
+/// Before all jobs of an instant.
+const NO_JOB: JobId = JobId::from_bytes([0; 16]);
 
 /// A place in the order of claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +49,16 @@ pub(crate) struct Place {
     pub(crate) priority: i64,
     pub(crate) run_at: i64,
     pub(crate) id: JobId,
+    /// Whether no job was ever seen there.
+    is_guess: bool,
     /// When the queue was looked through from its head to here.
     look: Look,
+}
+
+impl Place {
+    fn is_before(&self, other: &Self) -> bool {
+        (self.priority, self.run_at, self.id) < (other.priority, other.run_at, other.id)
+    }
 }
 
 /// A look from the head of a queue.
@@ -93,7 +111,24 @@ pub(crate) struct Sight<'m> {
     forgotten: u64,
     now: i64,
     taken: usize,
-    seen: Vec<(Line, Option<Place>)>,
+    /// The queue that is being looked through.
+    begun: Option<Begun>,
+    seen: Vec<Seen>,
+}
+
+/// A queue that a claim looks through.
+#[derive(Debug)]
+struct Begun {
+    line: Line,
+    /// The place that was known then.
+    known: Option<Place>,
+}
+
+/// A queue that a claim has looked through, and where the next one begins.
+#[derive(Debug)]
+struct Seen {
+    begun: Begun,
+    place: Option<Place>,
 }
 
 /// What was found in a queue.
@@ -112,7 +147,14 @@ impl Marks {
     /// Begins a claim, at this instant.
     pub(crate) fn look(&self, now: i64) -> Sight<'_> {
         let places = self.places();
-        Sight { marks: self, forgotten: places.forgotten, now, taken: places.taken, seen: Vec::new() }
+        Sight {
+            marks: self,
+            forgotten: places.forgotten,
+            now,
+            taken: places.taken,
+            begun: None,
+            seen: Vec::new(),
+        }
     }
 
     /// A job of this priority was made ready, not before it was due.
@@ -121,6 +163,17 @@ impl Marks {
         if places.last.is_some_and(|last| priority < last) {
             places.forgotten += 1;
             places.of.retain(|_, place| place.priority <= priority || place.look.is_long());
+        }
+    }
+
+    /// This storage itself has stored jobs of these queues and priorities: what is only guessed is known better now.
+    pub(crate) fn stored<'j>(&self, jobs: impl Iterator<Item = (&'j str, i64)>) {
+        let mut places = self.places();
+        let mut guesses: Vec<_> = places.of.iter_mut().filter(|(_, place)| place.is_guess).collect();
+        for (queue, priority) in jobs {
+            for (_, place) in guesses.iter_mut().filter(|((of, _), _)| **of == *queue) {
+                place.priority = place.priority.min(priority);
+            }
         }
     }
 
@@ -137,15 +190,17 @@ impl Marks {
 }
 
 impl Sight<'_> {
-    /// Whether looks from the head are to be measured.
-    pub(crate) const fn measures(&self) -> bool {
-        self.taken >= MANY
+    /// Begins to look through a queue. Answers behind which place, if there is one that is still believed in.
+    pub(crate) fn begin(&mut self, queue: &str, kinds: &Arc<[Box<str>]>) -> Option<Place> {
+        let line = (queue.into(), Arc::clone(kinds));
+        let known = self.marks.places().of.get(&line).copied();
+        self.begun = Some(Begun { line, known });
+        known.filter(|place| (place.look.at..place.look.holds_until()).contains(&self.now))
     }
 
-    /// Behind which place to look, if there is one that is still believed in.
-    pub(crate) fn behind(&self, queue: &str, kinds: &Arc<[Box<str>]>) -> Option<Place> {
-        let place = self.known(&(queue.into(), Arc::clone(kinds)));
-        place.filter(|place| (place.look.at..place.look.holds_until()).contains(&self.now))
+    /// Whether it is to be measured how long it takes to look from there.
+    pub(crate) fn measures(&self, behind: Option<Place>) -> bool {
+        behind.map_or(self.taken >= MANY, |place| place.is_guess)
     }
 
     /// Whether to look from the head, too, where a claim from behind this place came back short.
@@ -154,54 +209,78 @@ impl Sight<'_> {
     }
 
     /// What was looked through, from the head or from behind a place: up to the last job, or to the end.
-    pub(crate) fn saw(&mut self, queue: &str, kinds: &Arc<[Box<str>]>, behind: Option<Place>, found: Found) {
-        let line = (queue.into(), Arc::clone(kinds));
-        let look = behind.map_or(Look { at: self.now, took: found.took.unwrap_or(0) }, |place| place.look);
-        let last = found.last.map(|last| self.place(last, look));
+    pub(crate) fn saw(&mut self, behind: Option<Place>, found: Found) {
+        let Some(begun) = self.begun.take() else { return };
+        let took = Look { at: self.now, took: found.took.unwrap_or(0) };
+        let look = behind.map_or(took, |place| place.look);
         let place = if found.is_filled {
-            last
+            found.last.map(|last| self.place(last, look))
         } else if look.is_long() {
-            // What was before the old place has been looked through, too.
-            last.or_else(|| self.known(&line).map(|old| Place { look, ..old }))
+            // A guess is as good as how long it takes to look from there.
+            let old = behind.or(begun.known.filter(|known| !known.is_guess));
+            let missed = old.filter(|old| old.is_guess && took.is_long());
+            Some(self.end(found.last, missed.map(|old| Place { priority: NOWHERE, ..old }).or(old), look))
         } else {
             None
         };
         self.taken += found.count;
-        self.seen.push((line, place));
-    }
-
-    fn known(&self, line: &Line) -> Option<Place> {
-        self.marks.places().of.get(line).copied()
+        self.seen.push(Seen { begun, place });
     }
 
     /// In the present moment jobs may still come, of any id.
     fn place(&self, (priority, run_at, id): (i64, i64, JobId), look: Look) -> Place {
         let latest = self.now.saturating_sub(if look.is_long() { SLACK } else { 0 });
-        let id = if run_at < latest { id } else { JobId::from_bytes([0; 16]) };
-        Place { priority, run_at: run_at.min(latest), id, look }
+        let id = if run_at < latest { id } else { NO_JOB };
+        Place { priority, run_at: run_at.min(latest), id, is_guess: false, look }
+    }
+
+    /// Where new jobs come once nothing is left: of the priority of the last one, or of those before.
+    fn end(&self, last: Option<(i64, i64, JobId)>, old: Option<Place>, look: Look) -> Place {
+        let latest = self.now.saturating_sub(SLACK);
+        let end = Place { priority: ORDINARY, run_at: latest, id: NO_JOB, is_guess: true, look };
+        match (last, old) {
+            (Some((priority, ..)), _) => Place { priority, is_guess: false, ..end },
+            (None, Some(Place { priority, run_at, is_guess, .. })) => {
+                Place { priority, run_at: run_at.max(latest), is_guess, ..end }
+            }
+            (None, None) => end,
+        }
     }
 
     /// The claim is committed: the next one may begin where this one has ended.
     pub(crate) fn remember(self) {
         let mut places = self.marks.places();
         places.taken = places.taken.max(self.taken);
-        if places.forgotten != self.forgotten {
-            return;
-        }
-        for (line, place) in self.seen {
-            let Some(place) = place else {
-                places.of.remove(&line);
+        let is_forgotten = places.forgotten != self.forgotten;
+        for Seen { begun, place } in self.seen {
+            // Where looks are long nothing is forgotten.
+            if is_forgotten && place.is_none_or(|place| !place.look.is_long()) {
                 continue;
-            };
-            places.last = places.last.max(Some(place.priority));
-            places.of.insert(line, place);
+            }
+            places.put(begun, place);
         }
+    }
+}
+
+impl Places {
+    fn put(&mut self, Begun { line, known }: Begun, place: Option<Place>) {
+        let Some(place) = place else {
+            self.of.remove(&line);
+            return;
+        };
+        if !place.is_guess {
+            self.last = self.last.max(Some(place.priority));
+        }
+        // If it was put back meanwhile the claim has not seen what is there.
+        let put_back = self.of.get(&line).copied();
+        let put_back = put_back.filter(|back| known.is_some_and(|known| back.is_before(&known)));
+        self.of.insert(line, put_back.map_or(place, |back| Place { look: place.look, ..back }));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Arc, Found, JobId, LONG, MANY, Marks, Place, SHARE, SLACK, TRUST};
+    use super::{Arc, Found, JobId, LONG, MANY, Marks, NO_JOB, NOWHERE, Place, SHARE, SLACK, TRUST};
 
     const NOW: i64 = 5_000_000;
 
@@ -222,7 +301,8 @@ mod tests {
     /// A claim, from behind a place or from the head.
     fn claim(marks: &Marks, now: i64, behind: Option<Place>, found: Found) {
         let mut sight = marks.look(now);
-        sight.saw("mail", &kinds("work"), behind, found);
+        sight.begin("mail", &kinds("work"));
+        sight.saw(behind, found);
         sight.remember();
     }
 
@@ -232,7 +312,7 @@ mod tests {
     }
 
     fn behind(marks: &Marks, now: i64) -> Option<Place> {
-        marks.look(now).behind("mail", &kinds("work"))
+        marks.look(now).begin("mail", &kinds("work"))
     }
 
     #[test]
@@ -246,10 +326,9 @@ mod tests {
         assert_eq!(behind(&marks, NOW + TRUST - 1).unwrap().run_at, 8);
         assert_eq!(behind(&marks, NOW + TRUST), None);
         assert_eq!(behind(&marks, NOW - 1), None, "the clock was set back");
-        let other = marks.look(NOW + 1);
-        assert!(
-            other.behind("mail", &kinds("other")).is_none() && other.behind("slow", &kinds("work")).is_none()
-        );
+        let mut other = marks.look(NOW + 1);
+        assert_eq!(other.begin("mail", &kinds("other")), None);
+        assert_eq!(other.begin("slow", &kinds("work")), None);
     }
 
     #[test]
@@ -275,7 +354,8 @@ mod tests {
         marks.made_ready(3);
         assert!(behind(&marks, NOW).is_some(), "behind it, where it comes next");
         let mut under_way = marks.look(NOW);
-        under_way.saw("mail", &kinds("work"), None, full((3, 8, id(2))));
+        under_way.begin("mail", &kinds("work"));
+        under_way.saw(None, full((3, 8, id(2))));
         marks.made_ready(2);
         assert_eq!(behind(&marks, NOW), None);
         under_way.remember();
@@ -292,6 +372,9 @@ mod tests {
         Found { took: Some(LASTS), ..full(last) }
     }
 
+    /// A long look that finds nothing.
+    const IN_VAIN: Found = Found { took: Some(LASTS), ..NOTHING };
+
     #[test]
     fn a_long_look_is_not_made_again_before_twenty_times_as_long() {
         let (marks, due) = (Marks::default(), NOW + SHARE * LASTS);
@@ -299,15 +382,85 @@ mod tests {
         let place = behind(&marks, due - 1).unwrap();
         assert!(!marks.look(due - 1).looks_before(place) && marks.look(due).looks_before(place));
         assert_eq!(behind(&marks, due), None);
-        // What comes back short leaves the place where it is, or moves it on, and takes no part in the rest.
+        // What comes back short takes no part in the rest.
         claim(&marks, due - 9, Some(place), NOTHING);
-        assert_eq!(behind(&marks, due - 1), Some(place));
-        claim(&marks, due - 9, Some(place), Found { is_filled: false, ..full((0, 8, id(2))) });
-        assert_eq!(behind(&marks, due - 1).unwrap().run_at, 8);
-        claim(&marks, due, None, Found { took: Some(LASTS), ..NOTHING });
-        assert_eq!(behind(&marks, due + SHARE * LASTS - 1).unwrap().run_at, 8, "before it there was nothing");
+        let place = behind(&marks, due - 1).unwrap();
+        claim(&marks, due - 8, Some(place), Found { is_filled: false, ..full((0, 8, id(2))) });
+        assert_eq!(behind(&marks, due), None);
+        claim(&marks, due, None, IN_VAIN);
+        assert!(behind(&marks, due + SHARE * LASTS - 1).is_some());
         claim(&marks, due, None, Found { took: Some(LONG - 1), ..NOTHING });
         assert_eq!(behind(&marks, due), None, "the old transaction has ended");
+    }
+
+    /// Else every claim would walk past what others have claimed behind it.
+    #[test]
+    fn where_looks_are_long_a_claim_that_comes_back_short_moves_its_place_on() {
+        let marks = Marks::default();
+        claim(&marks, NOW, None, long((3, 7, id(1))));
+        let end = |now: i64, priority| {
+            let place = behind(&marks, now).unwrap();
+            assert_eq!((place.priority, place.run_at, place.id), (priority, now - SLACK, NO_JOB));
+            place
+        };
+        let place = behind(&marks, NOW).unwrap();
+        claim(&marks, NOW + 10, Some(place), NOTHING);
+        let place = end(NOW + 10, 3);
+        claim(&marks, NOW + 20, Some(place), Found { is_filled: false, ..full((5, 8, id(2))) });
+        let place = end(NOW + 20, 5);
+        claim(&marks, NOW + 10, Some(place), NOTHING);
+        assert_eq!(behind(&marks, NOW + 20).unwrap().run_at, NOW + 20 - SLACK, "it does not go back");
+    }
+
+    #[test]
+    fn a_long_look_that_finds_nothing_rests_though_there_was_no_place() {
+        let (marks, due) = (Marks::default(), NOW + SHARE * LASTS);
+        claim(&marks, NOW, None, IN_VAIN);
+        let place = behind(&marks, due - 1).unwrap();
+        assert_eq!((place.priority, place.run_at, place.id), (0, NOW - SLACK, NO_JOB), "where new jobs come");
+        assert!(marks.look(NOW).measures(Some(place)));
+        assert_eq!(behind(&marks, due), None);
+        claim(&marks, NOW + 1, Some(place), Found { is_filled: false, ..full((2, NOW, id(1))) });
+        let place = behind(&marks, due - 1).unwrap();
+        assert!(place.priority == 2 && !marks.look(NOW).measures(Some(place)), "it is no guess any more");
+    }
+
+    #[test]
+    fn where_looking_from_a_guess_is_long_too_the_queue_is_passed_by() {
+        let (marks, due) = (Marks::default(), NOW + SHARE * LASTS);
+        claim(&marks, NOW, None, IN_VAIN);
+        claim(&marks, NOW + 1, behind(&marks, NOW + 1), IN_VAIN);
+        assert_eq!(behind(&marks, due - 1).unwrap().priority, NOWHERE);
+        marks.stored([("slow", 1)].into_iter());
+        assert_eq!(behind(&marks, due - 1).unwrap().priority, NOWHERE, "that was another queue");
+        marks.stored([("mail", 1)].into_iter());
+        assert_eq!(behind(&marks, due - 1).unwrap().priority, 1, "there is a job now");
+        assert_eq!(behind(&marks, due), None);
+        claim(&marks, due, None, IN_VAIN);
+        assert_eq!(behind(&marks, due).unwrap().priority, 0);
+    }
+
+    #[test]
+    fn where_looks_are_long_a_look_counts_whatever_was_forgotten_meanwhile() {
+        let marks = Marks::default();
+        let mut under_way = marks.look(NOW);
+        under_way.begin("mail", &kinds("work"));
+        marks.forget();
+        under_way.saw(None, IN_VAIN);
+        under_way.remember();
+        assert!(behind(&marks, NOW + 1).is_some());
+    }
+
+    #[test]
+    fn a_place_that_is_put_back_while_a_claim_is_under_way_stays_there() {
+        let marks = Marks::default();
+        claim(&marks, NOW, None, IN_VAIN);
+        let mut under_way = marks.look(NOW + 1);
+        let place = under_way.begin("mail", &kinds("work"));
+        marks.stored([("mail", -1)].into_iter());
+        under_way.saw(place, NOTHING);
+        under_way.remember();
+        assert_eq!(behind(&marks, NOW + 2).unwrap().priority, -1);
     }
 
     #[test]
@@ -324,8 +477,8 @@ mod tests {
     fn looks_are_measured_once_many_jobs_were_taken() {
         let marks = Marks::default();
         claim(&marks, NOW, None, Found { count: MANY - 1, ..full((0, 7, id(1))) });
-        assert!(!marks.look(NOW).measures());
+        assert!(!marks.look(NOW).measures(None));
         filled(&marks, NOW, (0, 7, id(1)));
-        assert!(marks.look(NOW).measures());
+        assert!(marks.look(NOW).measures(None));
     }
 }

@@ -119,11 +119,10 @@ impl MysqlStorage {
         lane.commit().await?;
         lane.hand_back();
         if answers.contains(&Inserted::New) {
-            jobs.iter()
-                .map(|job| job.priority)
-                .min()
-                .into_iter()
-                .for_each(|first| self.marks.made_ready(first.into()));
+            if let Some(first) = jobs.iter().map(|job| job.priority).min() {
+                self.marks.made_ready(first.into());
+            }
+            self.marks.stored(jobs.iter().map(|job| (&*job.queue, job.priority.into())));
             self.bell.ring();
         }
         Ok(answers)

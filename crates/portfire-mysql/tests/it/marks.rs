@@ -20,6 +20,7 @@ on_both! {
     a_claim_that_comes_back_short_has_looked_from_the_head
     what_an_old_transaction_still_sees_is_not_walked_past
     a_look_that_took_long_is_not_made_again_at_once
+    a_long_look_in_vain_rests_and_new_jobs_are_claimed_all_the_same
 }
 
 /// A database with a backlog, of which a server has claimed the first ten.
@@ -49,7 +50,12 @@ impl Backlog {
 
     /// What a claim of so many takes.
     async fn claim(&self, limit: u32) -> Vec<JobId> {
-        let claimed = exchange(&self.ours, self.server, Vec::new(), Some(want(limit))).await.claimed;
+        self.claim_from("default", limit).await
+    }
+
+    async fn claim_from(&self, queue: &str, limit: u32) -> Vec<JobId> {
+        let asked = Want { queues: vec![WantQueue { name: queue.into(), limit }], ..want(limit) };
+        let claimed = exchange(&self.ours, self.server, Vec::new(), Some(asked)).await.claimed;
         claimed.iter().map(|one| one.facts.lease.job).collect()
     }
 }
@@ -140,21 +146,53 @@ async fn let_go(mut holder: Conn, database: &Database) {
     holder.query_drop("UNLOCK TABLES").await.unwrap();
 }
 
+impl Backlog {
+    /// Takes so many jobs that looks are judged.
+    async fn takes_many(&self) {
+        self.ours.insert((0..1_000).map(|_| job()).collect()).await.unwrap();
+        while !self.claim(500).await.is_empty() {}
+    }
+
+    /// A claim that takes long.
+    async fn claim_long(&self, queue: &str, limit: u32) -> Vec<JobId> {
+        let mut holder = self.database.connect().await;
+        holder.query_drop("LOCK TABLES portfire_ready WRITE").await.unwrap();
+        tokio::join!(self.claim_from(queue, limit), let_go(holder, &self.database)).0
+    }
+}
+
 /// Beside a backup of an hour a look from the head takes a second.
 async fn a_look_that_took_long_is_not_made_again_at_once(engine: Engine) {
     let all = Backlog::new(engine).await;
-    all.ours.insert((0..1_000).map(|_| job()).collect()).await.unwrap();
-    while !all.claim(500).await.is_empty() {}
+    all.takes_many().await;
     all.others.insert(vec![job(), job()]).await.unwrap();
     all.clock.advance(Duration::from_secs(1));
-    let mut holder = all.database.connect().await;
-    holder.query_drop("LOCK TABLES portfire_ready WRITE").await.unwrap();
-    let (claimed, ()) = tokio::join!(all.claim(2), let_go(holder, &all.database));
-    assert_eq!(claimed.len(), 2);
+    assert_eq!(all.claim_long("default", 2).await.len(), 2);
 
     let (urgent, next) = (NewJob { priority: -1, ..job() }, job());
     all.others.insert(vec![urgent.clone(), next.clone()]).await.unwrap();
     assert_eq!(all.claim(9).await, [next.id], "a claim that came back short leaves it at that");
     all.clock.advance(Duration::from_secs(500));
     assert_eq!(all.claim(9).await, [urgent.id], "the next look has come");
+}
+
+/// A server of two queues began when others had emptied one of them: it has no place there, and walks past all that
+/// they have left.
+async fn a_long_look_in_vain_rests_and_new_jobs_are_claimed_all_the_same(engine: Engine) {
+    let all = Backlog::new(engine).await;
+    all.takes_many().await;
+    assert!(all.claim_long("bulk", 9).await.is_empty());
+    let bulk = |priority| NewJob { queue: "bulk".into(), priority, ..job() };
+    for _ in 0..2 {
+        let (urgent, next) = (bulk(-1), bulk(0));
+        all.others.insert(vec![urgent.clone(), next.clone()]).await.unwrap();
+        assert_eq!(all.claim_from("bulk", 9).await, [next.id], "nobody looks from the head");
+        assert!(all.claim_from("bulk", 9).await.is_empty());
+        all.others.act(vec![urgent.id], Action::Delete, By::Program).await.unwrap();
+        all.clock.advance(Duration::from_millis(1));
+    }
+    let urgent = bulk(-1);
+    all.others.insert(vec![urgent.clone()]).await.unwrap();
+    all.clock.advance(Duration::from_secs(500));
+    assert_eq!(all.claim_from("bulk", 9).await, [urgent.id], "the next look has come");
 }
