@@ -6,10 +6,10 @@
 //!    head again, and so does every claim that comes back short.
 //! 3. Whatever this storage itself may have made ready before a place makes it forget the place. It forgets all of them
 //!    when a claim has failed, because others may have passed by what that held.
-//! 4. A look from the head that took [`LONG`] is not made again before [`SHARE`] times as long, whatever else is said
-//!    here: beside a backup of an hour it takes a second. Meanwhile claims that come back short leave it at that, and move
-//!    their place on, so that nobody walks past what others claim behind it. Places stay [`SLACK`] behind the present,
-//!    where transactions that are under way may still put jobs.
+//! 4. A look from the head that took [`LONG`] is not made again before [`SHARE`] times as long, but for a minute at most,
+//!    whatever else is said here: beside a backup of an hour it takes a second. Meanwhile claims that come back short leave
+//!    it at that, and move their place on, so that nobody walks past what others claim behind it. Places stay [`SLACK`]
+//!    behind the present, where transactions that are under way may still put jobs.
 //! 5. Where such a look found nothing, and there was no place, one is guessed: new jobs mostly have the [`ORDINARY`]
 //!    priority. If looking from there takes long, too, the queue is passed by until the look's rest is over, or until this
 //!    storage itself stores a job in it.
@@ -31,6 +31,9 @@ const TRUST: i64 = 1_000_000;
 const LONG: i64 = 10_000;
 /// Long looks take one part in so many of the time.
 const SHARE: i64 = 20;
+/// The longest rest after a look, in microseconds: what was put before a place waits for no more than a minute and a look.
+/// Looks of more than three seconds take a greater part of the time; a call has fifteen unless told otherwise.
+const REST: i64 = 60_000_000;
 /// How far places stay behind the present where looks are long, in microseconds: most transactions end in less than this.
 const SLACK: i64 = 200_000;
 /// How many jobs a storage has taken before it believes that a look is long for what they left: it may as well be that
@@ -70,13 +73,19 @@ struct Look {
 }
 
 impl Look {
+    /// A clock that was set while it ran, or a machine that slept, makes it no longer than a rest.
+    fn new(at: i64, took: i64) -> Self {
+        Self { at, took: took.clamp(0, REST) }
+    }
+
     const fn is_long(self) -> bool {
         self.took >= LONG
     }
 
     /// Until when nobody looks from the head, though a claim came back short.
-    const fn rests_until(self) -> i64 {
-        if self.is_long() { self.at.saturating_add(self.took.saturating_mul(SHARE)) } else { self.at }
+    fn rests_until(self) -> i64 {
+        let rest = self.took.saturating_mul(SHARE - 1).min(REST);
+        if self.is_long() { self.at.saturating_add(self.took + rest) } else { self.at }
     }
 
     /// Until when nobody does while claims are filled.
@@ -204,14 +213,14 @@ impl Sight<'_> {
     }
 
     /// Whether to look from the head, too, where a claim from behind this place came back short.
-    pub(crate) const fn looks_before(&self, place: Place) -> bool {
+    pub(crate) fn looks_before(&self, place: Place) -> bool {
         self.now >= place.look.rests_until()
     }
 
     /// What was looked through, from the head or from behind a place: up to the last job, or to the end.
     pub(crate) fn saw(&mut self, behind: Option<Place>, found: Found) {
         let Some(begun) = self.begun.take() else { return };
-        let took = Look { at: self.now, took: found.took.unwrap_or(0) };
+        let took = Look::new(self.now, found.took.unwrap_or(0));
         let look = behind.map_or(took, |place| place.look);
         let place = if found.is_filled {
             found.last.map(|last| self.place(last, look))
@@ -280,7 +289,7 @@ impl Places {
 
 #[cfg(test)]
 mod tests {
-    use super::{Arc, Found, JobId, LONG, MANY, Marks, NO_JOB, NOWHERE, Place, SHARE, SLACK, TRUST};
+    use super::{Arc, Found, JobId, LONG, MANY, Marks, NO_JOB, NOWHERE, Place, REST, SHARE, SLACK, TRUST};
 
     const NOW: i64 = 5_000_000;
 
@@ -391,6 +400,21 @@ mod tests {
         assert!(behind(&marks, due + SHARE * LASTS - 1).is_some());
         claim(&marks, due, None, Found { took: Some(LONG - 1), ..NOTHING });
         assert_eq!(behind(&marks, due), None, "the old transaction has ended");
+    }
+
+    /// The clock was set on by an hour while it ran, or back.
+    #[test]
+    fn no_rest_is_longer_than_a_minute_and_a_look() {
+        let of = |took| Found { took: Some(took), ..full((0, 7, id(1))) };
+        for (took, rests_for) in [(3_600_000_000, 2 * REST), (5 * LASTS * SHARE, 5 * LASTS * SHARE + REST)] {
+            let marks = Marks::default();
+            claim(&marks, NOW, None, of(took));
+            assert!(behind(&marks, NOW + rests_for - 1).is_some(), "{took}");
+            assert_eq!(behind(&marks, NOW + rests_for), None, "{took}");
+        }
+        let marks = Marks::default();
+        claim(&marks, NOW, None, of(-3_600_000_000));
+        assert_eq!(behind(&marks, NOW + TRUST), None);
     }
 
     /// Else every claim would walk past what others have claimed behind it.
