@@ -16,7 +16,7 @@ use portfire_core::{Error, Facts, JobId, Json, Lease, Policy, Result, Token};
 use crate::body::{Bodies, Body};
 use crate::insert::Executor;
 use crate::mark::{Found, Marks, Place, Sight};
-use crate::pool::{Answer, Lane, Step};
+use crate::pool::{Answer, Lane, Step, moment};
 use crate::rows::{Row, Value, slot, tags};
 use crate::settle::read_flag;
 use crate::statements::Op;
@@ -159,6 +159,8 @@ async fn hold_queue(
     let mut behind = sight.begin(queue, &want.kinds);
     loop {
         let step = claim_step(want, queue, behind, limit);
+        // What is written along with it may wait for others.
+        sight.walks(behind, steps.is_empty().then(moment));
         let claimed = run_claim(lane, std::mem::take(steps), step, sight.measures(behind));
         let (mut rows, took) = claimed.await?;
         let (count, is_filled) = (rows.len(), rows.len() >= limit as usize);

@@ -5,7 +5,7 @@
 //! 2. The next one begins behind it, and remembers its own. After [`TRUST`], by the database's clock, one looks from the
 //!    head again, and so does every claim that comes back short.
 //! 3. Whatever this storage itself may have made ready before a place makes it forget the place. It forgets all of them
-//!    when a claim has failed, because others may have passed by what that held.
+//!    when a claim has failed or was cut off, because others may have passed by what that held.
 //! 4. A look from the head that took [`LONG`] is not made again before [`SHARE`] times as long, but for a minute at most,
 //!    whatever else is said here: beside a backup of an hour it takes a second. Meanwhile claims that come back short leave
 //!    it at that, and move their place on, so that nobody walks past what others claim behind it. Places stay [`SLACK`]
@@ -13,6 +13,8 @@
 //! 5. Where such a look found nothing, and there was no place, one is guessed: new jobs mostly have the [`ORDINARY`]
 //!    priority. If looking from there takes long, too, the queue is passed by until the look's rest is over, or until this
 //!    storage itself stores a job in it.
+//! 6. A look that took so long that its claim was [`CUT`] off rests, too. If the place that was known before is no better,
+//!    there is only the end of the queue to begin at.
 //!
 //! A hint, nothing more: what others made ready before a place waits for a second at most, and only while there is work
 //! behind it; and where looks are long, for the next one. A place is kept apart for each set of kinds, because jobs of
@@ -20,8 +22,11 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use portfire_core::JobId;
+
+use crate::rows::micros;
 
 /// For how long places are believed in, in microseconds: what was put before one is hardly late in a second, and walking
 /// past a million dead rows, which takes some 200 ms, is then a fifth of the work.
@@ -34,6 +39,8 @@ const SHARE: i64 = 20;
 /// The longest rest after a look, in microseconds: what was put before a place waits for no more than a minute and a look.
 /// Looks of more than three seconds take a greater part of the time; a call has fifteen unless told otherwise.
 const REST: i64 = 60_000_000;
+/// How long a claim that was cut off must have looked, in microseconds, for the look to be the reason.
+const CUT: i64 = 1_000_000;
 /// How far places stay behind the present where looks are long, in microseconds: most transactions end in less than this.
 const SLACK: i64 = 200_000;
 /// How many jobs a storage has taken before it believes that a look is long for what they left: it may as well be that
@@ -61,6 +68,11 @@ pub(crate) struct Place {
 impl Place {
     fn is_before(&self, other: &Self) -> bool {
         (self.priority, self.run_at, self.id) < (other.priority, other.run_at, other.id)
+    }
+
+    /// A guess is as good as how long it takes to look from there: this took long.
+    const fn missed(self) -> Self {
+        if self.is_guess { Self { priority: NOWHERE, ..self } } else { self }
     }
 }
 
@@ -120,9 +132,19 @@ pub(crate) struct Sight<'m> {
     forgotten: u64,
     now: i64,
     taken: usize,
-    /// The queue that is being looked through.
+    /// The queue that is being looked through, and how.
     begun: Option<Begun>,
+    walk: Option<Walk>,
     seen: Vec<Seen>,
+    /// Whether the claim is committed.
+    is_over: bool,
+}
+
+/// A look that is under way: from where, and since when.
+#[derive(Debug)]
+struct Walk {
+    behind: Option<Place>,
+    since: Instant,
 }
 
 /// A queue that a claim looks through.
@@ -162,7 +184,9 @@ impl Marks {
             now,
             taken: places.taken,
             begun: None,
+            walk: None,
             seen: Vec::new(),
+            is_over: false,
         }
     }
 
@@ -212,6 +236,11 @@ impl Sight<'_> {
         behind.map_or(self.taken >= MANY, |place| place.is_guess)
     }
 
+    /// Begins to look from there; `since` when, if nothing else is done along with it.
+    pub(crate) fn walks(&mut self, behind: Option<Place>, since: Option<Instant>) {
+        self.walk = since.map(|since| Walk { behind, since });
+    }
+
     /// Whether to look from the head, too, where a claim from behind this place came back short.
     pub(crate) fn looks_before(&self, place: Place) -> bool {
         self.now >= place.look.rests_until()
@@ -220,15 +249,14 @@ impl Sight<'_> {
     /// What was looked through, from the head or from behind a place: up to the last job, or to the end.
     pub(crate) fn saw(&mut self, behind: Option<Place>, found: Found) {
         let Some(begun) = self.begun.take() else { return };
+        self.walk = None;
         let took = Look::new(self.now, found.took.unwrap_or(0));
         let look = behind.map_or(took, |place| place.look);
         let place = if found.is_filled {
             found.last.map(|last| self.place(last, look))
         } else if look.is_long() {
-            // A guess is as good as how long it takes to look from there.
             let old = behind.or(begun.known.filter(|known| !known.is_guess));
-            let missed = old.filter(|old| old.is_guess && took.is_long());
-            Some(self.end(found.last, missed.map(|old| Place { priority: NOWHERE, ..old }).or(old), look))
+            Some(self.end(found.last, old.map(|old| if took.is_long() { old.missed() } else { old }), look))
         } else {
             None
         };
@@ -257,16 +285,45 @@ impl Sight<'_> {
     }
 
     /// The claim is committed: the next one may begin where this one has ended.
-    pub(crate) fn remember(self) {
+    pub(crate) fn remember(mut self) {
+        self.is_over = true;
         let mut places = self.marks.places();
         places.taken = places.taken.max(self.taken);
         let is_forgotten = places.forgotten != self.forgotten;
-        for Seen { begun, place } in self.seen {
+        for Seen { begun, place } in std::mem::take(&mut self.seen) {
             // Where looks are long nothing is forgotten.
             if is_forgotten && place.is_none_or(|place| !place.look.is_long()) {
                 continue;
             }
             places.put(begun, place);
+        }
+    }
+
+    /// The claim ended amid a look that had taken so long: the next one does not look from there.
+    fn cut_off(&mut self, behind: Option<Place>, took: i64) {
+        let Some(begun) = self.begun.take().filter(|_| took >= CUT) else { return };
+        let look = Look::new(self.now, took);
+        let place = match (behind, begun.known.filter(|known| !known.is_guess)) {
+            // Jobs may be left behind it.
+            (None, Some(known)) => Place { look, ..known },
+            (None, None) => self.end(None, None, look),
+            (Some(behind), _) if behind.look.took >= CUT => self.end(None, Some(behind.missed()), look),
+            // It may not be the look: the one from the head was short.
+            (Some(_), _) => return,
+        };
+        self.marks.places().put(begun, Some(place));
+    }
+}
+
+impl Drop for Sight<'_> {
+    /// A claim that is not committed: it has failed, or nobody waits for it any more.
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        self.marks.forget();
+        if let Some(walk) = self.walk.take() {
+            self.cut_off(walk.behind, micros(walk.since.elapsed()));
         }
     }
 }
@@ -289,7 +346,9 @@ impl Places {
 
 #[cfg(test)]
 mod tests {
-    use super::{Arc, Found, JobId, LONG, MANY, Marks, NO_JOB, NOWHERE, Place, REST, SHARE, SLACK, TRUST};
+    use super::{
+        Arc, CUT, Found, JobId, LONG, MANY, Marks, NO_JOB, NOWHERE, Place, REST, SHARE, SLACK, Sight, TRUST,
+    };
 
     const NOW: i64 = 5_000_000;
 
@@ -320,8 +379,15 @@ mod tests {
         claim(marks, now, None, full(last));
     }
 
+    /// A claim that only begins; it does not fail.
+    fn begun(marks: &Marks, now: i64) -> Sight<'_> {
+        let mut sight = marks.look(now);
+        sight.is_over = true;
+        sight
+    }
+
     fn behind(marks: &Marks, now: i64) -> Option<Place> {
-        marks.look(now).begin("mail", &kinds("work"))
+        begun(marks, now).begin("mail", &kinds("work"))
     }
 
     #[test]
@@ -335,7 +401,7 @@ mod tests {
         assert_eq!(behind(&marks, NOW + TRUST - 1).unwrap().run_at, 8);
         assert_eq!(behind(&marks, NOW + TRUST), None);
         assert_eq!(behind(&marks, NOW - 1), None, "the clock was set back");
-        let mut other = marks.look(NOW + 1);
+        let mut other = begun(&marks, NOW + 1);
         assert_eq!(other.begin("mail", &kinds("other")), None);
         assert_eq!(other.begin("slow", &kinds("work")), None);
     }
@@ -389,7 +455,7 @@ mod tests {
         let (marks, due) = (Marks::default(), NOW + SHARE * LASTS);
         claim(&marks, NOW, None, long((0, 7, id(1))));
         let place = behind(&marks, due - 1).unwrap();
-        assert!(!marks.look(due - 1).looks_before(place) && marks.look(due).looks_before(place));
+        assert!(!begun(&marks, due - 1).looks_before(place) && begun(&marks, due).looks_before(place));
         assert_eq!(behind(&marks, due), None);
         // What comes back short takes no part in the rest.
         claim(&marks, due - 9, Some(place), NOTHING);
@@ -417,6 +483,48 @@ mod tests {
         assert_eq!(behind(&marks, NOW + TRUST), None);
     }
 
+    /// A claim whose deadline came while it looked.
+    fn cut(marks: &Marks, now: i64, took: i64) {
+        let mut sight = marks.look(now);
+        let behind = sight.begin("mail", &kinds("work"));
+        sight.cut_off(behind, took);
+    }
+
+    #[test]
+    fn a_look_that_was_cut_off_rests_too() {
+        let marks = Marks::default();
+        cut(&marks, NOW, CUT - 1);
+        assert_eq!(behind(&marks, NOW), None, "something else was in its way");
+        cut(&marks, NOW, CUT);
+        let place = behind(&marks, NOW + SHARE * CUT - 1).unwrap();
+        assert_eq!((place.priority, place.run_at, place.id), (0, NOW - SLACK, NO_JOB));
+        cut(&marks, NOW + 1, CUT);
+        assert_eq!(behind(&marks, NOW + 2).unwrap().priority, NOWHERE, "from there it took long, too");
+    }
+
+    #[test]
+    fn a_look_that_was_cut_off_leaves_the_place_that_was_known_unless_that_is_no_better() {
+        let marks = Marks::default();
+        filled(&marks, NOW, (3, 7, id(1)));
+        cut(&marks, NOW + 1, CUT);
+        assert_eq!(behind(&marks, NOW + 2), None, "a claim has failed");
+        filled(&marks, NOW, (3, 7, id(1)));
+        cut(&marks, NOW + TRUST, CUT);
+        let place = behind(&marks, NOW + TRUST).unwrap();
+        assert_eq!((place.priority, place.run_at, place.id), (3, 7, id(1)), "jobs may be left behind it");
+        cut(&marks, NOW + TRUST + 1, CUT);
+        let place = behind(&marks, NOW + TRUST + 1).unwrap();
+        assert_eq!((place.priority, place.run_at, place.id), (3, NOW + TRUST + 1 - SLACK, NO_JOB));
+    }
+
+    #[test]
+    fn a_claim_that_is_dropped_has_failed() {
+        let marks = Marks::default();
+        filled(&marks, NOW, (3, 7, id(1)));
+        drop(marks.look(NOW));
+        assert_eq!(behind(&marks, NOW), None);
+    }
+
     /// Else every claim would walk past what others have claimed behind it.
     #[test]
     fn where_looks_are_long_a_claim_that_comes_back_short_moves_its_place_on() {
@@ -442,11 +550,11 @@ mod tests {
         claim(&marks, NOW, None, IN_VAIN);
         let place = behind(&marks, due - 1).unwrap();
         assert_eq!((place.priority, place.run_at, place.id), (0, NOW - SLACK, NO_JOB), "where new jobs come");
-        assert!(marks.look(NOW).measures(Some(place)));
+        assert!(begun(&marks, NOW).measures(Some(place)));
         assert_eq!(behind(&marks, due), None);
         claim(&marks, NOW + 1, Some(place), Found { is_filled: false, ..full((2, NOW, id(1))) });
         let place = behind(&marks, due - 1).unwrap();
-        assert!(place.priority == 2 && !marks.look(NOW).measures(Some(place)), "it is no guess any more");
+        assert!(place.priority == 2 && !begun(&marks, NOW).measures(Some(place)), "it is no guess any more");
     }
 
     #[test]
@@ -501,8 +609,8 @@ mod tests {
     fn looks_are_measured_once_many_jobs_were_taken() {
         let marks = Marks::default();
         claim(&marks, NOW, None, Found { count: MANY - 1, ..full((0, 7, id(1))) });
-        assert!(!marks.look(NOW).measures(None));
+        assert!(!begun(&marks, NOW).measures(None));
         filled(&marks, NOW, (0, 7, id(1)));
-        assert!(marks.look(NOW).measures(None));
+        assert!(begun(&marks, NOW).measures(None));
     }
 }

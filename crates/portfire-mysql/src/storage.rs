@@ -139,7 +139,6 @@ impl MysqlStorage {
         let done = exchange(&mut lane, self.handed_in(), &request, (&self.marks, &self.bodies)).await;
         let done = done.inspect_err(|error| {
             given_up.fetch_or(!is_undone(error), Ordering::Relaxed);
-            self.marks.forget();
         })?;
         lane.hand_back();
         if let Some(first) = done.made_ready {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use portfire_core::storage::{Action, By, Want, WantQueue};
+use portfire_core::storage::{Action, By, Exchange, Want, WantQueue};
 use portfire_core::{JobId, NewJob, ServerId, Start, Storage, VirtualClock};
 use portfire_mysql::MysqlStorage;
 use portfire_mysql::mysql_async::Conn;
@@ -21,6 +21,7 @@ on_both! {
     what_an_old_transaction_still_sees_is_not_walked_past
     a_look_that_took_long_is_not_made_again_at_once
     a_long_look_in_vain_rests_and_new_jobs_are_claimed_all_the_same
+    a_look_that_is_longer_than_its_deadline_rests
 }
 
 /// A database with a backlog, of which a server has claimed the first ten.
@@ -195,4 +196,34 @@ async fn a_long_look_in_vain_rests_and_new_jobs_are_claimed_all_the_same(engine:
     all.others.insert(vec![urgent.clone()]).await.unwrap();
     all.clock.advance(Duration::from_secs(500));
     assert_eq!(all.claim_from("bulk", 9).await, [urgent.id], "the next look has come");
+}
+
+/// Else the next claim would look from the head again, and no claim would ever come to its end.
+async fn a_look_that_is_longer_than_its_deadline_rests(engine: Engine) {
+    let all = Backlog::new(engine).await;
+    let options = all.database.options().clock(Arc::<VirtualClock>::clone(&all.clock));
+    let hasty = MysqlStorage::open(options.deadline(Duration::from_secs(2))).await.unwrap();
+    let claim = async || {
+        let queues = vec![WantQueue { name: "bulk".into(), limit: 9 }];
+        let want = Some(Want { queues, ..want(9) });
+        let (server, notes, settlements) = (all.server, Vec::new(), Vec::new());
+        hasty.exchange(Exchange { server, notes, settlements, want }).await
+    };
+    while claim().await.is_err() {}
+    let mut holder = all.database.connect().await;
+    holder.query_drop("LOCK TABLES portfire_ready WRITE").await.unwrap();
+    assert!(claim().await.is_err_and(|error| error.is_transient()));
+    holder.query_drop("UNLOCK TABLES").await.unwrap();
+
+    let bulk = |priority| NewJob { queue: "bulk".into(), priority, ..job() };
+    let (urgent, next) = (bulk(-1), bulk(0));
+    all.others.insert(vec![urgent, next.clone()]).await.unwrap();
+    let claimed = loop {
+        match claim().await {
+            Ok(done) if !done.claimed.is_empty() => break done.claimed,
+            // The one that was cut off may still hold what it found, until the database hears of it.
+            _ => {}
+        }
+    };
+    assert_eq!(claimed.iter().map(|one| one.facts.lease.job).collect::<Vec<_>>(), [next.id]);
 }
