@@ -1,9 +1,11 @@
 //! The storage contract on MySQL and MariaDB: one short method per operation, in the trait's order.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::TryFutureExt;
 use portfire_core::storage::{
     Acted, Action, Answer, AuditEntry, AuditRequest, Beat, BeatAnswer, By, Directed, DueSchedules, Exchange,
     Exchanged, Expired, FaultGroup, FaultGroupRequest, Filter, Fired, Gathering, Heard, Inserted, JobDetails,
@@ -103,6 +105,24 @@ impl MysqlStorage {
         Value::Now(self.handed_in())
     }
 
+    /// Attempts what may make jobs ready, or take them. Whether an attempt is in doubt is kept: it may have been done, and
+    /// only its answer lost. The one after it does not know what was made ready, and takes no jobs. So those who wait are
+    /// woken, to look themselves.
+    async fn told<T, F>(&self, in_doubt: &AtomicBool, attempt: impl Fn() -> F + Send + Sync) -> Result<T>
+    where
+        F: Future<Output = Result<T>> + Send,
+    {
+        let doubt = |error: &Error| {
+            in_doubt.fetch_or(!is_undone(error), Ordering::Relaxed);
+        };
+        let done = self.work.retry(|| attempt().inspect_err(doubt)).await?;
+        if in_doubt.load(Ordering::Relaxed) {
+            self.marks.forget();
+            self.bell.ring();
+        }
+        Ok(done)
+    }
+
     async fn insert_once(&self, jobs: &[NewJob]) -> Result<Vec<Inserted>> {
         let mut lane = self.work.lane().await?;
         lane.begin();
@@ -118,7 +138,8 @@ impl MysqlStorage {
         };
         lane.commit().await?;
         lane.hand_back();
-        if answers.contains(&Inserted::New) {
+        // Those that are there already may have come by an attempt whose answer was lost.
+        if answers.iter().any(|answer| !matches!(answer, Inserted::Duplicate(_))) {
             if let Some(first) = jobs.iter().map(|job| job.priority).min() {
                 self.marks.made_ready(first.into());
             }
@@ -128,18 +149,15 @@ impl MysqlStorage {
         Ok(answers)
     }
 
-    /// `given_up` tells whether an attempt before may still be at work. Then this one takes nothing new: jobs that
-    /// it took beside that one would be held by nobody.
-    async fn exchange_once(&self, request: &Exchange, given_up: &AtomicBool) -> Result<Exchanged> {
+    /// While an attempt before is in doubt it may still be at work. Then this one takes nothing new: jobs that it took
+    /// beside that one would be held by nobody.
+    async fn exchange_once(&self, request: &Exchange, in_doubt: &AtomicBool) -> Result<Exchanged> {
         let mut lane = self.work.lane().await?;
         let mut request = request.clone();
-        if let Some(want) = request.want.as_mut().filter(|_| given_up.load(Ordering::Relaxed)) {
+        if let Some(want) = request.want.as_mut().filter(|_| in_doubt.load(Ordering::Relaxed)) {
             want.limit = 0;
         }
-        let done = exchange(&mut lane, self.handed_in(), &request, (&self.marks, &self.bodies)).await;
-        let done = done.inspect_err(|error| {
-            given_up.fetch_or(!is_undone(error), Ordering::Relaxed);
-        })?;
+        let done = exchange(&mut lane, self.handed_in(), &request, (&self.marks, &self.bodies)).await?;
         lane.hand_back();
         if let Some(first) = done.made_ready {
             self.marks.made_ready(first);
@@ -275,8 +293,8 @@ impl Storage for MysqlStorage {
 
     fn exchange(&self, request: Exchange) -> Answer<'_, Exchanged> {
         Box::pin(async move {
-            let given_up = AtomicBool::new(false);
-            self.work.retry(|| self.exchange_once(&request, &given_up)).await
+            let in_doubt = AtomicBool::new(false);
+            self.told(&in_doubt, || self.exchange_once(&request, &in_doubt)).await
         })
     }
 
@@ -296,7 +314,7 @@ impl Storage for MysqlStorage {
     }
 
     fn promote(&self, limit: u32) -> Answer<'_, Promoted> {
-        Box::pin(self.work.retry(move || self.promote_once(limit)))
+        Box::pin(async move { self.told(&AtomicBool::new(false), || self.promote_once(limit)).await })
     }
 
     fn expired(&self, limit: u32) -> Answer<'_, Vec<Expired>> {
@@ -326,7 +344,7 @@ impl Storage for MysqlStorage {
     fn act(&self, jobs: Vec<JobId>, action: Action, by: By) -> Answer<'_, Vec<Acted>> {
         Box::pin(async move {
             action.check()?;
-            self.work.retry(|| self.act_once(&jobs, &action, &by)).await
+            self.told(&AtomicBool::new(false), || self.act_once(&jobs, &action, &by)).await
         })
     }
 
