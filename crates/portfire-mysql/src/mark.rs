@@ -10,6 +10,8 @@
 //!    whatever else is said here: beside a backup of an hour it takes a second. Meanwhile claims that come back short leave
 //!    it at that, and move their place on, so that nobody walks past what others claim behind it. Places stay [`SLACK`]
 //!    behind the present, where transactions that are under way may still put jobs.
+//!    A place stays there whatever is made ready; only jobs of its own priority that this storage itself promotes or moves,
+//!    and that were due earlier, put it back.
 //! 5. Where such a look found nothing, and there was no place, one is guessed: new jobs mostly have the [`ORDINARY`]
 //!    priority. If looking from there takes long, too, the queue is passed by until the look's rest is over, or until this
 //!    storage itself stores a job in it.
@@ -70,10 +72,29 @@ impl Place {
         (self.priority, self.run_at, self.id) < (other.priority, other.run_at, other.id)
     }
 
+    /// Begins before this job, if it is of the place's own priority, or nobody knows better: to begin before all of another
+    /// priority would be to walk past all that is gone.
+    fn put_back(&mut self, job: &Stand) {
+        if self.priority == job.priority || (self.is_guess && job.priority < self.priority) {
+            self.priority = job.priority;
+            if job.run_at <= self.run_at {
+                (self.run_at, self.id) = (job.run_at, NO_JOB);
+            }
+        }
+    }
+
     /// A guess is as good as how long it takes to look from there: this took long.
     const fn missed(self) -> Self {
         if self.is_guess { Self { priority: NOWHERE, ..self } } else { self }
     }
+}
+
+/// Where a job stands that was made ready: in which queue, with which priority, since when.
+#[derive(Debug)]
+pub(crate) struct Stand {
+    pub(crate) queue: Box<str>,
+    pub(crate) priority: i64,
+    pub(crate) run_at: i64,
 }
 
 /// A look from the head of a queue.
@@ -199,14 +220,19 @@ impl Marks {
         }
     }
 
-    /// This storage itself has stored jobs of these queues and priorities: what is only guessed is known better now.
-    pub(crate) fn stored<'j>(&self, jobs: impl Iterator<Item = (&'j str, i64)>) {
+    /// Whether there are places that are kept whatever is made ready before them: then where that is should be told.
+    pub(crate) fn are_kept(&self) -> bool {
+        self.places().of.values().any(|place| place.look.is_long())
+    }
+
+    /// This storage itself has made jobs ready: places that are kept are put back before those that were due earlier.
+    pub(crate) fn put_back(&self, jobs: impl IntoIterator<Item = Stand>) {
         let mut places = self.places();
-        let mut guesses: Vec<_> = places.of.iter_mut().filter(|(_, place)| place.is_guess).collect();
-        for (queue, priority) in jobs {
-            for (_, place) in guesses.iter_mut().filter(|((of, _), _)| **of == *queue) {
-                place.priority = place.priority.min(priority);
-            }
+        let kept = places.of.iter_mut().filter(|(_, place)| place.look.is_long());
+        let mut kept: Vec<_> = kept.map(|(line, place)| (&line.0, place)).collect();
+        for job in jobs {
+            let of_queue = kept.iter_mut().filter(|(queue, _)| **queue == job.queue);
+            of_queue.for_each(|(_, place)| place.put_back(&job));
         }
     }
 
@@ -347,7 +373,8 @@ impl Places {
 #[cfg(test)]
 mod tests {
     use super::{
-        Arc, CUT, Found, JobId, LONG, MANY, Marks, NO_JOB, NOWHERE, Place, REST, SHARE, SLACK, Sight, TRUST,
+        Arc, CUT, Found, JobId, LONG, MANY, Marks, NO_JOB, NOWHERE, Place, REST, SHARE, SLACK, Sight, Stand,
+        TRUST,
     };
 
     const NOW: i64 = 5_000_000;
@@ -358,6 +385,10 @@ mod tests {
 
     fn id(number: u8) -> JobId {
         JobId::from_bytes([number; 16])
+    }
+
+    fn stand(queue: &str, priority: i64, run_at: i64) -> Stand {
+        Stand { queue: queue.into(), priority, run_at }
     }
 
     const NOTHING: Found = Found { last: None, count: 0, is_filled: false, took: None };
@@ -563,9 +594,9 @@ mod tests {
         claim(&marks, NOW, None, IN_VAIN);
         claim(&marks, NOW + 1, behind(&marks, NOW + 1), IN_VAIN);
         assert_eq!(behind(&marks, due - 1).unwrap().priority, NOWHERE);
-        marks.stored([("slow", 1)].into_iter());
+        marks.put_back([stand("slow", 1, i64::MAX)]);
         assert_eq!(behind(&marks, due - 1).unwrap().priority, NOWHERE, "that was another queue");
-        marks.stored([("mail", 1)].into_iter());
+        marks.put_back([stand("mail", 1, i64::MAX)]);
         assert_eq!(behind(&marks, due - 1).unwrap().priority, 1, "there is a job now");
         assert_eq!(behind(&marks, due), None);
         claim(&marks, due, None, IN_VAIN);
@@ -589,10 +620,28 @@ mod tests {
         claim(&marks, NOW, None, IN_VAIN);
         let mut under_way = marks.look(NOW + 1);
         let place = under_way.begin("mail", &kinds("work"));
-        marks.stored([("mail", -1)].into_iter());
+        marks.put_back([stand("mail", -1, i64::MAX)]);
         under_way.saw(place, NOTHING);
         under_way.remember();
         assert_eq!(behind(&marks, NOW + 2).unwrap().priority, -1);
+    }
+
+    #[test]
+    fn a_place_is_put_back_before_a_job_that_was_due_earlier() {
+        let marks = Marks::default();
+        filled(&marks, NOW, (3, 7, id(1)));
+        assert!(!marks.are_kept());
+        marks.put_back([stand("mail", 3, 6)]);
+        assert_eq!(behind(&marks, NOW).unwrap().run_at, 7, "such a place is forgotten");
+        claim(&marks, NOW, None, long((3, 7, id(1))));
+        assert!(marks.are_kept());
+        marks.put_back([stand("mail", 3, 8), stand("slow", 3, 6), stand("mail", 2, 6), stand("mail", 4, 6)]);
+        assert_eq!(behind(&marks, NOW).unwrap().run_at, 7);
+        marks.put_back([stand("mail", 3, 7)]);
+        let place = behind(&marks, NOW).unwrap();
+        assert_eq!((place.priority, place.run_at, place.id), (3, 7, NO_JOB), "its id may be any");
+        marks.put_back([stand("mail", 3, 5), stand("mail", 3, 6)]);
+        assert_eq!(behind(&marks, NOW).unwrap().run_at, 5);
     }
 
     #[test]

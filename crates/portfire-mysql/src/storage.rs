@@ -21,7 +21,7 @@ use crate::body::Bodies;
 use crate::error::is_undone;
 use crate::insert::{insert, is_one_packet};
 use crate::look::Look;
-use crate::mark::Marks;
+use crate::mark::{Marks, Stand};
 use crate::options::DEADLINE;
 use crate::pool::{Background, Connector, Lanes, pause_for};
 use crate::rows::Value;
@@ -143,7 +143,7 @@ impl MysqlStorage {
             if let Some(first) = jobs.iter().map(|job| job.priority).min() {
                 self.marks.made_ready(first.into());
             }
-            self.marks.stored(jobs.iter().map(|job| (&*job.queue, job.priority.into())));
+            self.marks.put_back(jobs.iter().map(new_stand));
             self.bell.ring();
         }
         Ok(answers)
@@ -168,10 +168,12 @@ impl MysqlStorage {
 
     async fn promote_once(&self, limit: u32) -> Result<Promoted> {
         let mut lane = self.work.lane().await?;
-        let promoted = act::promote(&mut lane, self.handed_in(), limit).await?;
+        let tells = self.marks.are_kept();
+        let (promoted, stands) = act::promote(&mut lane, self.handed_in(), limit, tells).await?;
         lane.hand_back();
         if promoted.count > 0 {
             self.marks.forget();
+            self.marks.put_back(stands);
             self.bell.ring();
         }
         Ok(promoted)
@@ -193,10 +195,11 @@ impl MysqlStorage {
 
     async fn act_once(&self, jobs: &[JobId], action: &Action, by: &By) -> Result<Vec<Acted>> {
         let mut lane = self.work.lane().await?;
-        let (acted, ring) = act::act(&mut lane, self.handed_in(), jobs, action, by).await?;
+        let (acted, moved) = act::act(&mut lane, self.handed_in(), jobs, action, by).await?;
         lane.hand_back();
-        if ring {
+        if let Some(moved) = moved {
             self.marks.forget();
+            self.marks.put_back(moved);
             self.bell.ring();
         }
         Ok(acted)
@@ -283,6 +286,11 @@ impl MysqlStorage {
         lane.hand_back();
         Ok(overview)
     }
+}
+
+/// Where a job comes to stand that was just stored: no place is so late.
+fn new_stand(job: &NewJob) -> Stand {
+    Stand { queue: job.queue.clone(), priority: job.priority.into(), run_at: i64::MAX }
 }
 
 impl Storage for MysqlStorage {

@@ -22,6 +22,7 @@ on_both! {
     a_look_that_took_long_is_not_made_again_at_once
     a_long_look_in_vain_rests_and_new_jobs_are_claimed_all_the_same
     a_look_that_is_longer_than_its_deadline_rests
+    while_looks_rest_what_the_storage_itself_makes_ready_late_is_found_at_once
 }
 
 /// A database with a backlog, of which a server has claimed the first ten.
@@ -226,4 +227,26 @@ async fn a_look_that_is_longer_than_its_deadline_rests(engine: Engine) {
         }
     };
     assert_eq!(claimed.iter().map(|one| one.facts.lease.job).collect::<Vec<_>>(), [next.id]);
+}
+
+/// Such jobs keep the time at which they were due, and stand before places that were moved on since.
+async fn while_looks_rest_what_the_storage_itself_makes_ready_late_is_found_at_once(engine: Engine) {
+    let all = Backlog::new(engine).await;
+    all.takes_many().await;
+    all.others.insert(vec![job(), job()]).await.unwrap();
+    all.clock.advance(Duration::from_secs(1));
+    assert_eq!(all.claim_long("default", 2).await.len(), 2);
+
+    let late = NewJob { start: Start::After(Duration::from_millis(1)), ..job() };
+    let moved = NewJob { queue: "bulk".into(), ..job() };
+    let passed_by = NewJob { priority: -1, ..job() };
+    all.others.insert(vec![late.clone(), moved.clone(), passed_by]).await.unwrap();
+    // Shorter than the rest, which is at least 0.4 s.
+    all.clock.advance(Duration::from_millis(300));
+    assert!(all.claim(9).await.is_empty());
+    assert_eq!(all.ours.promote(9).await.unwrap().count, 1);
+    assert_eq!(all.claim(9).await, [late.id]);
+    assert!(all.claim(9).await.is_empty());
+    all.ours.act(vec![moved.id], Action::MoveTo("default".into()), By::Program).await.unwrap();
+    assert_eq!(all.claim(9).await, [moved.id]);
 }
