@@ -12,6 +12,7 @@ use portfire_core::{Error, Facts, JobId, Lease, Policy, Result, State, Timestamp
 
 use crate::family::{Ended, tell_children};
 use crate::insert::Executor;
+use crate::mark::Stand;
 use crate::pool::{Lane, Step};
 use crate::rows::{Row, Value};
 use crate::statements::Op;
@@ -21,25 +22,27 @@ use crate::tally::{self, Tallies};
 /// How often a job that keeps moving is looked at again.
 const LOOKS_MAX: usize = 20;
 
-/// Does what an operator wants of each job; answers whether servers should hear of it.
+/// Does what an operator wants of each job. If servers should hear of it, answers where it has put jobs that were ready
+/// before.
 pub(crate) async fn act(
     lane: &mut Lane,
     now: Option<i64>,
     jobs: &[JobId],
     action: &Action,
     by: &By,
-) -> Result<(Vec<Acted>, bool)> {
+) -> Result<(Vec<Acted>, Option<Vec<Stand>>)> {
     lane.begin();
-    let mut hand = Hand { lane, now, ring: false, deeds: Vec::new(), tallies: Tallies::default() };
+    let (deeds, moved, tallies) = (Vec::new(), Vec::new(), Tallies::default());
+    let mut hand = Hand { lane, now, ring: false, moved, deeds, tallies };
     let mut answers = Vec::with_capacity(jobs.len());
     for job in jobs {
         answers.push(hand.act_on(*job, action).await?);
     }
-    let Hand { ring, deeds, tallies, .. } = hand;
+    let Hand { ring, moved, deeds, tallies, .. } = hand;
     let mut steps = tallies.steps(now);
     steps.extend(entries(now, by, &deeds));
     lane.finish(steps).await?;
-    Ok((answers, ring))
+    Ok((answers, ring.then_some(moved)))
 }
 
 /// Where a job is, as a row of `place` says.
@@ -81,6 +84,7 @@ struct Hand<'l> {
     lane: &'l mut Lane,
     now: Option<i64>,
     ring: bool,
+    moved: Vec<Stand>,
     deeds: Vec<Deed>,
     tallies: Tallies,
 }
@@ -219,7 +223,10 @@ impl Hand<'_> {
             steps.push(enter(job, state));
         }
         self.lane.run(steps).await?;
-        self.ring |= state == State::Enqueued;
+        if state == State::Enqueued {
+            self.ring = true;
+            self.moved.push(Stand { queue: queue.into(), priority, run_at: place.row.int(2)? });
+        }
         Ok(Some(Acted::Done(state)))
     }
 
@@ -279,22 +286,36 @@ fn forget_steps(jobs: &[JobId]) -> Vec<Step<'static>> {
     ops.into_iter().map(|op| (op, vec![Value::jobs(jobs.iter().copied())])).collect()
 }
 
-/// Moves due jobs to where servers find them.
-pub(crate) async fn promote(lane: &mut Lane, now: Option<i64>, limit: u32) -> Result<Promoted> {
+/// Moves due jobs to where servers find them; answers where that is, if it is to be told.
+pub(crate) async fn promote(
+    lane: &mut Lane,
+    now: Option<i64>,
+    limit: u32,
+    tells: bool,
+) -> Result<(Promoted, Vec<Stand>)> {
     lane.begin();
     let due = lane.rows(Op::DueHold, &[Value::Now(now), Value::Int(limit.into())]).await?;
     let key = |row: &Row| Ok(vec![Value::Int(row.int(0)?), Value::job(row.id(1)?)]);
     let keys = due.iter().map(key).collect::<Result<Vec<_>>>()?;
     let mut steps = Vec::new();
     if !keys.is_empty() {
+        steps.extend(tells.then(|| (Op::Promoted, vec![Value::Rows(keys.clone())])));
         steps.push((Op::Promote, vec![Value::Rows(keys.clone())]));
         steps.push((Op::ScheduledDelete, vec![Value::Rows(keys)]));
     }
     steps.push((Op::NextDue, vec![Value::Now(now), Value::Now(now)]));
-    let next = lane.finish(steps).await?.pop().unwrap_or_default().rows;
-    let next = next.first().ok_or_else(|| Error::broken("a question has an answer"))?;
+    let answers = lane.finish(steps).await?;
+    let next = answers.last().and_then(|next| next.rows.first());
+    let next = next.ok_or_else(|| Error::broken("a question has an answer"))?;
     let count = u32::try_from(due.len()).unwrap_or(u32::MAX);
-    Ok(Promoted { count, next: until(next, 0)?, next_slot: until(next, 1)? })
+    let told = answers.first().filter(|_| tells && count > 0).map_or(&[][..], |told| &told.rows);
+    let stands = told.iter().map(stand).collect::<Result<_>>()?;
+    Ok((Promoted { count, next: until(next, 0)?, next_slot: until(next, 1)? }, stands))
+}
+
+/// A row of `promoted`.
+fn stand(row: &Row) -> Result<Stand> {
+    Ok(Stand { queue: row.text(0)?.into(), priority: row.int(1)?, run_at: row.int(2)? })
 }
 
 /// The row of `poll`.

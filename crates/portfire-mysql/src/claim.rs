@@ -16,7 +16,7 @@ use portfire_core::{Error, Facts, JobId, Json, Lease, Policy, Result, Token};
 use crate::body::{Bodies, Body};
 use crate::insert::Executor;
 use crate::mark::{Found, Marks, Place, Sight};
-use crate::pool::{Answer, Lane, Step};
+use crate::pool::{Answer, Lane, Step, moment};
 use crate::rows::{Row, Value, slot, tags};
 use crate::settle::read_flag;
 use crate::statements::Op;
@@ -156,11 +156,13 @@ async fn hold_queue(
     steps: &mut Vec<Step<'_>>,
     sight: &mut Sight<'_>,
 ) -> Result<Vec<Row>> {
-    let mut behind = sight.behind(queue, &want.kinds);
+    let mut behind = sight.begin(queue, &want.kinds);
     loop {
         let step = claim_step(want, queue, behind, limit);
-        let is_measured = behind.is_none() && sight.measures();
-        let (mut rows, took) = run_claim(lane, std::mem::take(steps), step, is_measured).await?;
+        // What is written along with it may wait for others.
+        sight.walks(behind, steps.is_empty().then(moment));
+        let claimed = run_claim(lane, std::mem::take(steps), step, sight.measures(behind));
+        let (mut rows, took) = claimed.await?;
         let (count, is_filled) = (rows.len(), rows.len() >= limit as usize);
         if !is_filled && behind.is_some_and(|place| sight.looks_before(place)) {
             // What is held already comes again, in its place.
@@ -169,7 +171,7 @@ async fn hold_queue(
         }
         rows.sort_by_key(|row| (row.int(0).ok(), row.int(1).ok(), row.id(2).ok()));
         let last = rows.last().map(|row| Ok((row.int(0)?, row.int(1)?, row.id(2)?))).transpose()?;
-        sight.saw(queue, &want.kinds, behind, Found { last, count, is_filled, took });
+        sight.saw(behind, Found { last, count, is_filled, took });
         return Ok(rows);
     }
 }

@@ -38,6 +38,11 @@ pub(crate) trait Executor: Send {
     fn run(&mut self, steps: Vec<Step<'_>>) -> impl Future<Output = Result<Vec<Answer>>> + Send;
 }
 
+/// The steps that fail where no transaction is open: what is several statements would be done by halves.
+pub(crate) fn in_transaction() -> Vec<Step<'static>> {
+    vec![(Op::Mark, Vec::new()), (Op::MarkRelease, Vec::new())]
+}
+
 /// Whether a set is stored by a single packet, unless it repeats an id.
 pub(crate) fn is_one_packet(jobs: &[NewJob]) -> bool {
     let bytes: usize = jobs.iter().map(|job| job.args.as_str().len()).sum();
@@ -55,13 +60,24 @@ pub(crate) async fn insert<E: Executor>(
     now: Option<i64>,
     jobs: &[NewJob],
 ) -> Result<Vec<Inserted>> {
+    insert_after(db, Vec::new(), now, jobs).await
+}
+
+/// Stores jobs after these steps, which travel with the first of them.
+pub(crate) async fn insert_after<E: Executor>(
+    db: &mut E,
+    mut steps: Vec<Step<'_>>,
+    now: Option<i64>,
+    jobs: &[NewJob],
+) -> Result<Vec<Inserted>> {
     jobs.iter().try_for_each(NewJob::check)?;
     let mut answers = Vec::with_capacity(jobs.len());
     for run in runs(jobs) {
+        let steps = std::mem::take(&mut steps);
         let answered = if run.iter().all(is_plain) {
-            insert_plain(db, now, run).await?
+            insert_plain(db, steps, now, run).await?
         } else {
-            insert_special(db, now, run).await?
+            insert_special(db, steps, now, run).await?
         };
         answers.extend(answered);
     }
@@ -90,10 +106,16 @@ fn runs(jobs: &[NewJob]) -> Vec<&[NewJob]> {
     runs
 }
 
-async fn insert_plain<E: Executor>(db: &mut E, now: Option<i64>, run: &[NewJob]) -> Result<Vec<Inserted>> {
+async fn insert_plain<E: Executor>(
+    db: &mut E,
+    mut steps: Vec<Step<'_>>,
+    now: Option<i64>,
+    run: &[NewJob],
+) -> Result<Vec<Inserted>> {
     let jobs: Vec<_> = run.iter().collect();
     let none = HashMap::new();
-    match store(db, now, &jobs, &none, vec![(Op::Mark, Vec::new())]).await {
+    steps.push((Op::Mark, Vec::new()));
+    match store(db, now, &jobs, &none, steps).await {
         Ok(()) => return Ok(vec![Inserted::New; run.len()]),
         Err(error) if is_duplicate(&error) => {}
         Err(error) => return Err(error),
@@ -105,8 +127,13 @@ async fn insert_plain<E: Executor>(db: &mut E, now: Option<i64>, run: &[NewJob])
     Ok(run.iter().map(answer).collect())
 }
 
-async fn insert_special<E: Executor>(db: &mut E, now: Option<i64>, run: &[NewJob]) -> Result<Vec<Inserted>> {
-    let known = known(db, Vec::new(), run.iter().map(|job| job.id)).await?;
+async fn insert_special<E: Executor>(
+    db: &mut E,
+    steps: Vec<Step<'_>>,
+    now: Option<i64>,
+    run: &[NewJob],
+) -> Result<Vec<Inserted>> {
+    let known = known(db, steps, run.iter().map(|job| job.id)).await?;
     let candidates: Vec<_> = run.iter().filter(|job| !known.contains(&job.id)).collect();
     let holders = take_names(db, &candidates).await?;
     let left: Vec<_> = candidates.into_iter().filter(|job| !holders.contains_key(&job.id)).collect();

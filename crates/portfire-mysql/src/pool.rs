@@ -17,7 +17,7 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool::managed::{Manager, Metrics, Object, Pool, PoolError, QueueMode, RecycleResult};
 use mysql_async::prelude::Queryable;
@@ -381,6 +381,12 @@ impl Lanes {
 #[expect(clippy::disallowed_methods, reason = "a database that is away gives no signal when it is back")]
 pub(crate) async fn pause_for(pause: Duration) {
     tokio::time::sleep(pause).await;
+}
+
+/// This moment, to tell how long a call took that never came to its end.
+#[expect(clippy::disallowed_methods, reason = "a database that did not answer cannot be asked")]
+pub(crate) fn moment() -> Instant {
+    Instant::now()
 }
 
 /// A connection while it is used.

@@ -24,7 +24,7 @@ use crate::body::{Bodies, Body};
 use crate::claim;
 use crate::ending::Endings;
 use crate::family::tell_children;
-use crate::insert::Executor;
+use crate::insert::{Executor, in_transaction};
 use crate::mark::Marks;
 use crate::pool::{Answer, Lane, Step};
 use crate::rows::{Row, Value};
@@ -64,7 +64,7 @@ pub(crate) async fn exchange(
 
 /// One settlement by itself, in the transaction that is open. It is several statements, so there must be one.
 pub(crate) async fn settle_alone<E: Executor>(db: &mut E, settlement: &Settlement) -> Result<Settled> {
-    db.run(vec![(Op::Mark, Vec::new()), (Op::MarkRelease, Vec::new())]).await?;
+    db.run(in_transaction()).await?;
     let (mut done, one) = (Done::default(), std::slice::from_ref(settlement));
     let said = said(db, None, &Bodies::default(), (&[], one), Vec::new(), &mut done).await?;
     db.run(said.steps).await?;

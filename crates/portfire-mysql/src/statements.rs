@@ -89,6 +89,7 @@ operations! {
     ProgressDelete = "progress_delete",
     ProgressPut = "progress_put",
     Promote = "promote",
+    Promoted = "promoted",
     PruneHold = "prune_hold",
     PruneLook = "prune_look",
     PruneServers = "prune_servers",

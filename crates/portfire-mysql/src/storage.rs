@@ -1,9 +1,11 @@
 //! The storage contract on MySQL and MariaDB: one short method per operation, in the trait's order.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::TryFutureExt;
 use portfire_core::storage::{
     Acted, Action, Answer, AuditEntry, AuditRequest, Beat, BeatAnswer, By, Directed, DueSchedules, Exchange,
     Exchanged, Expired, FaultGroup, FaultGroupRequest, Filter, Fired, Gathering, Heard, Inserted, JobDetails,
@@ -19,7 +21,7 @@ use crate::body::Bodies;
 use crate::error::is_undone;
 use crate::insert::{insert, is_one_packet};
 use crate::look::Look;
-use crate::mark::Marks;
+use crate::mark::{Marks, Stand};
 use crate::options::DEADLINE;
 use crate::pool::{Background, Connector, Lanes, pause_for};
 use crate::rows::Value;
@@ -103,6 +105,24 @@ impl MysqlStorage {
         Value::Now(self.handed_in())
     }
 
+    /// Attempts what may make jobs ready, or take them. Whether an attempt is in doubt is kept: it may have been done, and
+    /// only its answer lost. The one after it does not know what was made ready, and takes no jobs. So those who wait are
+    /// woken, to look themselves.
+    async fn told<T, F>(&self, in_doubt: &AtomicBool, attempt: impl Fn() -> F + Send + Sync) -> Result<T>
+    where
+        F: Future<Output = Result<T>> + Send,
+    {
+        let doubt = |error: &Error| {
+            in_doubt.fetch_or(!is_undone(error), Ordering::Relaxed);
+        };
+        let done = self.work.retry(|| attempt().inspect_err(doubt)).await?;
+        if in_doubt.load(Ordering::Relaxed) {
+            self.marks.forget();
+            self.bell.ring();
+        }
+        Ok(done)
+    }
+
     async fn insert_once(&self, jobs: &[NewJob]) -> Result<Vec<Inserted>> {
         let mut lane = self.work.lane().await?;
         lane.begin();
@@ -118,30 +138,26 @@ impl MysqlStorage {
         };
         lane.commit().await?;
         lane.hand_back();
-        if answers.contains(&Inserted::New) {
-            jobs.iter()
-                .map(|job| job.priority)
-                .min()
-                .into_iter()
-                .for_each(|first| self.marks.made_ready(first.into()));
+        // Those that are there already may have come by an attempt whose answer was lost.
+        if answers.iter().any(|answer| !matches!(answer, Inserted::Duplicate(_))) {
+            if let Some(first) = jobs.iter().map(|job| job.priority).min() {
+                self.marks.made_ready(first.into());
+            }
+            self.marks.put_back(jobs.iter().map(new_stand));
             self.bell.ring();
         }
         Ok(answers)
     }
 
-    /// `given_up` tells whether an attempt before may still be at work. Then this one takes nothing new: jobs that
-    /// it took beside that one would be held by nobody.
-    async fn exchange_once(&self, request: &Exchange, given_up: &AtomicBool) -> Result<Exchanged> {
+    /// While an attempt before is in doubt it may still be at work. Then this one takes nothing new: jobs that it took
+    /// beside that one would be held by nobody.
+    async fn exchange_once(&self, request: &Exchange, in_doubt: &AtomicBool) -> Result<Exchanged> {
         let mut lane = self.work.lane().await?;
         let mut request = request.clone();
-        if let Some(want) = request.want.as_mut().filter(|_| given_up.load(Ordering::Relaxed)) {
+        if let Some(want) = request.want.as_mut().filter(|_| in_doubt.load(Ordering::Relaxed)) {
             want.limit = 0;
         }
-        let done = exchange(&mut lane, self.handed_in(), &request, (&self.marks, &self.bodies)).await;
-        let done = done.inspect_err(|error| {
-            given_up.fetch_or(!is_undone(error), Ordering::Relaxed);
-            self.marks.forget();
-        })?;
+        let done = exchange(&mut lane, self.handed_in(), &request, (&self.marks, &self.bodies)).await?;
         lane.hand_back();
         if let Some(first) = done.made_ready {
             self.marks.made_ready(first);
@@ -152,10 +168,12 @@ impl MysqlStorage {
 
     async fn promote_once(&self, limit: u32) -> Result<Promoted> {
         let mut lane = self.work.lane().await?;
-        let promoted = act::promote(&mut lane, self.handed_in(), limit).await?;
+        let tells = self.marks.are_kept();
+        let (promoted, stands) = act::promote(&mut lane, self.handed_in(), limit, tells).await?;
         lane.hand_back();
         if promoted.count > 0 {
             self.marks.forget();
+            self.marks.put_back(stands);
             self.bell.ring();
         }
         Ok(promoted)
@@ -177,10 +195,11 @@ impl MysqlStorage {
 
     async fn act_once(&self, jobs: &[JobId], action: &Action, by: &By) -> Result<Vec<Acted>> {
         let mut lane = self.work.lane().await?;
-        let (acted, ring) = act::act(&mut lane, self.handed_in(), jobs, action, by).await?;
+        let (acted, moved) = act::act(&mut lane, self.handed_in(), jobs, action, by).await?;
         lane.hand_back();
-        if ring {
+        if let Some(moved) = moved {
             self.marks.forget();
+            self.marks.put_back(moved);
             self.bell.ring();
         }
         Ok(acted)
@@ -269,6 +288,11 @@ impl MysqlStorage {
     }
 }
 
+/// Where a job comes to stand that was just stored: no place is so late.
+fn new_stand(job: &NewJob) -> Stand {
+    Stand { queue: job.queue.clone(), priority: job.priority.into(), run_at: i64::MAX }
+}
+
 impl Storage for MysqlStorage {
     fn insert(&self, jobs: Vec<NewJob>) -> Answer<'_, Vec<Inserted>> {
         let store = move |jobs: Vec<NewJob>| async move { self.work.retry(|| self.insert_once(&jobs)).await };
@@ -277,8 +301,8 @@ impl Storage for MysqlStorage {
 
     fn exchange(&self, request: Exchange) -> Answer<'_, Exchanged> {
         Box::pin(async move {
-            let given_up = AtomicBool::new(false);
-            self.work.retry(|| self.exchange_once(&request, &given_up)).await
+            let in_doubt = AtomicBool::new(false);
+            self.told(&in_doubt, || self.exchange_once(&request, &in_doubt)).await
         })
     }
 
@@ -298,7 +322,7 @@ impl Storage for MysqlStorage {
     }
 
     fn promote(&self, limit: u32) -> Answer<'_, Promoted> {
-        Box::pin(self.work.retry(move || self.promote_once(limit)))
+        Box::pin(async move { self.told(&AtomicBool::new(false), || self.promote_once(limit)).await })
     }
 
     fn expired(&self, limit: u32) -> Answer<'_, Vec<Expired>> {
@@ -328,7 +352,7 @@ impl Storage for MysqlStorage {
     fn act(&self, jobs: Vec<JobId>, action: Action, by: By) -> Answer<'_, Vec<Acted>> {
         Box::pin(async move {
             action.check()?;
-            self.work.retry(|| self.act_once(&jobs, &action, &by)).await
+            self.told(&AtomicBool::new(false), || self.act_once(&jobs, &action, &by)).await
         })
     }
 

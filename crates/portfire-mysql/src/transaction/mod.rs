@@ -10,6 +10,8 @@
 //! with the jobs that wait for it. Heartbeats, claims and rescues pass such rows by; what else concerns those jobs
 //! waits. Keep it short, and settle last.
 //!
+//! Both are several statements, so there must be a transaction: without one nothing is done.
+//!
 //! Any isolation level will do: what has to be current is read by statements that hold it. Above READ COMMITTED
 //! these hold the places beside it, too, so that more of what others do may wait.
 
@@ -29,7 +31,7 @@ use portfire_core::storage::{Inserted, Settled};
 use portfire_core::{NewJob, Result, Settlement};
 
 use crate::DEFAULT_PREFIX;
-use crate::insert::{Executor, insert};
+use crate::insert::{Executor, in_transaction, insert_after};
 use crate::pool::{Answer, Step, send};
 use crate::settle::settle_alone;
 use crate::statements::{Names, Statements, check_prefix};
@@ -91,11 +93,11 @@ impl Default for Tables {
     }
 }
 
-/// Stores jobs as part of this `mysql_async` transaction (or whatever is open on this connection). They exist
-/// if and only if it commits.
+/// Stores jobs as part of this `mysql_async` transaction (or of what is open on this connection). They exist if and
+/// only if it commits.
 ///
 /// # Errors
-/// Misuse if a job is refused or a parent is unknown; transient if the database asks to try the whole
+/// Misuse if no transaction is open, a job is refused or a parent is unknown; transient if the database asks to try the whole
 /// transaction again; broken if the tables are missing. After an error roll the transaction back.
 ///
 /// # Cancel safety
@@ -128,7 +130,7 @@ pub async fn settle_in<C: Queryable>(
 
 /// Stores jobs by whatever runs our statements; those who wait for jobs hear of it later.
 async fn enter<E: Executor>(db: &mut E, tables: &Tables, jobs: &[NewJob]) -> Result<Vec<Inserted>> {
-    let answers = insert(db, None, jobs).await?;
+    let answers = insert_after(db, in_transaction(), None, jobs).await?;
     if answers.contains(&Inserted::New) {
         wake::echo(&tables.names.prefix);
     }

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use portfire_core::storage::{Heard, Inserted, Settled};
-use portfire_core::{Dependency, Error, NewJob, State, Storage, Trigger};
+use portfire_core::storage::{Acted, Action, By, Heard, Inserted, Settled};
+use portfire_core::{Dependency, Error, NewJob, Start, State, Storage, Trigger};
 use portfire_mysql::MysqlStorage;
 use portfire_mysql::mysql_async::prelude::Queryable;
 use portfire_testkit::IdleServer;
@@ -21,6 +21,8 @@ on_both! {
     of_jobs_that_share_a_commit_only_who_is_to_blame_fails
     who_shares_a_commit_waits_no_longer_than_its_deadline
     a_commit_whose_answer_is_lost_is_neither_lost_nor_doubled
+    a_commit_whose_answer_is_lost_is_heard_of_all_the_same
+    a_claim_that_was_broken_off_is_made_anew_at_once
     an_idle_server_takes_few_statements
     waiting_takes_few_statements
 }
@@ -164,4 +166,76 @@ async fn a_commit_whose_answer_is_lost_is_neither_lost_nor_doubled(engine: Engin
         [child.id]
     );
     assert_eq!(exchanged.claimed[0].facts.attempt, 1);
+}
+
+/// Forgets that the bell has rung.
+async fn hushed(storage: &MysqlStorage) {
+    while storage.wait(Duration::from_millis(1)).await.unwrap().rung {}
+}
+
+async fn has_rung(storage: &MysqlStorage) -> bool {
+    storage.wait(Duration::from_secs(9)).await.unwrap().rung
+}
+
+/// The repeat sees that all is done, and not by whom: there may be jobs that nobody has heard of.
+async fn a_commit_whose_answer_is_lost_is_heard_of_all_the_same(engine: Engine) {
+    let database = Database::lent(engine).await;
+    let (storage, seen) = through_proxy(&database).await;
+    let server = beaten(&storage).await;
+    let begin = async || {
+        hushed(&storage).await;
+        seen.cut.store(true, Ordering::Relaxed);
+    };
+    begin().await;
+    let parent = job();
+    assert_eq!(storage.insert(vec![parent.clone()]).await.unwrap(), [Inserted::SameId]);
+    assert!(has_rung(&storage).await, "a job was stored");
+
+    let after = vec![Dependency { parent: parent.id, on: Trigger::Success }];
+    storage.insert(vec![NewJob { after, ..job() }]).await.unwrap();
+    let claimed = exchange(&storage, server, Vec::new(), Some(want(1))).await.claimed;
+    begin().await;
+    exchange(&storage, server, vec![succeeded(&claimed[0])], None).await;
+    assert!(has_rung(&storage).await, "a child need wait no more");
+
+    let late = |after| NewJob { start: Start::After(after), ..job() };
+    storage.insert(vec![late(Duration::from_millis(1))]).await.unwrap();
+    while storage.poll(["default".into()].into()).await.unwrap().next != Some(Duration::ZERO) {}
+    begin().await;
+    assert_eq!(storage.promote(9).await.unwrap().count, 0);
+    assert!(has_rung(&storage).await, "a job became due");
+
+    let late = late(Duration::from_secs(600));
+    storage.insert(vec![late.clone()]).await.unwrap();
+    begin().await;
+    let acted = storage.act(vec![late.id], Action::RunNow, By::Program).await.unwrap();
+    assert_eq!(acted, [Acted::Refused(State::Enqueued)]);
+    assert!(has_rung(&storage).await, "a job was run now");
+}
+
+/// Its repeat takes nothing, and that is no sign that nothing is left.
+async fn a_claim_that_was_broken_off_is_made_anew_at_once(engine: Engine) {
+    let database = Database::lent(engine).await;
+    let (storage, _) = through_proxy(&database).await;
+    let server = beaten(&storage).await;
+    storage.insert(vec![job()]).await.unwrap();
+    hushed(&storage).await;
+    let mut holder = database.connect().await;
+    holder.query_drop("LOCK TABLES portfire_ready WRITE").await.unwrap();
+    let break_off = async {
+        let mut watch = database.connect().await;
+        let waiting = "SELECT id FROM information_schema.processlist
+            WHERE db = DATABASE() AND state LIKE 'Waiting for table%'";
+        let id = loop {
+            if let Some(id) = watch.query_first::<u64, _>(waiting).await.unwrap() {
+                break id;
+            }
+        };
+        watch.query_drop(format!("KILL CONNECTION {id}")).await.unwrap();
+        holder.query_drop("UNLOCK TABLES").await.unwrap();
+    };
+    let (exchanged, ()) = tokio::join!(exchange(&storage, server, Vec::new(), Some(want(9))), break_off);
+    assert_eq!(exchanged.claimed, []);
+    assert!(has_rung(&storage).await);
+    assert_eq!(exchange(&storage, server, Vec::new(), Some(want(9))).await.claimed.len(), 1);
 }

@@ -19,6 +19,7 @@ on_both! {
     a_parent_that_ended_while_the_transaction_was_open_is_seen
     a_job_is_settled_if_and_only_if_it_commits_and_once
     without_a_transaction_nothing_is_settled
+    without_a_transaction_nothing_is_stored
     nobody_waits_for_a_settlement_that_is_not_committed
     a_child_that_comes_during_the_transaction_is_released_by_it
 }
@@ -217,6 +218,24 @@ async fn without_a_transaction_nothing_is_settled(engine: Engine) {
     assert_eq!(state(&storage, child.id).await, State::Awaiting);
 }
 
+/// A job is several statements: cut off between two of them there would be one that is nowhere.
+async fn without_a_transaction_nothing_is_stored(engine: Engine) {
+    let database = Database::lent(engine).await;
+    let storage = database.open().await;
+    let mut application = database.connect().await;
+    for jobs in [vec![job()], family().to_vec()] {
+        let refused = insert_in(&mut application, &tables(), &jobs).await.unwrap_err();
+        assert!(refused.is_misuse() && refused.to_string().contains("begin one"), "{refused}");
+        assert!(storage.get(vec![jobs[0].id]).await.unwrap()[0].is_none());
+    }
+    // Where every statement begins one, there is one.
+    let kept = job();
+    application.query_drop("SET autocommit = 0").await.unwrap();
+    insert_in(&mut application, &tables(), std::slice::from_ref(&kept)).await.unwrap();
+    application.query_drop("COMMIT").await.unwrap();
+    assert!(storage.get(vec![kept.id]).await.unwrap()[0].is_some());
+}
+
 /// Neither the heartbeat nor a claim nor the rescue of the very job; the first to come would wait for ever.
 async fn nobody_waits_for_a_settlement_that_is_not_committed(engine: Engine) {
     let database = Database::lent(engine).await;
@@ -305,5 +324,7 @@ async fn a_settlement_of_sqlx_is_decided_by_its_transaction(engine: Engine) {
     }
     let mut alone = pool.acquire().await.unwrap();
     let refused = portfire_mysql::settle_in_sqlx(&mut alone, &tables(), &success).await.unwrap_err();
+    assert!(refused.is_misuse(), "{refused}");
+    let refused = portfire_mysql::insert_in_sqlx(&mut alone, &tables(), &[job()]).await.unwrap_err();
     assert!(refused.is_misuse(), "{refused}");
 }
