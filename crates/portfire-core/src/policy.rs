@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::{Backoff, Error, Json, Result, State};
 
@@ -39,12 +40,25 @@ impl Policy {
         Some(Json::of(self).expect("a policy is plain data and always has a JSON form"))
     }
 
-    /// Reads the stored form.
+    /// Reads the stored form. A part that cannot be read is as by default: it may be of a later version, in the eyes of a
+    /// server that is not upgraded yet, and one such job must keep no server from its work.
     ///
-    /// # Errors
-    /// [`Error::is_misuse`] if the text is not a policy, as after a downgrade.
-    pub fn from_json(stored: Option<&str>) -> Result<Self> {
-        stored.map_or_else(|| Ok(Self::default()), |text| Json::trusted(text).parse())
+    /// ```
+    /// use portfire_core::Policy;
+    ///
+    /// let later = r#"{"attempts_max":3,"backoff":{"Lunar":{"phases":4}}}"#;
+    /// assert_eq!(Policy::from_json(Some(later)), Policy { attempts_max: 3, ..Policy::default() });
+    /// ```
+    pub fn from_json(stored: Option<&str>) -> Self {
+        let Some(json) = stored.map(Json::trusted) else { return Self::default() };
+        json.parse().unwrap_or_else(|_| Self::of_parts(json.parse().unwrap_or_default()))
+    }
+
+    fn of_parts(mut parts: Map<String, Value>) -> Self {
+        let alone = |name: &String, part: &Value| Map::from_iter([(name.clone(), part.clone())]);
+        let read = |parts| serde_json::from_value::<Self>(Value::Object(parts));
+        parts.retain(|name, part| read(alone(name, part)).is_ok());
+        read(parts).unwrap_or_default()
     }
 
     /// Refuses what cannot be meant.

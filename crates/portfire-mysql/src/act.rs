@@ -331,7 +331,7 @@ fn until(row: &Row, column: usize) -> Result<Option<Duration>> {
 /// A row of `expired`.
 pub(crate) fn read_expired(row: &Row) -> Result<Expired> {
     let lease = Lease { job: row.id(0)?, token: row.token(1)? };
-    let policy = Policy::from_json(row.opt_text(5)?)?;
+    let policy = Policy::from_json(row.opt_text(5)?);
     let (attempt, crashes, kind) = (row.small(3)?, row.small(4)?, row.text(6)?.into());
     let facts = Facts { lease, kind, attempt, crashes, policy };
     Ok(Expired { facts, server: row.server(2)? })

@@ -259,7 +259,7 @@ fn claimed(rows: &[Row], token: Token) -> Result<(Claimed, Body)> {
             kind: row.text(2)?.into(),
             attempt: row.small(7)?,
             crashes: row.small(8)?,
-            policy: Policy::from_json(row.opt_text(4)?)?,
+            policy: Policy::from_json(row.opt_text(4)?),
         },
         queue: row.text(1)?.into(),
         args: Json::trusted(row.text(3)?),

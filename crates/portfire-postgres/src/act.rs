@@ -270,7 +270,7 @@ pub(crate) async fn promote(lane: &Lane, now: Option<i64>, limit: u32) -> Result
 /// A row of `expired`.
 pub(crate) fn read_expired(row: &Row) -> Result<Expired> {
     let lease = Lease { job: row.id(0)?, token: row.token(1)? };
-    let policy = Policy::from_json(row.opt_text(5)?)?;
+    let policy = Policy::from_json(row.opt_text(5)?);
     let (attempt, crashes, kind) = (row.small(3)?, row.small(4)?, row.text(6)?.into());
     let facts = Facts { lease, kind, attempt, crashes, policy };
     Ok(Expired { facts, server: row.server(2)? })

@@ -234,7 +234,7 @@ pub(crate) fn claimed(row: &Row, token: Token) -> Result<Claimed> {
             kind: row.text(3)?.into(),
             attempt: row.small::<u16>(8)?.saturating_add(1),
             crashes: row.small(9)?,
-            policy: Policy::from_json(row.opt_text(5)?)?,
+            policy: Policy::from_json(row.opt_text(5)?),
         },
         queue: row.text(1)?.into(),
         args: Json::trusted(row.text(4)?),

@@ -65,7 +65,7 @@ impl<'t, 'c> Look<'t, 'c> {
         Ok(JobDetails {
             summary: summary(row)?,
             args: Json::trusted(row.text(17)?),
-            policy: Policy::from_json(row.opt_text(18)?)?,
+            policy: Policy::from_json(row.opt_text(18)?),
             fingerprint: row.opt_text(19)?.map(str::parse).transpose()?,
             unique: row.opt_text(20)?.map(Into::into),
             crashes: row.small(21)?,

@@ -172,7 +172,7 @@ impl Taken {
             attempt: small(9)?.saturating_add(1),
             kind: text(4)?,
             crashes: small(10)?,
-            policy: Policy::from_json(opt_text(row, 6)?)?,
+            policy: Policy::from_json(opt_text(row, 6)?),
         };
         let job = Claimed {
             facts,

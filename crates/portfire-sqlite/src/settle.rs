@@ -323,7 +323,7 @@ pub(crate) async fn cancel<E: Executor>(db: &mut E, now: Timestamp, job: JobId, 
 async fn end_as_cancelled<E: Executor>(db: &mut E, now: Timestamp, job: JobId, place: &Row) -> Result<()> {
     let (kind, queue, state) = (place.text(3)?, place.text(0)?, State::Cancelled);
     db.tallies().of(kind, queue).count_end(state, None);
-    let keep = Policy::from_json(place.opt_text(5)?)?.retention.of(state);
+    let keep = Policy::from_json(place.opt_text(5)?).retention.of(state);
     let (id, at, null) = (Value::id(&job), Value::Int(now.as_micros()), Value::Null);
     let values = [id, Value::Text(state.as_str()), at, null, null, null, prune_at(now, keep), null];
     db.execute(Op::FinishedInsert, &values).await?;
