@@ -142,7 +142,8 @@ impl PostgresStorage {
             lane.batch("COMMIT").await?;
         }
         lane.hand_back();
-        if answers.contains(&Inserted::New) {
+        // One that is there already may be so by an attempt whose answer was lost.
+        if answers.iter().any(|answer| !matches!(answer, Inserted::Duplicate(_))) {
             self.bell.ring();
         }
         Ok(answers)
