@@ -10,7 +10,7 @@ use super::Tree;
 
 const BACKENDS: [&str; 3] = ["portfire-sqlite", "portfire-postgres", "portfire-mysql"];
 /// What one backend has for a reason of its own.
-const OWN: [&str; 21] = [
+const OWN: [&str; 22] = [
     // The host's clock is SQLite's; a database server has a clock of its own.
     "portfire-sqlite/src/clock.rs",
     // A file is opened by each thread; a database server's connections are its pool's.
@@ -36,6 +36,8 @@ const OWN: [&str; 21] = [
     // Statements are prepared in sessions of PostgreSQL that are ours alone, and plain jobs have one there.
     "portfire-postgres/src/session.rs",
     "portfire-postgres/src/plain.rs",
+    // What two callers send on one of its connections is run in turn, without waiting for the first one's answer.
+    "portfire-postgres/src/ride.rs",
     // A statement less for each batch; a function of PostgreSQL has no further statement for it.
     "portfire-mysql/src/body.rs",
     // What PostgreSQL has functions for and SQLite does job by job, MySQL does in sets from here.
