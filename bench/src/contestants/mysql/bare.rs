@@ -189,7 +189,7 @@ impl Session {
         for start in (0..jobs).step_by(batch as usize) {
             let end = jobs.min(start + batch);
             self.store(batch, start..end).await?;
-            bell.send(end)?;
+            bell.send_replace(end);
         }
         Ok(())
     }
