@@ -244,7 +244,7 @@ BEGIN
 END
 $function$
 
-CREATE OR REPLACE FUNCTION SCHEMA.portfire_claim_again(handed_in bigint, this_token uuid, this_server uuid)
+CREATE OR REPLACE FUNCTION SCHEMA.portfire_claim_again(this_token uuid, this_server uuid)
  RETURNS TABLE(place bigint, queue text, id uuid, kind text, args text, policy text, tags text, created_at bigint, attempts integer, crashes integer, parents text, schedule text, slot_at bigint, priority smallint, run_at bigint, flagged uuid, claimed_at bigint, walked bigint)
  LANGUAGE plpgsql
  SET search_path TO 'SCHEMA'
@@ -271,7 +271,6 @@ BEGIN
     UNION ALL
     SELECT NULL, NULL, r.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, r.token, NULL, NULL
     FROM portfire_running AS r WHERE r.server = this_server AND r.cancel_requested;
-    claimed_at := portfire_now(handed_in);
     RETURN NEXT;
 END
 $function$

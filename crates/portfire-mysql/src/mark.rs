@@ -230,6 +230,9 @@ impl Marks {
         let mut places = self.places();
         let kept = places.of.iter_mut().filter(|(_, place)| place.look.is_long());
         let mut kept: Vec<_> = kept.map(|(line, place)| (&line.0, place)).collect();
+        if kept.is_empty() {
+            return; // As nearly always: then no job need be looked at.
+        }
         for job in jobs {
             let of_queue = kept.iter_mut().filter(|(queue, _)| **queue == job.queue);
             of_queue.for_each(|(_, place)| place.put_back(&job));

@@ -122,8 +122,8 @@ $$;
 
 -- A claim is asked once. Whoever has not heard of it asks this by its token: what it took, in its order, for which all
 -- running jobs are read (there are few, and it is rare). The token is closed, and with it those before it: should the
--- claim come late, it takes nothing. Cancel requests and the last row are as a claim's.
-CREATE FUNCTION portfire_claim_again(handed_in bigint, this_token uuid, this_server uuid) RETURNS TABLE (
+-- claim come late, it takes nothing. Cancel requests are as a claim's, and the last row says that nothing was read.
+CREATE FUNCTION portfire_claim_again(this_token uuid, this_server uuid) RETURNS TABLE (
     place bigint, queue text, id uuid, kind text, args text, policy text, tags text, created_at bigint,
     attempts integer, crashes integer, parents text, schedule text, slot_at bigint, priority smallint, run_at bigint,
     flagged uuid, claimed_at bigint, walked bigint
@@ -146,7 +146,6 @@ BEGIN
     UNION ALL
     SELECT NULL, NULL, r.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, r.token, NULL, NULL
     FROM portfire_running AS r WHERE r.server = this_server AND r.cancel_requested;
-    claimed_at := portfire_now(handed_in);
     RETURN NEXT;
 END
 $$;

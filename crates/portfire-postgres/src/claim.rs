@@ -26,9 +26,9 @@ pub(crate) fn stretches(request: &Exchange, marks: &Marks) -> Stretches {
 pub(crate) fn claim_step<'a>(now: Option<i64>, request: &'a Exchange, stretches: &Stretches) -> Step<'a> {
     let server = Value::server(request.server);
     let Some(want) = &request.want else { return (Op::CancelFlags, vec![server]) };
-    let (now, token) = (Value::Int(now), Value::Id(token_uuid(want.token)));
+    let token = Value::Id(token_uuid(want.token));
     if want.limit == 0 {
-        return (Op::ClaimAgain, vec![now, token, server]);
+        return (Op::ClaimAgain, vec![token, server]);
     }
     let all =
         || (1..).zip(stretches).flat_map(|(number, parts)| parts.iter().map(move |part| (number, part)));
@@ -36,7 +36,7 @@ pub(crate) fn claim_step<'a>(now: Option<i64>, request: &'a Exchange, stretches:
         Value::Ints(all().map(|(number, part)| Some(value(number, part))).collect())
     };
     let values = vec![
-        now,
+        Value::Int(now),
         token,
         server,
         Value::texts(want.queues.iter().map(|queue| &*queue.name)),
@@ -72,7 +72,7 @@ pub(crate) fn read_claim(
         }
     }
     // Of what was not read nothing is known.
-    let Some(instant) = about.opt_int(16)?.filter(|_| want.limit > 0) else { return Ok(()) };
+    let Some(instant) = about.opt_int(16)? else { return Ok(()) };
     for (queue, read) in want.queues.iter().zip(stretches) {
         if !paused.contains(&&*queue.name) {
             let seen = Seen { instant, walked: about.int(17)?, ..seen(rows, want, queue)? };

@@ -11,7 +11,7 @@
 //!
 //! It is offered while no exchange is under way, which is when a server is idle: a busy one gains nothing. A claim that
 //! boarded waits for the enqueue, which may stand behind a lock of somebody else's, so it does not wait for long: after
-//! its [patience](Rides::patience) it is given up like any claim whose answer was lost, and many enqueues are not offered.
+//! its [`patience`] it is given up like any claim whose answer was lost, and many enqueues are not offered.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -24,6 +24,12 @@ use portfire_core::{JobId, NewJob};
 const JOBS_MAX: usize = 64;
 /// How many enqueues are not offered after one that took long. Where each takes long, one in so many keeps a claim.
 const REST: u32 = 256;
+
+/// How long a claim may wait for its answer behind an enqueue, if a call may take so long: a quarter of a second of
+/// fifteen, which is a hundred times what both take.
+pub(crate) fn patience(deadline: Duration) -> Duration {
+    deadline / 60
+}
 
 /// What is offered in a storage, and whether anything may be. `L` is a lane.
 pub(crate) struct Rides<L>(Mutex<State<L>>);
@@ -46,18 +52,12 @@ pub(crate) struct Ride<L> {
 
 impl<L> Ride<L> {
     /// Whether the claim took all that it went behind.
-    pub(crate) fn has_all(jobs: &[JobId], claimed: &[Claimed]) -> bool {
-        jobs.iter().all(|job| claimed.iter().any(|one| one.facts.lease.job == *job))
+    pub(crate) fn has_all(&self, claimed: &[Claimed]) -> bool {
+        self.jobs.iter().all(|job| claimed.iter().any(|one| one.facts.lease.job == *job))
     }
 }
 
 impl<L> Rides<L> {
-    /// How long a claim may wait for its answer behind an enqueue, if a call may take so long: a quarter of a second of
-    /// fifteen, which is a hundred times what both take.
-    pub(crate) fn patience(deadline: Duration) -> Duration {
-        deadline / 60
-    }
-
     /// Offers the way behind an enqueue that has been sent, unless a server is at work or an enqueue took long lately.
     pub(crate) fn offer(&self, jobs: &[NewJob], lane: impl FnOnce() -> L) -> Option<Offer<'_, L>> {
         let mut state = self.state();

@@ -1,9 +1,11 @@
 //! The storage contract on PostgreSQL: one short method per operation, in the trait's order.
 
+use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use futures_util::TryFutureExt;
 use portfire_core::storage::{
     Acted, Action, Answer, AuditEntry, AuditRequest, Beat, BeatAnswer, By, Directed, DueSchedules, Exchange,
     Exchanged, Expired, FaultGroup, FaultGroupRequest, Filter, Fired, Gathering, Heard, Inserted, JobDetails,
@@ -23,7 +25,7 @@ use crate::options::DEADLINE;
 use crate::plain::{insert_plain, is_plain};
 use crate::poll::{poll_values, read_poll};
 use crate::pool::{Background, Lane, Lanes, WRITES, pause_for};
-use crate::ride::{Offer, Ride, Rides};
+use crate::ride::{Offer, Ride, Rides, patience};
 use crate::rows::{Value, info_text, micros};
 use crate::session::Keeping;
 use crate::settle::exchange;
@@ -153,14 +155,11 @@ impl PostgresStorage {
         let mut offer = None;
         let answers = insert_plain(&lane, self.handed_in(), jobs, || offer = self.offer(jobs, &lane)).await?;
         lane.hand_back();
-        match offer.map(Offer::end) {
-            // A claim is on its way.
-            Some(None) => self.bell.ring_elsewhere(),
-            Some(Some(ride)) => {
-                ride.lane.hand_back();
-                self.bell.ring();
-            }
-            None => self.bell.ring(),
+        let has_boarded = offer.is_some_and(|offer| offer.end().map(|ride| ride.lane.hand_back()).is_none());
+        if has_boarded {
+            self.bell.ring_elsewhere();
+        } else {
+            self.bell.ring();
         }
         Ok(answers)
     }
@@ -172,35 +171,43 @@ impl PostgresStorage {
         Some(offer)
     }
 
+    /// Attempts what may make jobs ready, or take them. Whether an attempt is in doubt is kept: it may have been done, and
+    /// only its answer lost. The one after it does not know what was made ready, and takes no jobs. So those who wait are
+    /// woken, to look themselves.
+    async fn told<T, F>(&self, in_doubt: &AtomicBool, attempt: impl Fn() -> F + Send + Sync) -> Result<T>
+    where
+        F: Future<Output = Result<T>> + Send,
+    {
+        let doubt = |error: &Error| {
+            in_doubt.fetch_or(!is_undone(error), Ordering::Relaxed);
+        };
+        let done = self.work.retry(|| attempt().inspect_err(doubt)).await?;
+        if in_doubt.load(Ordering::Relaxed) {
+            self.made_ready(None);
+        }
+        Ok(done)
+    }
+
     /// Repeats an exchange whose end is not known. What the earlier try took is answered; what it might take when
-    /// it arrives later, nobody would hear of, so its token is closed. Whether there is more to be claimed is then not
-    /// known, so who waits here looks again.
+    /// it arrives later, nobody would hear of, so its token is closed.
     async fn exchange_at_last(&self, request: Exchange) -> Result<Exchanged> {
-        let given_up = AtomicBool::new(false);
+        let in_doubt = AtomicBool::new(false);
         let closing = LazyLock::new(|| {
             let mut closing = request.clone();
             closing.want.iter_mut().for_each(|want| want.limit = 0);
             closing
         });
-        let ask = || if given_up.load(Ordering::Relaxed) { &*closing } else { &request };
-        let answer = self.work.retry(|| self.exchange_once(ask(), &given_up)).await?;
-        if given_up.load(Ordering::Relaxed) && request.want.is_some() {
-            self.bell.ring_here();
-        }
-        Ok(answer)
+        let ask = || if in_doubt.load(Ordering::Relaxed) { &*closing } else { &request };
+        self.told(&in_doubt, || self.exchange_once(ask())).await
     }
 
-    /// Notes if it may have been done, or may still be, although it failed.
-    async fn exchange_once(&self, request: &Exchange, given_up: &AtomicBool) -> Result<Exchanged> {
+    async fn exchange_once(&self, request: &Exchange) -> Result<Exchanged> {
         let (_under_way, ride) = self.rides.board(is_claim(request));
-        let give_up = |error: &Error| {
-            given_up.fetch_or(!is_undone(error), Ordering::Relaxed);
-        };
         if let Some(ride) = ride {
-            return self.claim_behind(ride, request).await.inspect_err(give_up);
+            return self.claim_behind(ride, request).await;
         }
         let lane = self.work.lane().await?;
-        let done = exchange(&lane, self.handed_in(), request, &self.marks).await.inspect_err(give_up)?;
+        let done = exchange(&lane, self.handed_in(), request, &self.marks).await?;
         lane.hand_back();
         if done.made_ready {
             // As of now, so behind all marks.
@@ -213,16 +220,15 @@ impl PostgresStorage {
     async fn claim_behind(&self, ride: Ride<Lane>, request: &Exchange) -> Result<Exchanged> {
         let mut ring = RingAtEnd(Some(&self.bell));
         let claim = exchange(&ride.lane, self.handed_in(), request, &self.marks);
-        let Ok(done) = tokio::time::timeout(Rides::<Lane>::patience(self.options.deadline), claim).await
-        else {
+        let Ok(done) = tokio::time::timeout(patience(self.options.deadline), claim).await else {
             self.rides.rest();
             return Err(Error::transient(
                 "a claim did not wait any longer for the enqueue that it went behind",
             ));
         };
         let answer = done?.answer;
+        ring.0.take_if(|_| ride.has_all(&answer.claimed));
         ride.lane.hand_back();
-        ring.0.take_if(|_| Ride::<Lane>::has_all(&ride.jobs, &answer.claimed));
         Ok(answer)
     }
 
@@ -384,7 +390,7 @@ impl Storage for PostgresStorage {
     }
 
     fn promote(&self, limit: u32) -> Answer<'_, Promoted> {
-        Box::pin(self.work.retry(move || self.promote_once(limit)))
+        Box::pin(async move { self.told(&AtomicBool::new(false), || self.promote_once(limit)).await })
     }
 
     fn expired(&self, limit: u32) -> Answer<'_, Vec<Expired>> {
@@ -423,7 +429,7 @@ impl Storage for PostgresStorage {
     fn act(&self, jobs: Vec<JobId>, action: Action, by: By) -> Answer<'_, Vec<Acted>> {
         Box::pin(async move {
             action.check()?;
-            self.work.retry(|| self.act_once(&jobs, &action, &by)).await
+            self.told(&AtomicBool::new(false), || self.act_once(&jobs, &action, &by)).await
         })
     }
 

@@ -9,8 +9,7 @@
 //! 4. While anything is to be repeated, nothing else is sent.
 //!
 //! Writes have one order, because only one exchange that writes is in flight: what an attempt said is never behind
-//! its outcome. Nothing that was taken here is dropped before the storage has answered, as long as
-//! the server lives.
+//! its outcome. Nothing that was taken here is dropped before the storage has answered, as long as the server lives.
 
 use std::time::Duration;
 

@@ -8,8 +8,9 @@
 //!
 //! Invariants: at most one exchange that writes, one that claims, one poll, one promotion, one sweep, one
 //! pruning and one look for strangers are in flight; a failed exchange is repeated, with the same token, until the
-//! storage answers; an outcome is never dropped, but by a server whose time to stop is over; jobs in memory never exceed slots plus prefetch, nor do outcomes that wait when more is claimed;
-//! nothing starts once the lease is not trusted or the server is stopping.
+//! storage answers; an outcome is never dropped, but by a server whose time to stop is over; jobs in memory never exceed
+//! slots plus prefetch, nor do outcomes that wait when more is claimed; nothing starts once the lease is not trusted or
+//! the server is stopping.
 //!
 //! It deliberately does not beat: heartbeats have their own thread, so that they go on while everything
 //! else is busy. It only hears of them.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use portfire_core::storage::{Inserted, Settled};
-use portfire_core::{Dependency, NewJob, State, Storage, Trigger};
+use portfire_core::storage::{Acted, Action, By, Inserted, Settled};
+use portfire_core::{Dependency, NewJob, Start, State, Storage, Trigger};
 use portfire_postgres::{PostgresOptions, PostgresStorage};
 use portfire_testkit::IdleServer;
 
@@ -94,4 +94,43 @@ async fn a_commit_whose_answer_is_lost_is_neither_lost_nor_doubled() {
         [child.id]
     );
     assert_eq!(exchanged.claimed[0].facts.attempt, 1);
+}
+
+/// Forgets that the bell has rung.
+async fn hushed(storage: &PostgresStorage) {
+    while storage.wait(Duration::from_millis(50)).await.unwrap().rung {}
+}
+
+async fn has_rung(storage: &PostgresStorage) -> bool {
+    storage.wait(Duration::from_secs(9)).await.unwrap().rung
+}
+
+/// The repeat sees that all is done, and not by whom: there may be jobs that nobody has heard of.
+#[tokio::test]
+async fn a_commit_whose_answer_is_lost_is_heard_of_all_the_same() {
+    let schema = Schema::new();
+    let (storage, seen) = through_proxy(&schema).await;
+    let server = beaten(&storage).await;
+    let begin = async || {
+        hushed(&storage).await;
+        seen.cut.store(true, Ordering::Relaxed);
+    };
+    let parent = NewJob { unique: Some("one".into()), ..job() };
+    begin().await;
+    assert_eq!(storage.insert(vec![parent.clone()]).await.unwrap(), [Inserted::SameId]);
+    assert!(has_rung(&storage).await, "a job was stored");
+
+    let after = vec![Dependency { parent: parent.id, on: Trigger::Success }];
+    storage.insert(vec![NewJob { after, ..job() }]).await.unwrap();
+    let claimed = exchange(&storage, server, Vec::new(), Some(want(1))).await.claimed;
+    begin().await;
+    exchange(&storage, server, vec![succeeded(&claimed[0])], None).await;
+    assert!(has_rung(&storage).await, "a child need wait no more");
+
+    let late = NewJob { start: Start::After(Duration::from_secs(600)), ..job() };
+    storage.insert(vec![late.clone()]).await.unwrap();
+    begin().await;
+    let acted = storage.act(vec![late.id], Action::RunNow, By::Program).await.unwrap();
+    assert_eq!(acted, [Acted::Refused(State::Enqueued)]);
+    assert!(has_rung(&storage).await, "a job was run now");
 }

@@ -228,11 +228,7 @@ pub async fn text_finds_what_was_said_last(bed: Arc<Bed>) {
     bed.run(server, Outcome::Interrupted).await;
     let by = |text: &str| Filter { text: Some(text.into()), ..Filter::default() };
     for found in ["100% of", "_x_", "isn't", "caused by", "Größe", "\\", "錯誤", ""] {
-        let request = PageRequest { limit: 200, after: None, before: None };
-        let page = bed.storage.list(by(found), request).await.unwrap();
-        let whole = bed.storage.get(vec![job]).await.unwrap();
-        let ids: Vec<_> = page.jobs.iter().map(|job| job.id).collect();
-        assert_eq!(ids, [job], "{found}: walked {} of {whole:?}", page.walked);
+        assert_eq!(ids(&bed, by(found)).await, [job], "{found}");
     }
     for absent in ["first", "100%%", "%x%", "größe", "isn''t", "x' OR '1'='1"] {
         assert!(ids(&bed, by(absent)).await.is_empty(), "{absent}");
