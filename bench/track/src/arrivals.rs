@@ -1,5 +1,8 @@
 //! How many jobs have arrived at their handlers, and when each did, where that is the measure. A run has its process to
 //! itself, so it can be static, which costs a handler less than anything a server provides.
+//!
+//! Who waits is woken when as many are here as it waits for, not by each: waking a thread for every job took a tenth of
+//! both cores from a drain of PostgreSQL, and made each contestant look slower by the same microseconds.
 
 use std::collections::HashMap;
 use std::mem;
@@ -15,10 +18,12 @@ use crate::stopwatch;
 /// The arrivals of this run.
 pub static ARRIVED: Arrivals = Arrivals::new();
 
-/// A count that can be waited for.
+/// A count that one task at a time can wait for.
 #[derive(Debug)]
 pub struct Arrivals {
     count: AtomicU32,
+    /// The count from which on it rings.
+    wanted: AtomicU32,
     bell: Notify,
     timed: AtomicBool,
     times: Mutex<Vec<(u32, Instant)>>,
@@ -28,6 +33,7 @@ impl Arrivals {
     const fn new() -> Self {
         Self {
             count: AtomicU32::new(0),
+            wanted: AtomicU32::new(u32::MAX),
             bell: Notify::const_new(),
             timed: AtomicBool::new(false),
             times: Mutex::new(Vec::new()),
@@ -41,8 +47,11 @@ impl Arrivals {
 
     /// One more is here.
     pub fn one(&self) {
-        self.count.fetch_add(1, Ordering::Relaxed);
-        self.bell.notify_one();
+        // In one order with what `wait` does: either this sees what is wanted, or that sees the count.
+        let count = self.count.fetch_add(1, Ordering::SeqCst) + 1;
+        if count >= self.wanted.load(Ordering::SeqCst) {
+            self.bell.notify_one();
+        }
     }
 
     /// This job is here.
@@ -63,22 +72,27 @@ impl Arrivals {
     pub async fn times_of(&self, numbers: Range<u32>) -> HashMap<u32, Instant> {
         let mut first = HashMap::new();
         loop {
+            // A time is noted before its job is counted, so none of those that are missing is counted yet.
+            let counted = self.count.load(Ordering::SeqCst);
             let times = mem::take(&mut *self.times.lock().unwrap_or_else(PoisonError::into_inner));
             for (number, at) in times.into_iter().filter(|(number, _)| numbers.contains(number)) {
                 first.entry(number).or_insert(at);
             }
-            if first.len() == numbers.len() {
+            let missing = u32::try_from(numbers.len() - first.len()).unwrap_or(u32::MAX);
+            if missing == 0 {
                 return first;
             }
-            self.bell.notified().await;
+            self.wait(counted.saturating_add(missing)).await;
         }
     }
 
     /// Waits until so many are here.
     pub async fn wait(&self, count: u32) {
-        while self.count.load(Ordering::Relaxed) < count {
+        self.wanted.store(count, Ordering::SeqCst);
+        while self.count.load(Ordering::SeqCst) < count {
             self.bell.notified().await;
         }
+        self.wanted.store(u32::MAX, Ordering::SeqCst);
     }
 }
 
