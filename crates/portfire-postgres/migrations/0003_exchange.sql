@@ -144,11 +144,14 @@ END
 $$;
 
 -- Jobs that succeeded, which is what nearly all do: as `portfire_settle`, with no more than that takes, and with
--- `portfire_settled` at the end. Each list that is unpicked costs a row as much as an index: here are four, there
--- are 22. Answers nothing if all came to what is asked, and a row for each otherwise, or if somebody waits for one.
+-- `portfire_settled` at the end. Each list that is unpicked costs a row as much as an index, and there are 22 there. Here
+-- jobs that lie beside each other and have token and keep in common are one row, a run from `first` to `last`: all of
+-- it is one walk over the index, in which a job costs 0.85 µs less of 9.3. One with a result is a run of its own.
+-- Answers nothing if all came to what is asked, and a row for each otherwise, or if somebody waits for one.
 CREATE FUNCTION portfire_succeed(
-    handed_in bigint, these_jobs uuid[], these_tokens uuid[], these_keeps bigint[], these_results text[],
-    table_on text[], table_state text[], table_verdict text[], final_states text[]
+    handed_in bigint, these_jobs uuid[], these_tokens uuid[], these_firsts bigint[], these_lasts bigint[],
+    these_keeps bigint[], these_results text[], table_on text[], table_state text[], table_verdict text[],
+    final_states text[]
 ) RETURNS TABLE (state text, enqueued boolean) LANGUAGE plpgsql
 SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan SET jit = off
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
@@ -158,9 +161,9 @@ DECLARE
     ended bigint;
 BEGIN
     WITH passed AS (
-        DELETE FROM portfire_running AS r USING unnest(these_jobs, these_tokens, these_keeps, these_results)
-            AS i(id, token, keep, result)
-        WHERE r.id = ANY (ARRAY[i.id]) AND r.token = i.token
+        DELETE FROM portfire_running AS r USING unnest(these_firsts, these_lasts, these_keeps, these_results)
+            AS i(first, last, keep, result)
+        WHERE r.id = ANY (these_jobs[i.first:i.last]) AND r.token = these_tokens[i.first]
         RETURNING r.id, r.token, r.server, r.started_at, r.kind, r.queue, r.run_at, r.is_unique, i.keep, i.result
     ),
     finished AS (

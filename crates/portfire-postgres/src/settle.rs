@@ -172,15 +172,27 @@ fn log_step<'a>(lines: &[(Lease, &'a LogLine)]) -> Step<'a> {
 }
 
 fn succeed_step<'a>(now: Option<i64>, turns: &[Turn<'a>]) -> Step<'a> {
-    let targets = || turns.iter().map(|(_, settlement)| &settlement.to);
-    let results: Vec<_> = targets().map(result).collect();
     let [jobs, tokens] = leases(turns.iter().map(|(_, settlement)| settlement.lease));
-    let mut values = vec![Value::Int(now), jobs, tokens, Value::Ints(targets().map(delay).collect())];
-    // Nobody's result is no list: one of nothing but nulls would be unpicked.
-    values.push(Value::Texts(if results.iter().any(Option::is_some) { results } else { Vec::new() }));
+    let (mut firsts, mut lasts, mut keeps, mut results) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut next = 1;
+    for run in turns.chunk_by(are_a_run) {
+        firsts.push(Some(next));
+        next += i64::try_from(run.len()).unwrap_or(i64::MAX);
+        lasts.push(Some(next - 1));
+        keeps.push(delay(&run[0].1.to));
+        results.push(result(&run[0].1.to));
+    }
+    let mut values = vec![Value::Int(now), jobs, tokens, Value::Ints(firsts), Value::Ints(lasts), Value::Ints(keeps)];
+    values.push(Value::Texts(results));
     values.extend(verdicts());
     values.push(finals());
     (Op::Succeed, values)
+}
+
+/// Whether these two can be said in one row: from one claim, kept for as long, and without a result.
+fn are_a_run((_, one): &Turn<'_>, (_, next): &Turn<'_>) -> bool {
+    let said = |settlement: &Settlement| (settlement.lease.token, delay(&settlement.to));
+    said(one) == said(next) && [one, next].iter().all(|settlement| result(&settlement.to).is_none())
 }
 
 fn settle_step<'a>(now: Option<i64>, turns: &[Turn<'a>], groups: &'a [Option<String>]) -> Step<'a> {
