@@ -182,7 +182,8 @@ fn succeed_step<'a>(now: Option<i64>, turns: &[Turn<'a>]) -> Step<'a> {
         keeps.push(delay(&run[0].1.to));
         results.push(result(&run[0].1.to));
     }
-    let mut values = vec![Value::Int(now), jobs, tokens, Value::Ints(firsts), Value::Ints(lasts), Value::Ints(keeps)];
+    let mut values =
+        vec![Value::Int(now), jobs, tokens, Value::Ints(firsts), Value::Ints(lasts), Value::Ints(keeps)];
     values.push(Value::Texts(results));
     values.extend(verdicts());
     values.push(finals());

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use portfire_core::{Json, Outcome};
+use portfire_core::Outcome;
 
 use crate::JobContext;
 use crate::server::Runner;
@@ -45,15 +45,14 @@ pub trait Layer: Send + Sync + 'static {
 pub struct Next<'a> {
     pub(crate) layers: &'a [Arc<dyn Layer>],
     pub(crate) runner: Runner,
-    pub(crate) args: Json,
 }
 
 impl Next<'_> {
     /// Runs the rest.
     pub async fn run(self, ctx: &JobContext) -> Outcome {
         match self.layers.split_first() {
-            Some((layer, layers)) => layer.around(ctx, Next { layers, ..self }).await,
-            None => (self.runner)(ctx.clone(), self.args).await,
+            Some((layer, layers)) => layer.around(ctx, Next { layers, runner: self.runner }).await,
+            None => (self.runner)(ctx.clone()).await,
         }
     }
 }

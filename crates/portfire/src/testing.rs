@@ -316,7 +316,7 @@ impl TestServer {
         let runner = self.parts.runners.get(ctx.kind()).copied().ok_or_else(|| {
             Error::misuse(format!("the server under test does not know the kind `{}`", ctx.kind()))
         })?;
-        Ok(self.parts.attempts.run(runner, ctx, ctx.claimed().args.clone()).await)
+        Ok(self.parts.attempts.run(runner, ctx).await)
     }
 
     fn with_chance<T>(&self, take: impl FnOnce(&mut Chance, Timestamp) -> T) -> T {

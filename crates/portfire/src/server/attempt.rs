@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use portfire_core::{Fault, Json, Outcome};
+use portfire_core::{Fault, Outcome};
 
 use super::Runner;
 use crate::contain::{contain, contain_call};
@@ -35,7 +35,7 @@ pub(crate) struct Attempts {
 
 impl Attempts {
     /// Runs one attempt to its outcome.
-    pub(crate) async fn run(&self, runner: Runner, ctx: &JobContext, args: Json) -> Outcome {
+    pub(crate) async fn run(&self, runner: Runner, ctx: &JobContext) -> Outcome {
         let span = tracing::info_span!(
             "job",
             id = %ctx.job_id(),
@@ -43,7 +43,7 @@ impl Attempts {
             queue = ctx.queue(),
             attempt = ctx.attempt()
         );
-        let next = Next { layers: &self.layers, runner, args };
+        let next = Next { layers: &self.layers, runner };
         let work = contain(next.run(ctx));
         // Once more, for a handler that does not end: it is dropped in here, and its drops may panic.
         let supervised = contain(self.supervise(work, ctx)).instrument(span.clone()).await;

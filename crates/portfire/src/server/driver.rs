@@ -244,14 +244,14 @@ impl Driver {
             let _ = self.events.send(Event::Finished { facts, outcome, notes: Vec::new() });
             return;
         };
-        let (facts, args) = (Box::new(claimed.facts.clone()), claimed.args.clone());
+        let facts = Box::new(claimed.facts.clone());
         let scope = AttemptScope::new(Arc::clone(&self.values));
         let token = CancellationToken::new();
         let ctx = JobContext::new(claimed, self.jobs.clone(), scope, token, self.shutdown.clone());
         self.contexts.insert(facts.lease, ctx.clone());
         let (attempts, events) = (Arc::clone(&self.attempts), self.events.clone());
         tasks.spawn(async move {
-            let outcome = attempts.run(runner, &ctx, args).await;
+            let outcome = attempts.run(runner, &ctx).await;
             let notes = ctx.take_notes();
             let _ = events.send(Event::Finished { facts, outcome, notes });
         });

@@ -14,11 +14,11 @@ use crate::values::Values;
 use crate::{Job, JobContext, JobError, Need};
 
 /// Runs one attempt of a kind.
-pub(crate) type Runner = fn(JobContext, Json) -> Pin<Box<dyn Future<Output = Outcome> + Send>>;
+pub(crate) type Runner = fn(JobContext) -> Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
 /// What runs an attempt of this kind.
 pub(crate) fn runner_of<J: Job>() -> Runner {
-    |ctx, args| Box::pin(run::<J>(ctx, args))
+    |ctx| Box::pin(run::<J>(ctx))
 }
 
 /// The kinds a server knows.
@@ -102,8 +102,8 @@ impl Registered {
     }
 }
 
-async fn run<J: Job>(ctx: JobContext, args: Json) -> Outcome {
-    let job: J = match args.parse() {
+async fn run<J: Job>(ctx: JobContext) -> Outcome {
+    let job: J = match ctx.claimed().args.parse() {
         Ok(job) => job,
         Err(error) => return Outcome::Undecodable(Fault::of(&error)),
     };

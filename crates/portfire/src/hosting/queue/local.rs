@@ -126,10 +126,10 @@ impl LocalJob {
         shutdown: ShutdownClock,
     ) -> After {
         let claimed = claimed(&self.job, self.attempt);
-        let (facts, args) = (claimed.facts.clone(), claimed.args.clone());
+        let facts = claimed.facts.clone();
         let token = cell.cancellation.child_token();
         let ctx = JobContext::in_memory(claimed, jobs, scope, token, shutdown);
-        let outcome = run_attempt(self.runner, &ctx, args).await;
+        let outcome = run_attempt(self.runner, &ctx).await;
         if outcome == Outcome::Interrupted && !cell.is_cancel_asked() {
             return After::Undone;
         }
@@ -212,10 +212,9 @@ impl Inline {
     pub(crate) async fn run<J: Job>(&self, job: NewJob) -> Result<J::Output, JobError> {
         check_needs::<J>(&self.values, "inline").map_err(|error| JobError::new(error).no_retry())?;
         let claimed = claimed(&job, 1);
-        let args = claimed.args.clone();
         let (scope, token) = (AttemptScope::new(Arc::clone(&self.values)), CancellationToken::new());
         let ctx = JobContext::in_memory(claimed, None, scope, token, ShutdownClock::default());
-        match run_attempt(runner_of::<J>(), &ctx, args).await {
+        match run_attempt(runner_of::<J>(), &ctx).await {
             Outcome::Succeeded(json) => read_output::<J>(json),
             other => Err(JobError::message(other.explain())),
         }
@@ -227,9 +226,9 @@ fn read_output<J: Job>(json: Option<Json>) -> Result<J::Output, JobError> {
     json.parse().map_err(|error| JobError::new(error).no_retry())
 }
 
-async fn run_attempt(runner: Runner, ctx: &JobContext, args: Json) -> Outcome {
+async fn run_attempt(runner: Runner, ctx: &JobContext) -> Outcome {
     let attempts = Attempts { layers: Vec::new(), abort: CancellationToken::new() };
-    attempts.run(runner, ctx, args).await
+    attempts.run(runner, ctx).await
 }
 
 /// The job as a server would have claimed it.
