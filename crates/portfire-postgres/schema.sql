@@ -702,7 +702,7 @@ AS $function$
     FROM portfire_job AS j WHERE j.id = job
 $function$
 
-CREATE OR REPLACE FUNCTION SCHEMA.portfire_succeed(handed_in bigint, these_jobs uuid[], these_tokens uuid[], these_keeps bigint[], these_results text[], table_on text[], table_state text[], table_verdict text[], final_states text[])
+CREATE OR REPLACE FUNCTION SCHEMA.portfire_succeed(handed_in bigint, these_jobs uuid[], these_tokens uuid[], these_firsts bigint[], these_lasts bigint[], these_keeps bigint[], these_results text[], table_on text[], table_state text[], table_verdict text[], final_states text[])
  RETURNS TABLE(state text, enqueued boolean)
  LANGUAGE plpgsql
  SET search_path TO 'SCHEMA'
@@ -719,9 +719,9 @@ DECLARE
     ended bigint;
 BEGIN
     WITH passed AS (
-        DELETE FROM portfire_running AS r USING unnest(these_jobs, these_tokens, these_keeps, these_results)
-            AS i(id, token, keep, result)
-        WHERE r.id = ANY (ARRAY[i.id]) AND r.token = i.token
+        DELETE FROM portfire_running AS r USING unnest(these_firsts, these_lasts, these_keeps, these_results)
+            AS i(first, last, keep, result)
+        WHERE r.id = ANY (these_jobs[i.first:i.last]) AND r.token = these_tokens[i.first]
         RETURNING r.id, r.token, r.server, r.started_at, r.kind, r.queue, r.run_at, r.is_unique, i.keep, i.result
     ),
     finished AS (

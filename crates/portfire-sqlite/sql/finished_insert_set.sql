@@ -1,5 +1,6 @@
--- As `finished_insert`, for sixteen jobs at once.
-INSERT INTO portfire_finished (id, state, finished_at, started_at, token, server, prune_at, fingerprint) VALUES
+-- As `finished_insert`, for sixteen jobs at once. `OR FAIL`: SQLite need not be able to undo this statement alone, which takes
+-- a copy of each page it touches, since a call that fails is rolled back whole.
+INSERT OR FAIL INTO portfire_finished (id, state, finished_at, started_at, token, server, prune_at, fingerprint) VALUES
     (?, ?, ?, ?, ?, ?, ?, ?),
     (?, ?, ?, ?, ?, ?, ?, ?),
     (?, ?, ?, ?, ?, ?, ?, ?),

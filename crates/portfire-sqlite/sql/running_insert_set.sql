@@ -1,5 +1,5 @@
--- As `running_insert`, for sixteen jobs at once.
-INSERT INTO portfire_running (id, token, server, attempt, started_at, cancel_requested) VALUES
+-- As `running_insert`, for sixteen jobs at once; `OR FAIL` as in `finished_insert_set`.
+INSERT OR FAIL INTO portfire_running (id, token, server, attempt, started_at, cancel_requested) VALUES
     (?, ?, ?, ?, ?, 0),
     (?, ?, ?, ?, ?, 0),
     (?, ?, ?, ?, ?, 0),

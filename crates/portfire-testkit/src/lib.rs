@@ -74,7 +74,8 @@ cases! {
         a_server_that_was_deaf_for_a_while_has_given_up_its_claims_still;
     settle: success_keeps_the_result a_stale_token_changes_nothing a_zombie_cannot_settle_its_successor
         a_repeat_is_answered_as_it_was a_failure_is_retried_when_due snoozing_and_giving_back_are_free
-        attempts_end notes_need_the_lease in_a_large_set_each_job_ends_as_it_would_alone;
+        attempts_end notes_need_the_lease in_a_large_set_each_job_ends_as_it_would_alone
+        in_a_set_of_several_claims_each_job_keeps_what_is_its_own;
     fence: a_zombie_writes_no_notes a_server_is_fenced_from_its_own_older_claim
         an_expired_server_may_settle_what_it_still_holds a_rescue_comes_too_late_for_a_settled_job
         two_rescuers_count_one_crash a_mixed_set_is_answered_in_order a_repeat_leaves_no_second_trace

@@ -8,7 +8,7 @@ use crate::bed::{Schema, beaten, connect, job};
 /// Values as they stand in the statements, in SQL.
 const ID: &str = "'018f0000-0000-7000-8000-000000000000'::uuid";
 /// A hundred jobs, kept in a table of their own by `fill`.
-const IDS: &str = "(SELECT array_agg(id) FROM few)::uuid[]";
+const IDS: &str = "((SELECT array_agg(id) FROM few)::uuid[])";
 
 /// A statement that is planned whenever it is run.
 struct Statement {
@@ -164,6 +164,8 @@ const ARGUMENTS: &[(&str, &str)] = &[
     ("wanted", "(SELECT 100)"),
     ("these_jobs", IDS),
     ("these_tokens", IDS),
+    ("these_firsts", "ARRAY[1]"),
+    ("these_lasts", "ARRAY[100]"),
     ("these_rescues", "ARRAY[false]"),
     ("these_states", "ARRAY['retrying']"),
     ("these_finals", "ARRAY[false]"),

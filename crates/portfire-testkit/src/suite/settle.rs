@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portfire_core::storage::{Exchange, LogLine, Note, Progress, Settled};
-use portfire_core::{Backoff, Clock, Json, NewJob, Outcome, State};
+use portfire_core::{Backoff, Clock, Json, Keep, NewJob, Outcome, State};
 
 use crate::Bed;
 use crate::bed::{LEASE, SUCCESS, failed, hopeless};
@@ -169,4 +169,43 @@ pub async fn in_a_large_set_each_job_ends_as_it_would_alone(bed: Arc<Bed>) {
         assert_eq!(times, (Some(started_at), Some(started_at.after(Duration::from_secs(2)))));
     }
     assert_eq!(bed.exchange(server, set(), None).await.settled, first, "a repeat knows each claim");
+}
+
+/// Jobs of one claim that lie beside each other may be written as one: not those between them, nor what is theirs alone.
+pub async fn in_a_set_of_several_claims_each_job_keeps_what_is_its_own(bed: Arc<Bed>) {
+    let server = bed.server().await;
+    let is_brief = |number: usize| number / 3 % 2 == 1;
+    let job = |number| {
+        let mut job = bed.job();
+        job.policy.retention.succeeded = if is_brief(number) { Keep::For(LEASE) } else { Keep::Forever };
+        job
+    };
+    bed.storage.insert((0..24).map(job).collect()).await.unwrap();
+    let mut claimed = Vec::new();
+    for _ in 0..5 {
+        claimed.extend(bed.claim(server, 5).await);
+    }
+    let ids: Vec<_> = claimed.iter().map(|job| job.facts.lease.job).collect();
+    let is_lost = |number: usize| number == 7 || number == 13;
+    for number in (0..24).filter(|number| is_lost(*number)) {
+        claimed[number].facts.lease.token = bed.token();
+    }
+    let result = |number: usize| (number % 4 == 0).then(|| Json::trusted(number.to_string()));
+    let ends = claimed.iter().enumerate();
+    let set =
+        ends.map(|(number, job)| bed.settlement(job, Outcome::Succeeded(result(number)))).rev().collect();
+    let expected = |number| if is_lost(number) { Settled::Lost } else { Settled::Applied(State::Succeeded) };
+    let settled = bed.exchange(server, set, None).await.settled;
+    assert_eq!(settled, (0..24).rev().map(expected).collect::<Vec<_>>());
+    for (number, id) in ids.iter().enumerate().filter(|(number, _)| !is_lost(*number)) {
+        assert_eq!(bed.get(*id).await.result, result(number), "job {number}");
+    }
+    bed.advance(LEASE);
+    bed.storage.prune(100).await.unwrap();
+    for (number, kept) in bed.storage.get(ids.clone()).await.unwrap().iter().enumerate() {
+        assert_eq!(kept.is_none(), is_brief(number) && !is_lost(number), "job {number}");
+    }
+    for number in [7, 13] {
+        assert_eq!(bed.state(ids[number]).await, State::Processing);
+    }
 }
