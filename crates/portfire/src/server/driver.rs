@@ -129,8 +129,8 @@ impl Driver {
     }
 
     /// Lets others go first while attempts run, and takes what they said meanwhile. Else each attempt that ends wakes this
-    /// task for itself: a drain took 1.8 events a turn on SQLite and 3.7 on PostgreSQL, and takes 53 and 90, which is a
-    /// fifth and a tenth less of the client's processor. A runtime comes back to who yields after some dozens of polls.
+    /// task for itself: a drain took 1.8 events a turn on SQLite and 3.7 on PostgreSQL, and takes 53 and 90, for a tenth less
+    /// of the client's processor time. A runtime comes back to who yields after some dozens of polls.
     async fn gather(&mut self, batch: &mut Vec<Event>) {
         if batch.len() < self.contexts.len() {
             tokio::task::yield_now().await;
