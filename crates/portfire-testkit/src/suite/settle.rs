@@ -190,7 +190,7 @@ pub async fn in_a_set_of_several_claims_each_job_keeps_what_is_its_own(bed: Arc<
     for number in (0..24).filter(|number| is_lost(*number)) {
         claimed[number].facts.lease.token = bed.token();
     }
-    let result = |number: usize| (number % 4 == 0).then(|| Json::trusted(number.to_string()));
+    let result = |number: usize| number.is_multiple_of(4).then(|| Json::trusted(number.to_string()));
     let ends = claimed.iter().enumerate();
     let set =
         ends.map(|(number, job)| bed.settlement(job, Outcome::Succeeded(result(number)))).rev().collect();
