@@ -98,7 +98,37 @@ impl Arrivals {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::task::{Context, Wake, Waker};
+
     use super::Arrivals;
+
+    /// How often somebody was woken.
+    #[derive(Default)]
+    struct Woken(AtomicU32);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn who_waits_is_woken_by_the_job_it_waits_for_and_by_none_before() {
+        let (arrivals, woken) = (Arrivals::new(), Arc::new(Woken::default()));
+        arrivals.one();
+        let mut wait = pin!(arrivals.wait(4));
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut is_over = || wait.as_mut().poll(&mut Context::from_waker(&waker)).is_ready();
+        assert!(!is_over());
+        for (job, expected) in [(2, 0), (3, 0), (4, 1)] {
+            arrivals.one();
+            assert_eq!(woken.0.load(Ordering::Relaxed), expected, "after job {job}");
+        }
+        assert!(is_over());
+    }
 
     #[tokio::test]
     async fn a_job_that_comes_again_counts_as_it_came_first() {

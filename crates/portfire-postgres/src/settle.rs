@@ -302,3 +302,50 @@ pub(crate) fn verdicts() -> [Value<'static>; 3] {
         Value::texts(VERDICTS.iter().map(|(.., verdict)| *verdict)),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use portfire_core::{JobId, Json, Keep, Lease, Settlement, State, Target, Token};
+
+    use super::{Parts, are_a_run};
+
+    fn success(job: u8, token: u8, keep_seconds: u64, result: Option<&str>) -> Settlement {
+        Settlement {
+            lease: Lease { job: JobId::from_bytes([job; 16]), token: Token::from_bytes([token; 16]) },
+            only_if_expired: false,
+            to: Target::Finished {
+                state: State::Succeeded,
+                result: result.map(Json::trusted),
+                keep: Keep::For(Duration::from_secs(keep_seconds)),
+                attempts: 1,
+                crashes: 0,
+            },
+            if_cancelled: None,
+            record: None,
+            fingerprint: None,
+        }
+    }
+
+    /// How many jobs each run has.
+    fn runs(settlements: &[Settlement]) -> Vec<usize> {
+        Parts::of(settlements).succeeded.chunk_by(are_a_run).map(<[_]>::len).collect()
+    }
+
+    /// It is for speed alone, so nothing else would tell.
+    #[test]
+    fn what_is_alike_and_side_by_side_is_one_run() {
+        let plain: Vec<_> = (0..9).rev().map(|job| success(job, 1, 60, None)).collect();
+        assert_eq!(runs(&plain), [9], "in whatever order they come");
+        let other = |at: usize, other: Settlement| {
+            let mut set = plain.clone();
+            set[at] = other;
+            runs(&set)
+        };
+        assert_eq!(other(4, success(4, 2, 60, None)), [4, 1, 4], "of another claim");
+        assert_eq!(other(4, success(4, 1, 61, None)), [4, 1, 4], "kept for longer");
+        assert_eq!(other(4, success(4, 1, 60, Some("1"))), [4, 1, 4], "with a result");
+        assert_eq!(other(8, success(0, 1, 60, Some("1"))), [1, 8], "with a result, the first");
+    }
+}

@@ -45,7 +45,7 @@ const WAIT_PAUSE: Duration = Duration::from_millis(500);
 /// What is said of a stop that did not end well.
 const GAVE_UP: &str = "the server has ended without giving back everything: an attempt did not end, or the storage did \
                        not answer; what is left runs again once the server's lease has ended";
-/// Most events taken in at once before a step: some thousand finished attempts are one batch.
+/// Most events taken in before a step: some thousand finished attempts are one batch.
 const EVENTS_PER_STEP: usize = 4_096;
 
 /// A monotonic clock that starts at zero.
@@ -134,7 +134,7 @@ impl Driver {
     async fn gather(&mut self, batch: &mut Vec<Event>) {
         if batch.len() < self.contexts.len() {
             tokio::task::yield_now().await;
-            batch.extend(iter::from_fn(|| self.inbox.try_recv().ok()).take(EVENTS_PER_STEP));
+            batch.extend(iter::from_fn(|| self.inbox.try_recv().ok()).take(EVENTS_PER_STEP - batch.len()));
         }
     }
 
