@@ -75,6 +75,33 @@ async fn states(storage: &SqliteStorage, claimed: &Claimed, child: &NewJob) -> [
     [0, 1].map(|one| both[one].as_ref().unwrap().summary.state)
 }
 
+/// Rows are written in sets that SQLite cannot undo by themselves: what fails in the middle of one is undone with the call.
+#[tokio::test]
+async fn a_settlement_that_fails_in_the_middle_of_a_set_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("app.db");
+    let storage = SqliteStorage::open(&path).await.unwrap();
+    let beat = Beat { server: SERVER, lease: Duration::from_secs(600), info: ServerInfo::default() };
+    storage.beat(beat).await.unwrap();
+    storage.insert((0..16).map(|_| job()).collect()).await.unwrap();
+    let queues = vec![WantQueue { name: "default".into(), limit: 16 }];
+    let want = Want { token: Token::from_bytes([2; 16]), limit: 16, queues, kinds: ["work".into()].into() };
+    let claimed = exchange(&storage, Vec::new(), Some(want)).await.claimed;
+    let held: Vec<_> = claimed.iter().map(|job| job.facts.lease.job).collect();
+    let application = rusqlite::Connection::open(&path).unwrap();
+    let spoil = "INSERT INTO portfire_finished (id, state, finished_at) VALUES (?1, 'failed', 0)";
+    application.execute(spoil, [held[9].as_bytes()]).unwrap();
+    let settlements: Vec<_> = claimed.iter().map(succeeded).collect();
+    let settle = Exchange { server: SERVER, notes: Vec::new(), settlements, want: None };
+    storage.exchange(settle.clone()).await.unwrap_err();
+    application.execute("DELETE FROM portfire_finished WHERE id = ?1", [held[9].as_bytes()]).unwrap();
+    for job in storage.get(held).await.unwrap() {
+        assert_eq!(job.unwrap().summary.state, State::Processing);
+    }
+    let settled = storage.exchange(settle).await.unwrap().settled;
+    assert_eq!(settled, [Settled::Applied(State::Succeeded); 16]);
+}
+
 #[tokio::test]
 async fn a_job_is_settled_if_and_only_if_it_commits_and_once() {
     let dir = tempfile::tempdir().unwrap();
